@@ -33,6 +33,7 @@ from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
 from .storage import StorageUse, StreamSpan
+from .stored_dead_letters import NoSuchDeadLetter, StoredDeadLetter, find_dead_letter, newest_dead_letters
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -55,12 +56,14 @@ __all__ = [
     "LogEntry",
     "NewerVersionNeeded",
     "NoReply",
+    "NoSuchDeadLetter",
     "Outgoing",
     "Responder",
     "RetryableError",
     "StaleWrite",
     "StorageUse",
     "Stored",
+    "StoredDeadLetter",
     "StreamSpan",
     "Subscription",
     "TransferLog",
@@ -70,7 +73,9 @@ __all__ = [
     "Worker",
     "claim_effect",
     "claims_are_complete",
+    "find_dead_letter",
     "job_given_back",
+    "newest_dead_letters",
     "subjects",
     "timers",
 ]

@@ -19,7 +19,7 @@ from nats.errors import Error
 
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
-from .nats_client import ArrivedMessage, NatsClient, connect_options
+from .nats_client import ArrivedMessage, NatsClient, TlsNotOffered, connect_options
 from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
@@ -55,6 +55,7 @@ class Connection:
     def __init__(self, settings: BusSettings, name: str) -> None:
         self.settings = settings
         self.client = NatsClient()
+        self.client.needs_tls = settings.needs_tls
         self.inbox = ReplyInbox(self.client)
         self.readiness = Readiness()
         self.readiness.add("broker", self._why_not_connected)
@@ -77,6 +78,7 @@ class Connection:
         try:
             async with asyncio.timeout(deadline_s):
                 await self.client.connect(**wanted)
+                _raise_if_cancelled()
                 await self.inbox.open()
             self._connecting = False
             self._connected.set()
@@ -239,6 +241,11 @@ class Connection:
         refused = isinstance(error, ConnectionRefusedError)
         self._last_error = "connection refused" if refused else str(error) or type(error).__name__
         if self._connecting:
+            if isinstance(error, TlsNotOffered):
+                raise UnsupportedServer(
+                    f"The NATS server at {self.settings.shown_url} offers no TLS, and tls:// or a TLS file "
+                    "asks for it; configure it there, or write nats:// and unset NATS_CA, NATS_CERT, NATS_KEY"
+                )
             if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
                 raise AccessDenied(
                     f"The NATS server at {self.settings.shown_url} refused the credentials; "
@@ -289,6 +296,13 @@ class Connection:
             callback()
         if not self._closing and not self._connecting:
             log.error("bus_closed_by_server", error=str(self.client.last_error))
+
+
+def _raise_if_cancelled() -> None:
+    """Raise `CancelledError` if this task was cancelled: wait_for of Python 3.11 can swallow it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def has_no_responders(reply: ArrivedMessage) -> bool:

@@ -1,12 +1,14 @@
 """Dead letters: the message on `warmxfer.<id>.dead` that tells operators what failed and why.
 
-Invariant: a dead letter never contains the payload.
+Invariant: a dead letter never contains the payload. `stored_dead_letters.py` reads them.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+import msgspec
 
 from warmxfer.schemas import WarmxferError
 
@@ -17,11 +19,27 @@ from .messages import Delivery, Outgoing
 MAX_CAUSE_CHARS = 300
 
 
+class DeadLetterBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Body of a dead letter."""
+
+    subject: str
+    """Subject of the message that no worker could handle."""
+    seq: int
+    """Number of that message in `stream`."""
+    cause: str
+    tries: int
+    consumer: str
+    """The consumer that it failed in."""
+    stream: str
+    count: int = 1
+    """How many messages the dead letter stands for."""
+
+
 def dead_letter(delivery: Delivery, cause: str) -> Outgoing:
     """Return the dead letter for `delivery`. Its message id makes a repeat within 120 seconds harmless."""
     return Outgoing(
         subjects.dead_letter(delivery.transfer_id),
-        json.dumps(_body(delivery, cause)).encode(),
+        _encoded(_body(delivery, cause)),
         f"dead.{delivery.consumer}.{delivery.seq}",
     )
 
@@ -31,20 +49,26 @@ def summary(last: Delivery, cause: str, count: int) -> Outgoing:
     text = f"{count} unreadable messages; the last: {cause}"[:MAX_CAUSE_CHARS]
     return Outgoing(
         subjects.dead_letter(subjects.INVALID_ID),
-        json.dumps({**_body(last, text), "count": count}).encode(),
+        _encoded(_body(last, text, count)),
         f"dead.{last.consumer}.{last.seq}.{count}",
     )
 
 
-def _body(delivery: Delivery, cause: str) -> dict[str, object]:
-    return {
-        "subject": delivery.subject[: subjects.MAX_SUBJECT_CHARS],
-        "seq": delivery.seq,
-        "cause": cause,
-        "tries": delivery.delivery_count,
-        "consumer": delivery.consumer,
-        "stream": CONSUMERS[delivery.consumer].stream,
-    }
+def _body(delivery: Delivery, cause: str, count: int = 1) -> DeadLetterBody:
+    return DeadLetterBody(
+        subject=delivery.subject[: subjects.MAX_SUBJECT_CHARS],
+        seq=delivery.seq,
+        cause=cause,
+        tries=delivery.delivery_count,
+        consumer=delivery.consumer,
+        stream=CONSUMERS[delivery.consumer].stream,
+        count=count,
+    )
+
+
+def _encoded(body: DeadLetterBody) -> bytes:
+    # A subject may hold bytes that are not UTF-8, which msgspec cannot encode and json escapes.
+    return json.dumps(msgspec.to_builtins(body)).encode()
 
 
 def describe_error(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from .connection import Connection, JetStreamApiError
 from .consumer_table import COORDINATOR, consumers_of
 from .consumers import list_consumers
-from .subjects import ROLES, STREAMS, place_of
+from .subjects import ANY_DEAD_LETTER, ROLES, STREAMS, place_of
 from .subscriptions import Subscription
 
 PING_SERVICES: Final = "$SRV.PING"
@@ -56,12 +56,14 @@ class BrokerReport:
     """The service name of each process that replied, with the facts that it registered."""
     written: int = 0
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
+    dead_letters: int = 0
+    """Number of dead letters that are stored."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     """Return the broker's report. Raises `Unavailable` and `AccessDenied`."""
     server = connection.client.connected_server_version
-    found = {name: await _info(connection, f"STREAM.INFO.{name}", deadline_s) for name in STREAMS}
+    found = {name: await _info(connection, name, deadline_s) for name in STREAMS}
     streams = {name: info for name, info in found.items() if info is not None}
     consumers: dict[str, dict[str, Any]] = {}
     for name in streams:
@@ -80,6 +82,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         services=Counter(name for name, _ in services),
         facts=services,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
+        dead_letters=await _count_dead_letters(connection, deadline_s),
     )
 
 
@@ -115,8 +118,17 @@ async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str
     return tuple(services)
 
 
-async def _info(connection: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:
+async def _count_dead_letters(connection: Connection, deadline_s: float) -> int:
+    query = {"subjects_filter": ANY_DEAD_LETTER}
+    info = await _info(connection, place_of(ANY_DEAD_LETTER).stream, deadline_s, query)
+    counts: dict[str, int] = (info or {}).get("state", {}).get("subjects") or {}
+    return sum(counts.values())
+
+
+async def _info(
+    connection: Connection, stream: str, deadline_s: float, query: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     try:
-        return await connection.api(verb, deadline_s=deadline_s)
+        return await connection.api(f"STREAM.INFO.{stream}", query, deadline_s)
     except JetStreamApiError:
         return None

@@ -27,6 +27,7 @@ from nats.errors import (
     BadSubscriptionError,
     ConnectionClosedError,
     ConnectionDrainingError,
+    Error,
     MaxPayloadError,
     OutboundBufferLimitError,
     ProtocolError,
@@ -66,6 +67,10 @@ class ArrivedMessage:
 MessageCallback = Callable[[ArrivedMessage], None]
 
 
+class TlsNotOffered(Error):
+    """The server offers no TLS, and the settings ask for it."""
+
+
 class NatsClient(Client):
     """The client of one connection. `send` and `subscribe_callback` are its fast path."""
 
@@ -74,6 +79,37 @@ class NatsClient(Client):
         self._ps = _FrameParser(self)
         self._callbacks: dict[int, MessageCallback] = {}
         self._write_planned = False
+        self.needs_tls = False
+        """Use no server without TLS."""
+
+    # ── opening and closing ──────────────────────────────────────────────────────────────────────
+
+    def _connect_command(self) -> bytes:
+        """Return the CONNECT line, which holds the credentials.
+
+        nats-py upgrades to TLS only if the server requires it. Raises TlsNotOffered before anything is
+        sent in plain text.
+        """
+        if self.needs_tls and not self._server_info.get("tls_required"):
+            raise TlsNotOffered("nats: the server offers no TLS")
+        return super()._connect_command()
+
+    async def close(self) -> None:
+        """Close the connection, also while the broker is down.
+
+        nats-py writes what is pending to the transport, and uvloop's raises RuntimeError if it is closed.
+        """
+        if not self.is_connected:
+            self._forget_pending()
+        try:
+            await super().close()
+        except RuntimeError:  # the broker went down during the close
+            self._forget_pending()
+            self._status = Client.DISCONNECTED
+            await super().close()
+
+    def _forget_pending(self) -> None:
+        self._pending, self._pending_data_size = [], 0
 
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 

@@ -76,6 +76,12 @@ class BusSettings:
         return [address.strip() for address in self.url.split(",") if address.strip()]
 
     @property
+    def needs_tls(self) -> bool:
+        """Whether an address or a file asks for TLS. Then no server is used without it."""
+        files = (self.ca, self.cert, self.key)
+        return any(files) or any(address.startswith("tls://") for address in self.servers)
+
+    @property
     def shown_url(self) -> str:
         """The address without user, password or token."""
         return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)

@@ -176,6 +176,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "request: is the transfer live",
     ),
     SubjectSpec(
+        "ask.replay",
+        "warmxfer.ask.replay",
+        "operators",
+        "coordinator",
+        "request to handle a dead-lettered message again",
+    ),
+    SubjectSpec(
         "presence",
         "wx.coordinator.presence",
         "coordinator",

@@ -57,6 +57,7 @@ _STORED_KINDS = _FROM_USERS.union(
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
+ASK_REPLAY = "warmxfer.ask.replay"
 ANY_CAPACITY = "wx.*.capacity"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"

@@ -1,8 +1,9 @@
 """The command line `warmxfer`: one file per command.
 
 - Every command takes `--json`. Results go to stdout, everything else to stderr.
-- Every error is one sentence on stderr.
-- Exit codes: 0 success; 1 the transfer ended without success; 2 wrong usage or invalid request; 3 no answer.
+- Every error is one sentence on stderr; with `--json` one line of JSON.
+- An option that would have no effect is refused.
+- One cause has one exit code in every command (docs/operations.md).
 - A command imports what it needs when it runs, so that `--help` is fast.
 """
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import os
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from warmxfer.actors.runtime.exit_codes import exit_codes
+from warmxfer.actors.runtime.exit_codes import INTERRUPTED, INVALID, OK, exit_codes
+from warmxfer.actors.runtime.exit_codes import report as report_error
+from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
-from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
+from . import (
+    cancel,
+    dead_letters,
+    demo,
+    doctor,
+    list_transfers,
+    report,
+    request,
+    run,
+    sandbox,
+    show,
+    up,
+    watch,
+)
 from .bench import command as bench
+from .output import wants_json
 from .try_commands import try_app
 
 app = typer.Typer(
@@ -17,7 +36,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_WrongUsage: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+"""The base of typer's errors. Some versions of typer have it from click, some have their own."""
 
 
 def _print_version(requested: bool) -> None:
@@ -47,6 +70,7 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
+app.command("dead-letters")(dead_letters.dead_letters)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.add_typer(try_app, name="try")
@@ -55,5 +79,31 @@ app.command("bench")(bench.bench)
 
 def main() -> None:
     """Run the command in `sys.argv` and exit."""
-    with exit_codes():
-        app()
+    arguments = sys.argv[1:]
+    as_json = wants_json()
+    with exit_codes(as_json=as_json):
+        if arguments[:1] != ["run"]:  # its actor logs them
+            _warn(unknown_variables(os.environ), as_json=as_json)
+        try:
+            code = app(standalone_mode=False)
+        except _WrongUsage as error:
+            if as_json:
+                report_error(_one_line(error.format_message()), INVALID, as_json=True)
+            else:
+                error.show()
+            sys.exit(INVALID)
+        except typer.Abort:
+            sys.exit(INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else OK)
+
+
+def _warn(sentences: list[str], *, as_json: bool) -> None:
+    for sentence in sentences:
+        if as_json:
+            print(json.dumps({"warning": sentence}, ensure_ascii=False), file=sys.stderr)
+        else:
+            print(f"warmxfer: {sentence}", file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -24,7 +24,8 @@ def cancel(
     if json:
         print_json({"id": id, "cancelled": True})
     else:
-        console().print(f"cancel requested for transfer {id}; follow it with: {command_line()} watch {id}")
+        follow = f"follow it with: {command_line()} watch {id}"
+        console().print(f"cancel requested for transfer {id}; {follow}", soft_wrap=True)
 
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
-from .options import PACE_HELP, Json, Keep, pace_option
+from .options import PACE_HELP, Json, Keep, pace_option, refuse_beside
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SHORT_CONVERSATION_TURNS = 3
 
 
 def demo(
+    context: typer.Context,
     scenario: Annotated[
         str, typer.Option("--scenario", "-s", metavar="NAME", help="Name of the scenario (see --list).")
     ] = "ready",
@@ -45,6 +46,10 @@ def demo(
 
     from .scenarios import BY_NAME, SCENARIOS
 
+    if show:
+        refuse_beside(context, "--list", "scenario", "all", "pace", "keep")
+    if all:
+        refuse_beside(context, "--all", "scenario")
     if show:
         for each in SCENARIOS:
             print_json(each) if json else console().print(f"{each.name:<29} {each.shows}")

@@ -13,7 +13,7 @@ from warmxfer.schemas import participant_ids
 from warmxfer.schemas.participant_ids import Role
 
 from .local_stack.stack import LocalStack
-from .output import plain
+from .output import plain, print_uncut
 from .scenario_runner import ScenarioResult
 
 SPEAKERS: Mapping[Role, str] = {
@@ -82,7 +82,7 @@ def print_table(out: Console, played: Sequence[ScenarioResult]) -> None:
             f"{each.took_s:.1f}",
             Text("✘", style="bold red") if each.problems else Text("✔", style="green"),
         )
-    out.print(table)
+    print_uncut(out, table)
     print_problems(out, played)
 
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
-from warmxfer.actors.runtime.exit_codes import INTERNAL, UNAVAILABLE
+from warmxfer.actors.runtime.exit_codes import INVALID, UNAVAILABLE, UNSUCCESSFUL, code_of
+from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
 from .options import Json, Url
 from .output import console, print_json, run_command
 
 if TYPE_CHECKING:
+    from warmxfer.actors.gateway import GatewaySettings
     from warmxfer.adapters.llm import ModelSettings
     from warmxfer.bus import BrokerReport
 
 MAX_SKEW_S = 2.0
-CLOUD_TIMEOUT_S = 5.0
 CONNECT_DEADLINE_S = 3.0
 MODEL_TIMEOUT_S = 10.0
 MAX_MODEL_ANSWER_CHARS = 1_000
@@ -32,31 +33,45 @@ class Finding(NamedTuple):
     about: str
     state: Literal["ok", "note", "wrong"]
     sentence: str
+    code: int = UNSUCCESSFUL
+    """Of a fault: the exit code of every command that meets the same cause."""
 
 
 def doctor(url: Url = None, json: Json = False) -> None:
     """Check the set-up and report faults.
 
-    Checks the NATS server, the stream, the actors, the clock, the provider and the model. Exit code 0: no
-    fault.
+    Checks the environment, the NATS server, the stream, the actors, the dead letters, the clock, the provider
+    and the model. Exit code 0: no fault. Otherwise it is that of the first fault.
     """
     from rich.text import Text
 
     env = dict(os.environ) | ({"NATS_URL": url} if url else {})
-    findings, out = run_command(lambda: examine(env)), console()
+    # Each error is a finding: no log line repeats it.
+    findings, out = run_command(lambda: examine(env), log_level="critical"), console()
     for finding in findings:
         if json:
-            print_json(finding._asdict())
+            print_json({"about": finding.about, "state": finding.state, "sentence": finding.sentence})
         else:
-            out.print(Text.assemble(MARKS[finding.state], f" {finding.about:<12} {finding.sentence}"))
-    wrong = [finding.about for finding in findings if finding.state == "wrong"]
-    if wrong:
-        raise typer.Exit(UNAVAILABLE if wrong[0] == "nats" else INTERNAL)
+            line = Text.assemble(MARKS[finding.state], f" {finding.about:<12} {finding.sentence}")
+            out.print(line, soft_wrap=True)
+    codes = [finding.code for finding in findings if finding.state == "wrong"]
+    if codes:
+        raise typer.Exit(codes[0])
 
 
 async def examine(env: Mapping[str, str]) -> list[Finding]:
     """Return every finding. A fault of the set-up is a finding and never raises."""
-    return [*await _bus_findings(env), *await _provider_findings(env), await _model_finding(env)]
+    return [
+        *await _bus_findings(env),
+        *await _provider_findings(env),
+        await _model_finding(env),
+        *environment_findings(env),
+    ]
+
+
+def environment_findings(env: Mapping[str, str]) -> list[Finding]:
+    """Name the variables that look like ours and are read by no process."""
+    return [Finding("environment", "wrong", sentence, INVALID) for sentence in unknown_variables(env)]
 
 
 async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
@@ -68,11 +83,12 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
         async with await Bus.connect(settings, name="warmxfer-doctor", deadline_s=CONNECT_DEADLINE_S) as bus:
             report, now = await bus.diagnose(), time.time()
     except WarmxferError as error:
-        return [Finding("nats", "wrong", f"{error}.")]
+        return [Finding("nats", "wrong", _sentence(error), code_of(error))]
     reached = f"nats-server {report.server_version} with JetStream answers at {settings.shown_url}."
     return [
         Finding("nats", "ok", reached),
         *stream_findings(report),
+        *dead_letter_findings(report),
         *dial_findings(report),
         *clock_findings(report, now),
     ]
@@ -87,13 +103,13 @@ def stream_findings(report: BrokerReport) -> list[Finding]:
         sentence = (
             f"These streams do not exist yet: {missing}; start a coordinator with `warmxfer run coordinator`."
         )
-        return [Finding("stream", "wrong", sentence)]
+        return [Finding("stream", "wrong", sentence, UNAVAILABLE)]
     replicas = f"{report.replicas} replica{'s' if report.replicas > 1 else ''}"
     findings = [Finding("stream", "ok", f"The streams hold {report.messages:,} messages on {replicas}.")]
     for role, queue in report.queues.items():
         if queue is None:
             sentence = f"The queue of the {role} does not exist; restart any actor, which creates it."
-            findings.append(Finding(role, "wrong", sentence))
+            findings.append(Finding(role, "wrong", sentence, UNAVAILABLE))
             continue
         running, tasks = report.services[announced(role)], f"{queue.unacked} active, {queue.pending} queued"
         if running or queue.waiting:
@@ -102,8 +118,19 @@ def stream_findings(report: BrokerReport) -> list[Finding]:
             findings.append(Finding(role, "ok", f"{count[0].upper()}{count[1:]}, {tasks}."))
         else:
             sentence = f"No {role} is running ({tasks}); start one with `warmxfer run {role}`."
-            findings.append(Finding(role, "wrong", sentence))
+            findings.append(Finding(role, "wrong", sentence, UNAVAILABLE))
     return findings
+
+
+def dead_letter_findings(report: BrokerReport) -> list[Finding]:
+    """Count the dead letters. They are a note and no fault, because they stay after their cause is mended."""
+    if report.messages is None:
+        return []
+    count = report.dead_letters
+    if not count:
+        return [Finding("dead letters", "ok", "There are no dead letters.")]
+    counted = "There is 1 dead letter" if count == 1 else f"There are {count:,} dead letters"
+    return [Finding("dead letters", "note", f"{counted}; see `warmxfer dead-letters`.")]
 
 
 def dial_findings(report: BrokerReport) -> list[Finding]:
@@ -115,7 +142,7 @@ def dial_findings(report: BrokerReport) -> list[Finding]:
             f"The coordinators and gateways have {len(policies)} dial policies, so a caller may be held for "
             "a call that is then refused; give them the same WARMXFER_DIAL_ variables."
         )
-        return [Finding("dial policy", "wrong", sentence)]
+        return [Finding("dial policy", "wrong", sentence, INVALID)]
     if not announced:
         return []
     if not announced[0].get("dial_regions"):
@@ -141,8 +168,6 @@ def clock_findings(report: BrokerReport, now: float) -> list[Finding]:
 
 
 async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
-    import httpx
-
     from warmxfer.actors.gateway import GatewaySettings
     from warmxfer.schemas import WarmxferError
 
@@ -152,15 +177,10 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
         return [
             Finding("provider", "note", f"{error}. Only the process of the gateway needs these settings.")
         ]
-    findings = [Finding("provider", "ok", "The provider's credentials are set in this environment.")]
-    if base_url := env.get("VIDEOSDK_BASE_URL"):
-        try:
-            async with httpx.AsyncClient(timeout=CLOUD_TIMEOUT_S) as http:
-                await http.get(base_url)
-            findings.append(Finding("cloud", "ok", f"{base_url} answers."))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            sentence = f"VIDEOSDK_BASE_URL is {base_url}, which does not answer ({type(error).__name__})."
-            findings.append(Finding("cloud", "wrong", sentence))
+    findings = [
+        Finding("provider", "ok", "The provider's credentials are set in this environment."),
+        await _cloud_finding(settings),
+    ]
     if settings.webhook_port is None:
         sentence = (
             "WARMXFER_WEBHOOK_PORT is not set: the gateway polls the provider instead, "
@@ -170,6 +190,28 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     return findings
 
 
+async def _cloud_finding(settings: GatewaySettings) -> Finding:
+    """Make one authenticated query to the provider."""
+    from warmxfer.adapters.telephony import NotSent, Rejected
+    from warmxfer.schemas import RetryableError
+
+    provider = settings.provider.open(None, None)
+    try:
+        await provider.check_credentials()
+    except NotSent as error:
+        cause = str(error).rpartition("(")[2].rstrip(")")
+        sentence = f"VIDEOSDK_BASE_URL is {provider.signaling_url}, which does not answer ({cause})."
+        return Finding("cloud", "wrong", sentence, UNAVAILABLE)
+    except Rejected as error:
+        refused = provider.credentials_refused() is not None
+        return Finding("cloud", "wrong", _sentence(error), INVALID if refused else UNSUCCESSFUL)
+    except RetryableError as error:
+        return Finding("cloud", "wrong", _sentence(error), UNAVAILABLE)
+    finally:
+        await provider.aclose()
+    return Finding("cloud", "ok", f"{provider.signaling_url} answers and accepts the credentials.")
+
+
 async def _model_finding(env: Mapping[str, str]) -> Finding:
     from warmxfer.actors.summarizer import SummarizerSettings
     from warmxfer.schemas import WarmxferError
@@ -177,7 +219,7 @@ async def _model_finding(env: Mapping[str, str]) -> Finding:
     try:
         model = SummarizerSettings.from_env(env).model
     except WarmxferError as error:
-        return Finding("model", "wrong", f"{error}.")
+        return Finding("model", "wrong", _sentence(error), code_of(error))
     if model is None:
         return Finding(
             "model",
@@ -200,7 +242,11 @@ async def ask_model(settings: ModelSettings) -> Finding:
             max_chars=MAX_MODEL_ANSWER_CHARS,
         )
     except WarmxferError as error:
-        return Finding("model", "wrong", f"{error}.")
+        return Finding("model", "wrong", _sentence(error), code_of(error))
     finally:
         await model.aclose()
     return Finding("model", "ok", f"The model {settings.model} answers.")
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.')}."

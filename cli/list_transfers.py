@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, Url
-from .output import console, print_json, run_command
+from .options import Json, Limit, Url
+from .output import console, print_json, print_uncut, run_command
 
 if TYPE_CHECKING:
     from warmxfer.client import TransferSummary
 
 
 def list_transfers(
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="NUMBER", help="Show at most this many.")
-    ] = 20,
+    limit: Limit = 20,
     running: Annotated[
         bool, typer.Option("--running", help="Show only transfers that have not ended.")
     ] = False,
@@ -51,4 +49,4 @@ def _print_table(listed: list[TransferSummary]) -> None:
     for each in listed:
         changed_at = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(each.id, each.phase.value, each.outcome or "", changed_at)
-    console().print(table)
+    print_uncut(console(), table)

@@ -11,6 +11,7 @@ import typer
 
 MAX_PORT = 65_535
 MAX_PACE = 100.0
+MAX_LISTED = 1_000
 PACE_HELP = "Simulated time: 1 = real time, 0.1 = ten times faster."
 
 
@@ -25,6 +26,32 @@ def within(option: str, low: float, high: float) -> Callable[[float | None], flo
         return value
 
     return check
+
+
+def given(context: typer.Context, parameter: str) -> bool:
+    """Return whether the user typed this option or argument."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def refuse_beside(context: typer.Context, option: str, *ignored: str) -> None:
+    """Raise `InvalidRequest` if one of the options `ignored` was typed: beside `option` it has no effect."""
+    from warmxfer.schemas import InvalidRequest
+
+    names = {each.name: max(each.opts, key=len) for each in context.command.params}
+    for parameter in ignored:
+        if given(context, parameter):
+            raise InvalidRequest(
+                f"{names[parameter]} has no effect beside {option}; leave one of the two out",
+                field=names[parameter],
+            )
+
+
+def _checked_id(id: str | None) -> str | None:
+    """Check an id before anything is connected."""
+    from warmxfer.bus.subjects import check_token
+
+    return None if id is None else check_token(id)
 
 
 def port_option(option: str, help: str) -> Any:
@@ -62,8 +89,31 @@ Url = Annotated[
         help="Address of the NATS server.  [default: $NATS_URL, else nats://127.0.0.1:4222]",
     ),
 ]
+Limit = Annotated[
+    int,
+    typer.Option(
+        "--limit",
+        "-n",
+        metavar="NUMBER",
+        callback=within("--limit", 1, MAX_LISTED),
+        help="Show at most this many.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one value per line.")]
-TransferId = Annotated[str, typer.Argument(metavar="ID", help="Id of the transfer.")]
+TransferId = Annotated[str, typer.Argument(metavar="ID", callback=_checked_id, help="Id of the transfer.")]
+OptionalTransferId = Annotated[
+    str | None,
+    typer.Argument(metavar="ID", callback=_checked_id, help="Id of the transfer; all transfers if omitted."),
+]
+NewTransferId = Annotated[
+    str | None,
+    typer.Option(
+        "--id",
+        metavar="ID",
+        callback=_checked_id,
+        help="Id of the transfer; a repeated id is the same transfer.  [default: new]",
+    ),
+]
 Keep = Annotated[
     Path | None,
     typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -13,11 +14,19 @@ from warmxfer.actors.runtime.exit_codes import BrokenPipe
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+MAX_TABLE_WIDTH = 1_000
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of output into a file or a pipe, which has no edge to wrap at."""
 
 T = TypeVar("T")
+
+
+def wants_json() -> bool:
+    """Return whether `--json` is among the options of this command; those after `--` are none."""
+    options = itertools.takewhile("--".__ne__, sys.argv[1:])
+    return "--json" in options
 
 
 def print_json(value: Any) -> None:
@@ -47,37 +56,57 @@ def console(*, quiet: bool = False) -> Console:
     return Printer(highlight=False, markup=False, quiet=quiet, width=width)
 
 
+def print_uncut(out: Console, table: Table) -> None:
+    """Print a table as wide as it is, also on a narrower terminal, which then wraps its lines.
+
+    rich would cut ids to the width of the terminal.
+    """
+    from rich.measure import Measurement
+
+    widest = out.options.update(max_width=MAX_TABLE_WIDTH)
+    out.width = max(out.width, Measurement.get(out, widest, table).maximum)
+    out.print(table, crop=False)
+
+
 def plain(text: str) -> str:
     """Return `text` on one line, without control characters that a terminal would act on."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
-def run_command(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_command(work: Callable[[], Coroutine[Any, Any, T]], *, log_level: str = "error") -> T:
     """Run one asynchronous command and return its result. Only errors are logged.
 
-    SIGTERM acts as Ctrl-C: the command stops its processes and removes its temporary files. A shell's
-    background job ignores SIGINT and must end by SIGTERM alone.
+    SIGTERM and SIGHUP (the terminal is closed) act as Ctrl-C: the command stops its processes and removes its
+    temporary files. A shell's background job ignores SIGINT and must end by the others.
     """
     from warmxfer.actors.runtime.fast_imports import without_unused_libraries
 
     with without_unused_libraries():
         from warmxfer.actors.runtime.log_setup import configure_logs
-        from warmxfer.actors.runtime.runner import on_first_signal, run_async
+        from warmxfer.actors.runtime.runner import on_first_signal, run_async, unless_ignored
 
     signalled = asyncio.Event()
 
     async def stoppable() -> T:
         running = asyncio.current_task()
         assert running is not None
-        sigint_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        numbers = (signal.SIGTERM,) if sigint_ignored else (signal.SIGTERM, signal.SIGINT)
+        numbers = signal.SIGTERM, *unless_ignored(signal.SIGINT, signal.SIGHUP)
         on_first_signal(numbers, lambda: (signalled.set(), running.cancel()))
         return await work()
 
-    configure_logs(os.environ, level="error")
+    env = os.environ | ({"WARMXFER_LOG": "json"} if wants_json() else {})
+    configure_logs(env, level=log_level)
     try:
         return run_async(stoppable())
     except asyncio.CancelledError:
         if signalled.is_set():
             raise KeyboardInterrupt from None
         raise
+
+
+def run_until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command that ends only by a signal: that is its normal end."""
+    try:
+        run_command(work)
+    except KeyboardInterrupt:
+        return

@@ -93,6 +93,8 @@ class ProgressView:
     def __enter__(self) -> ProgressView:
         if self._live:
             self._live.start()
+        else:
+            self._out.print(f"transfer {self._title}", soft_wrap=True)
         return self
 
     def __exit__(
@@ -106,8 +108,6 @@ class ProgressView:
         self._phases.append(phase)
         if self._live:
             return
-        if len(self._phases) == 1:
-            self._out.print(f"transfer {self._title}")
         self._out.print(self._line(len(self._phases) - 1))
 
     def add_notice(self, notice: TransferNotice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +11,8 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
-from .invocation import command_line
-from .options import Json, Url
+from .invocation import command_line, told_how_to_cancel
+from .options import Json, NewTransferId, Url
 from .output import console, print_json, run_command
 
 
@@ -40,14 +41,7 @@ def request(
         str | None, typer.Option("--rule", metavar="ID", help="Id of the provider's routing rule.")
     ] = None,
     record: Annotated[bool, typer.Option("--record", help="Record the supervisor and the caller.")] = False,
-    id: Annotated[
-        str | None,
-        typer.Option(
-            "--id",
-            metavar="ID",
-            help="Id of the transfer; a repeated id is the same transfer.  [default: new]",
-        ),
-    ] = None,
+    id: NewTransferId = None,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Follow it to its end; exit code 1 without success.")
     ] = False,
@@ -55,6 +49,8 @@ def request(
     json: Json = False,
 ) -> None:
     """Request a warm transfer."""
+    from warmxfer.client import new_id
+
     raw = _read(file) if file else {}
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
@@ -62,25 +58,40 @@ def request(
     _put(raw, ("config", "destination", "name"), name)
     _put(raw, ("config", "destination", "routing_rule_id"), rule)
     _put(raw, ("config", "record"), record or None)
-    success = run_command(lambda: _request(raw, id, wait, url, json))
+    _check(raw)
+    id = new_id() if id is None else id
+    requested = asyncio.Event()
+    with told_how_to_cancel(id, json, if_=requested.is_set):
+        success = run_command(lambda: _request(raw, id, requested, wait, url, json))
     if not success:
         raise typer.Exit(UNSUCCESSFUL)
 
 
-async def _request(raw: Any, id: str | None, wait: bool, url: str | None, json: bool) -> bool:
+async def _request(
+    raw: Any, id: str, requested: asyncio.Event, wait: bool, url: str | None, json: bool
+) -> bool:
     from warmxfer.client import Client
 
     from .progress_view import follow_one
 
     async with Client.connect(url) as client:
         transfer = await client.request(raw, id)
+        requested.set()
         if wait:
             return await follow_one(transfer, json)
         if json:
             print_json({"id": transfer.id})
         else:
-            console().print(f"{transfer.id}\nfollow it with: {command_line()} watch {transfer.id}")
+            follow = f"follow it with: {command_line()} watch {transfer.id}"
+            console().print(f"{transfer.id}\n{follow}", soft_wrap=True)
         return True
+
+
+def _check(raw: Any) -> None:
+    """Check what the user typed before anything is connected. Raises `InvalidRequest`."""
+    from warmxfer.schemas import encode, read_request
+
+    read_request(encode(raw))
 
 
 def _read(file: str) -> Any:

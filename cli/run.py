@@ -9,10 +9,11 @@ import typer
 
 from warmxfer.actors.runtime.roles import Role, run_role
 
-from .options import Json, Url
+from .options import Json, Url, refuse_beside
 
 
 def run(
+    context: typer.Context,
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="Actor to run.")],
     room: Annotated[
         list[str] | None,
@@ -30,6 +31,8 @@ def run(
     Start any number of each role. SIGTERM lets the actor finish its current work first. Logs go to stderr.
     Settings come from the environment (docs/configuration.md).
     """
+    if role is not Role.PRIMARY:
+        refuse_beside(context, f"ROLE {role.value}", "room")
     env = dict(os.environ)
     if url:
         env["NATS_URL"] = url

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json, pace_option
-from .output import console, print_json, run_command
+from .output import console, print_json, run_until_stopped
 
 DEFAULT_PORT = 8090
 
@@ -55,7 +55,7 @@ def sandbox(
         settings = module.Settings(api_key, secret or random_secret, webhook_url, time_scale)
     except ValueError as error:
         raise InvalidRequest(str(error)) from error
-    run_command(lambda: _serve(module, settings, host, port, random_secret, json))
+    run_until_stopped(lambda: _serve(module, settings, host, port, random_secret, json))
 
 
 async def _serve(

@@ -86,7 +86,7 @@ def _print(id: str, last: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     state, out = _object(last.get("state")), console()
     room = _text(_object(state.get("request")).get("room_id")) or "?"
     rooms = f"  room {room}  consultation room {_text(state.get('room_id')) or '-'}"
-    out.print(Text.assemble((f"transfer {id}", "bold"), rooms))
+    out.print(Text.assemble((f"transfer {id}", "bold"), rooms), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("ms", justify="right")
     for title in ("event", "stage", "phases", "commands"):

@@ -88,6 +88,8 @@ async def _up(
             _print_services(out, stack)
             await _finished_before(stop, _keep_running(stack, number, out, json))
         out.print("\nstopping all services", style="dim")
+        if stack.keeps_logs:
+            out.print(f"logs are kept in {stack.directory}", style="dim", soft_wrap=True)
 
 
 async def _keep_running(stack: LocalStack, number: str, out: Console, json: bool) -> None:
@@ -126,6 +128,7 @@ async def _keep_calling(stack: LocalStack, number: str, out: Console, json: bool
         caller = await stack.call(number)
         primary = await stack.start("primary", rooms=[caller.room_id])
         if json:
+            stack.keeps_logs = True
             print_json(_addresses(stack, caller))
         else:
             _print_caller(out, caller)
@@ -167,6 +170,7 @@ def _addresses(stack: LocalStack, caller: PlacedCall) -> dict[str, Any]:
 
 
 def _print_services(out: Console, stack: LocalStack) -> None:
+    stack.keeps_logs = stack.keeps_logs or not out.quiet
     out.print(f"nats-server  {stack.nats_url}")
     out.print(f"sandbox      {stack.sandbox_url}")
     out.print(f"logs         {stack.directory}")
@@ -178,6 +182,8 @@ def _print_services(out: Console, stack: LocalStack) -> None:
 
 def _print_caller(out: Console, caller: PlacedCall) -> None:
     import msgspec
+
+    from warmxfer.client import new_id
 
     from .scenarios import BY_NAME
 
@@ -191,7 +197,7 @@ def _print_caller(out: Console, caller: PlacedCall) -> None:
         soft_wrap=True,
     )
     out.print("or:")
-    out.print(f"  nats pub warmxfer.my-transfer.request '{body}'", soft_wrap=True)
+    out.print(f"  nats pub warmxfer.{new_id()}.request '{body}'", soft_wrap=True)
 
 
 def _counts(scale: str) -> dict[str, int]:
@@ -207,8 +213,10 @@ def _counts(scale: str) -> dict[str, int]:
             raise InvalidRequest(
                 f"--scale contains {each[:40]!r}; write ROLE=NUMBER with a role of {', '.join(ROLES)} "
                 f"and a number of at most {MAX_OF_A_ROLE}",
-                field="scale",
+                field="--scale",
             )
+        if role in counts:
+            raise InvalidRequest(f"--scale names {role} twice; name each role once", field="--scale")
         counts[role] = int(count)
     return counts
 
@@ -219,9 +227,10 @@ def _check_caller(number: str) -> None:
 
     from warmxfer.schemas import InvalidRequest
     from warmxfer.schemas.fields import SipAddress
+    from warmxfer.schemas.sip_address import normalized
 
     try:
-        msgspec.convert(number, SipAddress)
+        msgspec.convert(normalized(number), SipAddress)
     except msgspec.ValidationError as error:
         raise InvalidRequest(
             f"--caller is {number[:40]!r}; write a number as E.164 (+14155550201) or a SIP URI "

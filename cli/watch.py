@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
-from .options import Json, Url
-from .output import console, plain, print_json, run_command
+from .invocation import told_how_to_cancel
+from .options import Json, OptionalTransferId, Url
+from .output import console, plain, print_json, run_command, run_until_stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def watch(
-    id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="Id of the transfer; all transfers if omitted.")
-    ] = None,
+    id: OptionalTransferId = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
@@ -31,8 +30,11 @@ def watch(
     prints the phases and notices of all transfers until Ctrl-C.
     """
     if id is None:
-        run_command(lambda: _watch_all(url, json))
-    elif not run_command(lambda: _watch_one(id, url, json)):
+        run_until_stopped(lambda: _watch_all(url, json))
+        return
+    with told_how_to_cancel(id, json):
+        success = run_command(lambda: _watch_one(id, url, json))
+    if not success:
         raise typer.Exit(UNSUCCESSFUL)
 
 
@@ -60,7 +62,7 @@ async def _print_phases(client: Client, out: Console, json: bool) -> None:
         if json:
             print_json({"id": id, "phase": phase})
         else:
-            out.print(f"{id}  {phase.seq:>2}  {phase.phase.value}")
+            out.print(f"{id}  {phase.seq:>2}  {phase.phase.value}", soft_wrap=True)
 
 
 async def _print_notices(client: Client, out: Console, json: bool) -> None:
@@ -68,4 +70,4 @@ async def _print_notices(client: Client, out: Console, json: bool) -> None:
         if json:
             print_json({"id": id, "notice": notice})
         else:
-            out.print(f"{id}   !  {notice.notice.value}  {plain(notice.detail)}")
+            out.print(f"{id}   !  {notice.notice.value}  {plain(notice.detail)}", soft_wrap=True)

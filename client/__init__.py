@@ -7,6 +7,7 @@ async with Client.connect() as client:
 
 from __future__ import annotations
 
+from warmxfer.bus import NoSuchDeadLetter
 from warmxfer.schemas.id_in_use import IdInUse
 
 from .client import (
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "IdInUse",
     "NoCoordinator",
+    "NoSuchDeadLetter",
     "NoSuchTransfer",
     "NotStarted",
     "StillRunning",

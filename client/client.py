@@ -23,7 +23,18 @@ from typing import Any, Literal
 import structlog
 from msgspec import Struct
 
-from warmxfer.bus import Bus, BusSettings, StaleWrite, Stored, Unavailable, subjects
+from warmxfer.bus import (
+    Bus,
+    BusSettings,
+    NoReply,
+    StaleWrite,
+    Stored,
+    StoredDeadLetter,
+    Unavailable,
+    find_dead_letter,
+    newest_dead_letters,
+    subjects,
+)
 from warmxfer.bus.polling import Follower, growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
@@ -31,11 +42,14 @@ from warmxfer.schemas import (
     InvalidRequest,
     Outcome,
     PhaseChanged,
+    ReplayQuery,
+    ReplayReply,
     RetryableError,
     TransferNotice,
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
+    decode_as,
     decode_result,
     encode,
     read_cancel,
@@ -49,6 +63,7 @@ from .phase_stream import MAX_PHASES, follow_phases, phase_of
 CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
+REPLAY_TIMEOUT_S = 10.0
 MAX_POLL_PAUSE_S = 5.0
 MAX_LISTED = 1_000
 MAX_RECORDS = 1_000
@@ -293,6 +308,28 @@ class Client:
         listed = sorted(found.values(), key=lambda each: each.at, reverse=True)[:limit]
         slots = asyncio.Semaphore(READS_AT_ONCE)
         return await asyncio.gather(*(self._with_outcome(each, slots) for each in listed))
+
+    async def dead_letters(self, limit: int = 20) -> list[StoredDeadLetter]:
+        """Return the newest `limit` dead letters, newest first. Raises `InvalidRequest` for the limit."""
+        if not 1 <= limit <= MAX_LISTED:
+            raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
+        return await newest_dead_letters(self._bus, limit)
+
+    async def dead_letter(self, number: int) -> StoredDeadLetter:
+        """Return one dead letter. Raises `NoSuchDeadLetter`."""
+        return await find_dead_letter(self._bus, number)
+
+    async def replay(self, number: int) -> ReplayReply:
+        """Ask a coordinator to handle the message of a dead letter again, and return what it handled.
+
+        What was done is not done twice. Raises `InvalidRequest` if it could do harm, and `NoCoordinator`.
+        """
+        query = encode(ReplayQuery(number))
+        try:
+            reply = await self._bus.request(subjects.ASK_REPLAY, query, REPLAY_TIMEOUT_S)
+        except NoReply as error:
+            raise NoCoordinator from error
+        return decode_as(ReplayReply, reply)
 
     async def _with_outcome(self, summary: TransferSummary, slots: asyncio.Semaphore) -> TransferSummary:
         if not summary.phase.final:

@@ -34,7 +34,7 @@ async def serve(
     *,
     handle_signals: bool = True,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or cancellation.
+    """Serve until SIGTERM, SIGINT, SIGHUP or cancellation.
 
     Call `ready(base_url)` once the server accepts connections. `port` 0 selects any free port.
     `handle_signals=False` leaves signals to the calling process; only cancellation then stops the server.
@@ -94,8 +94,10 @@ def _bind_error(host: str, port: int, error: OSError | UnicodeError) -> str:
 
 @contextmanager
 def _stopped_by_signals(stopped: asyncio.Event) -> Iterator[None]:
-    """Set `stopped` on SIGTERM and SIGINT, while the context is active."""
-    loop, signals = asyncio.get_running_loop(), (signal.SIGTERM, signal.SIGINT)
+    """Set `stopped` on SIGTERM, SIGINT and SIGHUP, while the context is active."""
+    loop, signals = asyncio.get_running_loop(), [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signals.append(signal.SIGHUP)
     for signal_number in signals:
         loop.add_signal_handler(signal_number, stopped.set)
     try:

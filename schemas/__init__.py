@@ -24,13 +24,12 @@ from .codec import (
     undecoded_transfer_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
-from .env import env_number, parse_http_url
+from .env import env_credential, env_number, parse_http_url
 from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .lenient import is_known, read_leniently, unknown_member
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
-from .phone_number import without_separators
 from .queries import (
     MAX_LIVENESS_QUERY,
     MAX_TURN_CHARS,
@@ -40,6 +39,8 @@ from .queries import (
     Liveness,
     LivenessQuery,
     LivenessReply,
+    ReplayQuery,
+    ReplayReply,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
@@ -90,6 +91,8 @@ __all__ = [
     "NoticeKind",
     "Outcome",
     "PhaseChanged",
+    "ReplayQuery",
+    "ReplayReply",
     "Rescue",
     "RescueByAgent",
     "RescueByDial",
@@ -116,6 +119,7 @@ __all__ = [
     "decode_phase",
     "decode_result",
     "encode",
+    "env_credential",
     "env_number",
     "format_traceback",
     "is_known",
@@ -128,7 +132,6 @@ __all__ = [
     "undecoded_transfer_id",
     "unknown_member",
     "with_defaults",
-    "without_separators",
 ]
 __all__ += commands.__all__
 __all__ += events.__all__

@@ -1,4 +1,4 @@
-"""Checked reading of numbers and addresses from environment variables."""
+"""Checked reading of numbers, credentials and addresses from environment variables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import InvalidRequest
+from .odd_characters import odd_character
 
 MAX_SHOWN_CHARS = 40
 
@@ -26,6 +27,17 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
         shown = repr(text[:MAX_SHOWN_CHARS])
         what = "a whole number" if kind is int else "a number"
         raise InvalidRequest(f"{name} is {shown}; give {what} from {low:.10g} to {high:.10g}", field=name)
+    return value
+
+
+def env_credential(env: Mapping[str, str], name: str) -> str:
+    """Return the key, secret or token in variable `name`, without blanks around it; "" if it is not set.
+
+    Raises InvalidRequest if it holds a character that no header can carry. The sentence never quotes it.
+    """
+    value = env.get(name, "").strip()
+    if odd := odd_character(value, ascii_only=True):
+        raise InvalidRequest(f"{name} has {odd}; copy it again, in printable ASCII", field=name)
     return value
 
 

@@ -16,6 +16,9 @@ import traceback
 class WarmxferError(Exception):
     """A warm transfer cannot be performed, or failed."""
 
+    transfer_id: str | None = None
+    """The transfer that the error is about, if the code that reports it knows one."""
+
 
 class RetryableError(WarmxferError):
     """A temporary failure: the same call may succeed after `after_s` seconds."""

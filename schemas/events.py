@@ -334,6 +334,8 @@ class CommandFailed(CommandReply, frozen=True, kw_only=True):
     not_begun: bool = False
     """The effect was neither claimed nor requested, and the command may be sent again. An older gateway does
     not say so."""
+    room_missing: bool = False
+    """The provider has no such primary room. An older gateway does not say so."""
 
 
 AnyEvent = (

@@ -26,14 +26,17 @@ Token = Annotated[
 
 # Allows the parameters of a SIP URI (RFC 3261, 19.1.1) that change how an address is reached, and not which.
 # `maddr` is not allowed: it would send the call to a host that the dial policy did not check.
+# Upper case in scheme and parameters is changed to lower case first (`sip_address.py`).
+SIP_ADDRESS_PATTERN = (
+    r"^(\+[1-9][0-9]{6,14}"
+    r"|sips?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?"
+    r"(;(transport=(udp|tcp|tls|sctp|ws|wss)|user=(phone|ip))){0,2})\Z"
+)
+
 SipAddress = Annotated[
     str,
     Meta(
-        pattern=(
-            r"^(\+[1-9][0-9]{6,14}"
-            r"|sips?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?"
-            r"(;(transport=(udp|tcp|tls|sctp|ws|wss)|user=(phone|ip))){0,2})\Z"
-        ),
+        pattern=SIP_ADDRESS_PATTERN,
         extra={
             "pii": True,
             "remedy": "write a number as E.164 (+14155550123) or a SIP URI (sip:dana@example.com)",

@@ -85,3 +85,17 @@ class LivenessReply(Liveness, frozen=True):
 
     more: list[Liveness] = field(default_factory=list[Liveness])
     """In the order of the query. Empty from a coordinator of an older version."""
+
+
+class ReplayQuery(Struct, frozen=True):
+    """Query to any coordinator, on `warmxfer.ask.replay`: handle a dead-lettered message again."""
+
+    dead_letter: int
+    """The number of the dead letter in the stream."""
+
+
+class ReplayReply(Struct, frozen=True):
+    """What was handled again: the subject and the number of the message that the dead letter is about."""
+
+    subject: str
+    seq: int

@@ -13,8 +13,10 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import UNSET, inspect
 
+from . import sip_address
 from .codec import MAX_MESSAGE_BYTES, encode
 from .errors import InvalidRequest
+from .odd_characters import odd_character
 from .transfer import RESERVED_OPTIONS, CancelRequest, RescueByDial, SIPDestination, WarmTransferRequest
 
 MAX_REQUEST_BYTES = 56 * 1024
@@ -43,6 +45,7 @@ def read_request(data: bytes) -> WarmTransferRequest:
     """Return the request in `data`. Raises InvalidRequest with the sentence for its author."""
     raw = _read_json(data)
     _reject_reserved(raw)
+    _normalize_addresses(raw)
     request = _convert(raw, WarmTransferRequest)
     _check_destinations(request)
     _check_size(request)
@@ -73,6 +76,16 @@ def _reject_reserved(raw: Any) -> None:
                     f"remove it and use the fields of config.{destination}.",
                     field=f"config.{destination}.extra_options",
                 )
+
+
+def _normalize_addresses(raw: Any) -> None:
+    """Write each number and SIP URI of `raw` in its one spelling."""
+    for destination in ("destination", "rescue"):
+        fields = _walk(raw, ["config", destination])
+        for name in ("sip_call_to", "sip_call_from") if isinstance(fields, dict) else ():
+            given = cast("dict[str, Any]", fields)
+            if isinstance(address := given.get(name), str):
+                given[name] = sip_address.normalized(address)
 
 
 def _check_destinations(request: WarmTransferRequest) -> None:
@@ -132,9 +145,9 @@ def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
     path = _path(location["path"]) if location else []
     where = ".".join(path) or "the message"
     if unknown := _UNKNOWN.search(problem):
-        hint = _nearest(unknown["name"], _tagged(_struct_at(kind, path), _walk(raw, path)))
+        nearest = _nearest(unknown["name"], _tagged(_struct_at(kind, path), _walk(raw, path)))
         return InvalidRequest(
-            f"{where} has the unknown field {_show(unknown['name'])}; {hint}",
+            f"{where} has the unknown field {_show(unknown['name'])}; {nearest}",
             field=".".join([*path, _cut(_masked(unknown["name"]))]),
         )
     if missing := _MISSING.search(problem):
@@ -142,9 +155,28 @@ def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
         return InvalidRequest(
             f"{name} is missing; {_hint(kind, [*path, missing['name']]) or 'add it'}.", field=name
         )
-    value = _show(_walk(raw, path))
+    given = _walk(raw, path)
     remedy = _hint(kind, path) or problem[0].lower() + problem[1:]
-    return InvalidRequest(f"{where} is {value}; {remedy}.", field=where)
+    odd = _odd_character(given, kind, path)
+    if path[-1:] == ["sip_call_to"] and isinstance(given, str):
+        also = "" if odd else sip_address.hint(given, ".".join([*path[:-1], "extra_options"]))
+        remedy += f"; {also}" if also else ""
+    return InvalidRequest(f"{where} is {_show(given)}{odd}; {remedy}.", field=where)
+
+
+def _odd_character(value: Any, kind: type, path: list[str]) -> str:
+    """Return `, with` and the first character of `value` that people cannot see or tell apart, or ""."""
+    if not isinstance(value, str):
+        return ""
+    info = _field(_struct_at(kind, path[:-1]), path[-1]) if path else None
+    odd = odd_character(value, ascii_only=info is not None and _only_ascii(info.type))
+    return f", with {odd}" if odd else ""
+
+
+def _only_ascii(info: inspect.Type) -> bool:
+    """Return whether the pattern of a text lists the allowed characters: they are all in ASCII."""
+    plain = _plain(info)
+    return isinstance(plain, inspect.StrType) and plain.pattern is not None and "[^" not in plain.pattern
 
 
 def _path(location: str) -> list[str]:
@@ -161,8 +193,9 @@ def _walk(raw: Any, path: list[str]) -> Any:
 def _show(value: Any) -> str:
     """Return `value` as its author wrote it, masked and cut."""
     if isinstance(value, str):
-        return f"'{_cut(_masked(repr(value)[1:-1]))}'"
-    return _cut(_masked(msgspec.json.encode(value).decode()))
+        return f"'{_cut(repr(_masked(value))[1:-1])}'"
+    text = _masked(msgspec.json.encode(value).decode())
+    return _cut("".join(each if each.isprintable() else ascii(each)[1:-1] for each in text))
 
 
 def _masked(text: str) -> str:

@@ -94,6 +94,7 @@ def command_failed(
     *,
     status: int | None = None,
     not_begun: bool = False,
+    room_missing: bool = False,
 ) -> CommandFailed:
     """Return the reply that `command` failed; `failure` says what may have happened at the provider."""
     return CommandFailed(
@@ -102,6 +103,7 @@ def command_failed(
         detail=detail[:MAX_DETAIL_CHARS],
         status=status,
         not_begun=not_begun,
+        room_missing=room_missing,
     )
 
 

@@ -9,6 +9,7 @@ from warmxfer.bus.consumer_table import COORDINATOR
 
 from ..common.capacity import CapacityFollower
 from .coordinator import Coordinator
+from .dead_letter_replay import DeadLetterReplay
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
@@ -44,8 +45,10 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             await worker.take_from(consumers)
 
         admission.take_partitions(sharing.partitions)
+        replay = DeadLetterReplay(bus, coordinator.handle)
         async with (
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
+            bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
             CapacityFollower(bus, admission.heard),
             worker,
         ):

@@ -187,7 +187,8 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
     """Serve until cancelled.
 
     Calls `ready(url)` once commands and webhooks are served. `url` is the address of the webhooks, or None if
-    webhooks are off. The process is unready while no connection to the provider can be opened.
+    webhooks are off. The process is unready while no connection to the provider can be opened, and while the
+    provider refuses the credentials.
     """
     async with AsyncExitStack() as stack:
         rate = RequestRate(settings.provider_rate)
@@ -195,7 +196,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         stack.callback(bus.readiness.add_note("provider", rate.why_slow))
         webhooks = WebhookHealth()
         provider, url = await _open(bus, settings, webhooks, stack)
-        stack.callback(bus.readiness.add("provider", lambda: _why_unreachable(provider)))
+        stack.callback(bus.readiness.add("provider", lambda: _why_unusable(provider)))
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         publish = partial(publish_event, bus, role="gateway")
@@ -237,6 +238,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
 
         await stack.enter_async_context(CapacityFollower(bus, on_capacity, ROLE))
         await stack.enter_async_context(CapacityAnnouncer(bus, ROLE, capacity))
+        await _check_credentials(provider)
         await _register_webhooks(provider)
         if ready is not None:
             ready(url)
@@ -246,8 +248,10 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
             await OrphanCallReaper(bus, provider, settings.deployment, settings.reconcile_s).run()
 
 
-def _why_unreachable(provider: Provider) -> str | None:
-    return None if provider.can_connect() else "no connection to the provider can be opened"
+def _why_unusable(provider: Provider) -> str | None:
+    if not provider.can_connect():
+        return "no connection to the provider can be opened"
+    return provider.credentials_refused()
 
 
 async def _open(
@@ -269,6 +273,17 @@ async def _open(
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")
     return provider, url
+
+
+async def _check_credentials(provider: Provider) -> None:
+    """Make one authenticated query, so that wrong credentials show at the start and not in the first call."""
+    try:
+        await provider.check_credentials()
+    except (RetryableError, Rejected) as error:
+        if provider.credentials_refused():
+            log.error("provider_refused_credentials", cause=str(error))
+        else:
+            log.warning("provider_credentials_not_checked", cause=str(error))
 
 
 async def _register_webhooks(provider: Provider) -> None:

@@ -32,17 +32,17 @@ log = structlog.get_logger(__name__)
 
 _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
-_MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:")
+_MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:", re.IGNORECASE)
 """Found in every text that `_NUMBER` or `_SIP_USER` changes. One search instead of two replacements."""
-_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)")
+_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)", re.IGNORECASE)
 
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
     """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
-    level = env.get("WARMXFER_LOG_LEVEL", "").strip().lower() or level
-    if level not in LEVELS:
+    given = env.get("WARMXFER_LOG_LEVEL", "").strip().lower()
+    if given and given not in LEVELS:
         raise InvalidRequest(
-            f"WARMXFER_LOG_LEVEL is {level[:40]!r}; use one of {', '.join(LEVELS)}",
+            f"WARMXFER_LOG_LEVEL is {given[:40]!r}; use one of {', '.join(LEVELS)}",
             field="WARMXFER_LOG_LEVEL",
         )
     stream = sys.stderr
@@ -56,7 +56,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     renderer = _renderer(env, stream)
     structlog.configure(
         processors=[*shared_processors, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, (given or level).upper())),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )

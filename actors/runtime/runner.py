@@ -17,10 +17,11 @@ from typing import Protocol, TypeVar, runtime_checkable
 import structlog
 
 from warmxfer.bus import AccessDenied, Bus, BusSettings
-from warmxfer.schemas import InternalError, InvalidRequest
+from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
+from .unknown_variables import unknown_variables
 
 CONNECT_DEADLINE_S = 30.0
 """In a cluster that starts all at once, the broker may start last."""
@@ -60,6 +61,8 @@ def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = 
     turns each into one sentence and an exit code.
     """
     configure_logs(env, role=role)
+    for sentence in unknown_variables(env):
+        log.warning("variable_unknown", variable=sentence)
     run_async(_run(role, actor, settings, env))
 
 
@@ -87,8 +90,16 @@ def signal_ready(line: str = "ready") -> None:
 
 
 def on_stop(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second signal has its default effect."""
-    on_first_signal((signal.SIGTERM, signal.SIGINT), stop.set)
+    """Set `stop` at the first SIGTERM, SIGINT or SIGHUP; a second one has its default effect."""
+    on_first_signal((signal.SIGTERM, signal.SIGINT, *unless_ignored(signal.SIGHUP)), stop.set)
+
+
+def unless_ignored(*numbers: signal.Signals) -> tuple[signal.Signals, ...]:
+    """Return the signals that this process does not ignore since its start.
+
+    A shell's background job ignores SIGINT, and a command under nohup ignores SIGHUP.
+    """
+    return tuple(each for each in numbers if signal.getsignal(each) is not signal.SIG_IGN)
 
 
 def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], object]) -> None:
@@ -188,7 +199,7 @@ async def _until_over(bus: Bus, serving: asyncio.Future[None], stop: asyncio.Eve
     if was_closed:
         raise InternalError("The broker closed the connection permanently; see the log lines above")
     if serving.done() and not serving.cancelled() and (error := serving.exception()):
-        if not isinstance(error, InvalidRequest):  # its sentence says everything
+        if not isinstance(error, InvalidRequest | RetryableError):  # their sentences say everything
             log.error("actor_failed", error=type(error).__name__, exc_info=error)
         raise error
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from warmxfer.schemas import InvalidRequest, parse_http_url
+from warmxfer.schemas import InvalidRequest, env_credential, parse_http_url
 
 BASE_URL: Final = "WARMXFER_LLM_BASE_URL"
 API_KEY: Final = "WARMXFER_LLM_API_KEY"
@@ -111,4 +111,4 @@ class ModelSettings:
             raise InvalidRequest(
                 f"{MODEL} is empty although {BASE_URL} is set; set it to the name of the model", field=MODEL
             )
-        return cls(base_url.rstrip("/"), model, env.get(API_KEY, "").strip())
+        return cls(base_url.rstrip("/"), model, env_credential(env, API_KEY))

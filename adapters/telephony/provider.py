@@ -217,6 +217,22 @@ class Provider(Protocol):
         """
         ...
 
+    async def check_credentials(self) -> None:
+        """Make one authenticated query. Raises as every query does: `Rejected` for wrong credentials."""
+        ...
+
+    def credentials_refused(self) -> str | None:
+        """Return the sentence with which the provider refused our credentials, or None.
+
+        None before the first request, and once a request was accepted. If it is a sentence, asks again in the
+        background, so that a later call returns None once the credentials are accepted.
+        """
+        ...
+
+    async def room_exists(self, room_id: str, *, within_s: float | None = None) -> bool:
+        """Return whether the provider has an open room with this id."""
+        ...
+
     async def aclose(self) -> None:
         """Close the connections."""
         ...

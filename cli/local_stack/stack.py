@@ -49,7 +49,7 @@ class LocalStack(SandboxAdmin):
     `async with` starts everything, and stops everything at its end.
     `counts` is the number of processes of each role (default 1). `env` is added to the environment of every
     actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
-    removed at the end.
+    removed at the end, or only the stream if `keeps_logs` was set.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class LocalStack(SandboxAdmin):
         self._processes: dict[str, list[ManagedProcess]] = {}
         self._started = 0
         self.directory = Path()
+        self.keeps_logs = directory is not None
 
     @property
     def nats_url(self) -> str:
@@ -179,7 +180,7 @@ class LocalStack(SandboxAdmin):
         await asyncio.gather(*(self.stop(role) for role in list(self._processes)))
         await asyncio.gather(*(process.stop() for process in sandbox))
         await self.nats.close()
-        if self._given_directory is None:
+        if not self.keeps_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 

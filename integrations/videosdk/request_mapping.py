@@ -4,7 +4,7 @@ Invariants:
 
 - Any configuration gives a request, or one sentence that names the field as upstream does.
 - A value that upstream accepts and our schema does not is adapted where nothing is lost: an empty value
-  counts as missing, a longer wait becomes one hour, a number loses its blanks and dashes, seconds are whole.
+  counts as missing, a longer wait becomes one hour, seconds are whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import math
 from typing import Any, Final
 
 from warmxfer.adapters.rooms.videosdk.framework import SIPDestination, WarmTransferConfig
-from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode, read_request, without_separators
+from warmxfer.schemas import InvalidRequest, WarmTransferRequest, encode, read_request
 
 MAX_WAIT_S: Final = 3_600.0
 MIN_WAIT_S: Final = 1.0
@@ -62,8 +62,8 @@ def _destination(destination: Any) -> dict[str, Any]:
     _expect(destination, SIPDestination, DESTINATION)
     given = {
         "routing_rule_id": destination.routing_rule_id,
-        "sip_call_to": _number(destination.sip_call_to),
-        "sip_call_from": _number(destination.sip_call_from),
+        "sip_call_to": destination.sip_call_to,
+        "sip_call_from": destination.sip_call_from,
     }
     if destination.participant_display_name:
         given["participant_display_name"] = destination.participant_display_name
@@ -84,10 +84,6 @@ def _options(options: Any) -> dict[str, Any]:
     for name in SECONDS & checked.keys():
         checked[name] = _whole(checked[name])
     return checked
-
-
-def _number(value: Any) -> Any:
-    return without_separators(value) if isinstance(value, str) else value
 
 
 def _whole(value: Any) -> Any:

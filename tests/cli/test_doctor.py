@@ -8,9 +8,17 @@ from collections import Counter
 import pytest
 
 from tests.testkit.model_server import Answer, model_server
+from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import BrokerReport, ConsumerBacklog
-from warmxfer.cli.doctor import ask_model, clock_findings, dial_findings, examine, stream_findings
+from warmxfer.cli.doctor import (
+    ask_model,
+    clock_findings,
+    dead_letter_findings,
+    dial_findings,
+    examine,
+    stream_findings,
+)
 
 IDLE, BUSY, UNSERVED = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
 NONE_RUNNING, ONE_RUNNING = Counter[str](), Counter({"warmxfer-gateway": 1})
@@ -98,6 +106,19 @@ def test_the_clock_is_compared_with_the_brokers(now: float, state: str, excerpt:
     assert excerpt in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("count", "state", "sentence"),
+    [
+        (0, "ok", "There are no dead letters."),
+        (1, "note", "There is 1 dead letter; see `warmxfer dead-letters`."),
+        (1200, "note", "There are 1,200 dead letters; see `warmxfer dead-letters`."),
+    ],
+)
+def test_dead_letters_are_counted(count: int, state: str, sentence: str) -> None:
+    (found,) = dead_letter_findings(dataclasses.replace(broker_report(), dead_letters=count))
+    assert (found.about, found.state, found.sentence) == ("dead letters", state, sentence)
+
+
 async def test_without_a_broker_the_other_checks_still_run() -> None:
     findings = await examine({"NATS_URL": "nats://127.0.0.1:1"})
     about = {found.about: found for found in findings}
@@ -173,3 +194,23 @@ async def test_a_model_that_does_not_listen_is_a_fault() -> None:
     assert found.sentence.startswith(
         "WARMXFER_LLM_BASE_URL is http://127.0.0.1:1/v1, which cannot be reached"
     )
+
+
+@pytest.mark.parametrize("secret", [SECRET, "another-secret-of-at-least-thirty-two-bytes"])
+async def test_wrong_credentials_of_the_provider_are_a_fault(
+    nats_url: str, cloud: Cloud, secret: str
+) -> None:
+    env = {
+        "NATS_URL": nats_url,
+        "VIDEOSDK_BASE_URL": cloud.url,
+        "VIDEOSDK_API_KEY": API_KEY,
+        "VIDEOSDK_SECRET": secret,
+    }
+    (found,) = (each for each in await examine(env) if each.about == "cloud")
+    if secret == SECRET:
+        assert (found.state, found.sentence) == ("ok", f"{cloud.url} answers and accepts the credentials.")
+        return
+    assert (found.state, found.code) == ("wrong", 2)
+    assert found.sentence.startswith("GET /v2/sip/call answered 401: ")
+    assert found.sentence.endswith("; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET.")
+    assert secret not in found.sentence

@@ -1,4 +1,4 @@
-"""`up` and `demo` stop quietly at any time, by Ctrl-C or SIGTERM, and leave no files."""
+"""`up` and `demo` stop quietly at any time, by Ctrl-C, SIGTERM or SIGHUP, and leave no files."""
 
 from __future__ import annotations
 
@@ -59,6 +59,11 @@ def terminate(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
 
 
+def close_terminal(pid: int) -> None:
+    """Send SIGHUP as a terminal does that is closed."""
+    os.killpg(pid, signal.SIGHUP)
+
+
 def foreground() -> None:
     """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -69,14 +74,23 @@ def background() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@pytest.mark.parametrize("stop", [ctrl_c, close_terminal])
 @pytest.mark.parametrize("at", [ACTORS_START, CALL_STARTS])
-async def test_ctrl_c_stops_up_quietly_even_during_its_start(tmp_path: Path, at: str) -> None:
-    """Once the actors received the signal too, and `up` reported that a coordinator did not start."""
-    assert await stop_at(tmp_path, UP, at, ctrl_c) == "0 "
-    assert os.listdir(tmp_path) == []
+async def test_ctrl_c_stops_up_quietly_even_during_its_start(
+    tmp_path: Path, at: str, stop: Callable[[int], None]
+) -> None:
+    """Once the actors received the signal too, and `up` reported that a coordinator did not start.
+
+    The log directory stays only if it was announced, which happens with the first call.
+    """
+    assert await stop_at(tmp_path, UP, at, stop) == "0 "
+    if at is ACTORS_START:
+        assert os.listdir(tmp_path) == []
+    left = [name for _, _, files in os.walk(tmp_path) for name in files]
+    assert [name for name in left if not name.endswith(".log")] == []
 
 
-@pytest.mark.parametrize("stop", [ctrl_c, terminate])
+@pytest.mark.parametrize("stop", [ctrl_c, terminate, close_terminal])
 @pytest.mark.parametrize("at", [ACTORS_START, CALL_STARTS])
 async def test_a_stopped_demo_leaves_no_files(tmp_path: Path, at: str, stop: Callable[[int], None]) -> None:
     assert await stop_at(tmp_path, ("demo",), at, stop) == "130 "

@@ -28,28 +28,40 @@ async def test_the_printed_command_runs_in_another_terminal(tmp_path: Path) -> N
     bare = {name: value for name, value in os.environ.items() if name not in ("UV", "VIRTUAL_ENV")}
     bare["PATH"] = "/usr/bin:/bin"
     up = await asyncio.create_subprocess_exec(
-        *(console_script, *UP[:-1]), stdout=asyncio.subprocess.PIPE, env=bare, cwd=console_script.parent
+        *(console_script, *UP[:-1]),
+        stdout=asyncio.subprocess.PIPE,
+        env={**bare, "TMPDIR": str(tmp_path)},
+        cwd=console_script.parent,
     )
     assert up.stdout is not None
     try:
-        request, exports = "", ""
+        request, exports, logs = "", "", ""
         async with asyncio.timeout(START_S):
             while " request --room " not in request:
                 request = (await up.stdout.readline()).decode()
                 exports += request if request.startswith("  export ") else ""
+                logs = request.split()[1] if request.startswith("logs ") else logs
         terminal = await asyncio.create_subprocess_shell(
             f"{exports}\n{request}", stdout=asyncio.subprocess.PIPE, env=bare, cwd=tmp_path
         )
         stdout, _ = await asyncio.wait_for(terminal.communicate(), START_S)
         assert (terminal.returncode, b"transfer_complete" in stdout) == (0, True), stdout.decode()
+        assert "request '{" in (await up.stdout.readuntil(b"'\n")).decode()
     finally:
         up.send_signal(signal.SIGINT)
+        rest = (await up.stdout.read()).decode()
         await asyncio.wait_for(up.wait(), 30.0)
+    assert rest.endswith(f"logs are kept in {logs}\n")
+    assert list(Path(logs).glob("coordinator-*.log"))  # noqa: ASYNC240
 
 
-async def test_a_caller_is_transferred_and_the_next_call_is_placed(warmxfer: Warmxfer) -> None:
+async def test_a_caller_is_transferred_and_the_next_call_is_placed(
+    warmxfer: Warmxfer, tmp_path: Path
+) -> None:
     up = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "warmxfer.cli", *UP, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "warmxfer.cli", *UP),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert up.stdout is not None
     try:
@@ -67,7 +79,10 @@ async def test_a_caller_is_transferred_and_the_next_call_is_placed(warmxfer: War
         assert following["room_id"] != first["room_id"]
         up.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(up.wait(), 30.0) == 0
-        assert not os.path.exists(first["directory"])  # noqa: ASYNC240
+        logs = {path.name.split("-")[0] for path in Path(first["directory"]).iterdir()}  # noqa: ASYNC240
+        assert {"coordinator", "gateway", "summarizer", "briefing", "primary", "sandbox"} <= logs, (
+            "the logs that it announced are kept"
+        )
     finally:
         if up.returncode is None:
             up.kill()

@@ -29,6 +29,8 @@ from warmxfer.schemas import (
     HistoryQuery,
     LivenessQuery,
     LivenessReply,
+    ReplayQuery,
+    ReplayReply,
     RoomToken,
     RoomTokenQuery,
     SessionSummary,
@@ -158,6 +160,7 @@ DECODERS: Mapping[str, Decode] = {
     "ask.token": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
+    "ask.replay": _as(ReplayQuery),
     "capacity": _as(RoleCapacity),
 }
 REPLIES: Mapping[str, type[Any]] = {
@@ -165,6 +168,7 @@ REPLIES: Mapping[str, type[Any]] = {
     "ask.summary": SessionSummary,
     "ask.token": RoomToken,
     "ask.pulse": LivenessReply,
+    "ask.replay": ReplayReply,
 }
 FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
 

@@ -15,6 +15,7 @@ from warmxfer.actors.primary import PrimarySettings
 from warmxfer.actors.primary.sandbox_agent import join
 from warmxfer.actors.runtime.health_probe import HOST
 from warmxfer.actors.runtime.log_setup import LEVELS
+from warmxfer.actors.runtime.unknown_variables import PREFIX, known_variables
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
@@ -75,6 +76,10 @@ def test_every_row_is_a_variable_that_is_read() -> None:
     assert not unread, (
         f"docs/configuration.md has rows for {', '.join(sorted(unread))}; the code does not read them"
     )
+
+
+def test_the_variables_that_are_known_are_those_of_the_page() -> None:
+    assert known_variables() == {name for name in ROWS if name.startswith(PREFIX)}
 
 
 def test_no_string_of_the_code_names_a_variable_that_is_not_read() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
-from .stack_fixture import TransferDriver
+from .stack_fixture import RESULT_TIMEOUT_S, TransferDriver, request_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -57,3 +57,18 @@ async def test_without_another_actor_the_result_names_the_missing_actor(
     assert result.phase is WarmTransferPhase.TRANSFER_FAILED
     assert (result.outcome, result.detail) == (outcome, sentence)
     await call.assert_clean_end(ai_killed=missing == "primary")
+
+
+async def test_a_room_that_does_not_exist_is_named_without_waiting_for_a_session(
+    driver: TransferDriver,
+) -> None:
+    (caller,) = await driver.callers(1)
+    asked = request_for(caller, command_timeout_s=RESULT_TIMEOUT_S) | {"room_id": "no-such-room"}
+    transfer = await driver.client.request(asked)
+    result = await transfer.result(RESULT_TIMEOUT_S)
+    assert (result.outcome, result.detail) == (
+        Outcome.CALLER_NOT_FOUND,
+        "room_id is 'no-such-room', but the provider has no such room; "
+        "give the room in which the caller and the AI talk.",
+    )
+    assert result.evidence == {"fault": "refused", "status": None}

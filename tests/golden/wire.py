@@ -80,6 +80,8 @@ QUERIES = {
     queries.LivenessQuery: "query.pulse",
     queries.Liveness: "reply.pulse.one",
     queries.LivenessReply: "reply.pulse",
+    queries.ReplayQuery: "query.replay",
+    queries.ReplayReply: "reply.replay",
 }
 KEPT = {
     StoredRecord: "record",

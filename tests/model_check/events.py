@@ -277,6 +277,11 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
         "rescue_caller failed: not begun",
         lambda c: CommandFailed(command_id=c, failure=FailureKind.REFUSED, not_begun=True),
     ),
+    reply(
+        "find_caller_call",
+        "find_caller_call failed: no room",
+        lambda c: CommandFailed(command_id=c, failure=FailureKind.BROKEN, room_missing=True),
+    ),
     plain_event("released: new transfer", CallerReleased(command_id=None, cause="new_transfer")),
     reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
     reply(

@@ -300,6 +300,15 @@ class SimProvider:
     async def register_webhooks(self) -> None:
         """Do nothing: notices come without registration."""
 
+    async def check_credentials(self) -> None:
+        """The simulated cloud accepts everyone."""
+
+    def credentials_refused(self) -> str | None:
+        return None
+
+    async def room_exists(self, room_id: str, *, within_s: float | None = None) -> bool:
+        return True
+
     def can_connect(self) -> bool:
         return True
 

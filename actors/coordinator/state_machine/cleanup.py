@@ -49,14 +49,16 @@ NOT_AWAITED = "may be alone: the reply to the release was not awaited"
 """Evidence about the caller of a transfer that is given up."""
 
 
-def start_cleanup(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
+def start_cleanup(
+    ctx: StepContext, outcome: Outcome, detail: str, *, await_release: bool = True, **evidence: EvidenceValue
+) -> None:
     """Decide on `outcome`, release the caller at once, and end everything else."""
     ctx.decide(outcome, detail, **evidence)
     ctx.stop_waiting_for(*(each for each in ctx.policies if each is not CreateRoom))
     if ctx.state.caller is CallerPlace.SEEN_EARLY:
         ctx.state.caller = CallerPlace.WITH_AI  # the switch was refused: the provider did not move the caller
     ctx.enter_stage(Stage.UNWINDING, timeouts.unwinding_s(ctx.config))
-    _release_caller(ctx)
+    _release_caller(ctx, awaited=await_release)
     rescue_caller(ctx)
     if ctx.is_started(PreparationTask.DIAL) and not ctx.state.caller.may_be_in_consultation:
         end_supervisor_leg(ctx)
@@ -89,13 +91,13 @@ def give_up(ctx: StepContext, why: str) -> None:
     finish_now(ctx)
 
 
-def _release_caller(ctx: StepContext) -> None:
+def _release_caller(ctx: StepContext, *, awaited: bool = True) -> None:
     if not ctx.is_started(PreparationTask.HOLD) or ctx.state.decision is None:
         return
     no_apology = ctx.state.caller is CallerPlace.HUNG_UP or ctx.state.caller_released
     line = None if no_apology else ctx.apology(ctx.state.decision.outcome)
     stay_s = timeouts.MAX_CALLER_SEARCH_S if ctx.state.caller.may_be_in_consultation else 0.0
-    ctx.send(ReleaseCaller, awaited=not no_apology, line=line, stay_s=stay_s)
+    ctx.send(ReleaseCaller, awaited=awaited and not no_apology, line=line, stay_s=stay_s)
 
 
 def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:

@@ -69,7 +69,7 @@ POLICY: Policies = {
     FindCallerCall: CommandPolicy(
         GATEWAY,
         command_s,
-        failures.end_transfer,
+        failures.find_failed,
         failures.end_transfer_unanswered,
         if_failed=Outcome.CALLER_NOT_FOUND,
         if_absent=Outcome.GATEWAY_ABSENT,

@@ -19,7 +19,7 @@ from . import bridge, consultation, guard, rescue_replies, timeouts
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
 from .leg_checks import check_legs, check_unanswered, schedule_check
 from .preparation import create_room
-from .state import RoomStatus, Stage, wire_name
+from .state import PreparationTask, RoomStatus, Stage, wire_name
 from .step_context import StepContext
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────
@@ -70,11 +70,25 @@ def transfer_broken(ctx: StepContext, event: TransferBroken) -> None:
 
 def end_transfer(ctx: StepContext, event: CommandFailed) -> None:
     """End the transfer: it cannot continue without this command."""
+    _end_transfer(ctx, event)
+
+
+def find_failed(ctx: StepContext, event: CommandFailed) -> None:
+    """End the transfer. Do not wait for a session that cannot hold a caller: its room does not exist.
+
+    A session that the request names, or that has answered the hold, is in another room. It is waited for.
+    """
+    may_hold = ctx.request.session is not None or ctx.is_done(PreparationTask.HOLD)
+    _end_transfer(ctx, event, await_release=may_hold or not event.room_missing)
+
+
+def _end_transfer(ctx: StepContext, event: CommandFailed, *, await_release: bool = True) -> None:
     command = ctx.replied_command
     start_cleanup(
         ctx,
         Outcome.BROKEN if event.failure is FailureKind.BROKEN else ctx.policies[command].if_failed,
         event.detail or f"{wire_name(command)} failed: {event.failure.value}.",
+        await_release=await_release,
         fault=event.failure.value,
         status=event.status,
     )

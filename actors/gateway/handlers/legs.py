@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from warmxfer.adapters.telephony import CallRecord, Rejected
 from warmxfer.schemas import (
     CallerCallFound,
     CheckLegs,
+    CommandFailed,
     CommandReply,
     FailureKind,
     FindCallerCall,
@@ -22,6 +25,7 @@ from ..leg_lookup import look_up
 from ..provider_polling import poll_until
 
 GONE = "gone"
+log = structlog.get_logger(__name__)
 UNANSWERED = "The provider did not say in time whether the caller is on the phone."
 
 
@@ -36,6 +40,9 @@ async def find_caller_call(
     ):
         case None:
             return command_failed(command, FailureKind.REFUSED, UNANSWERED)
+        case Rejected(status=401 | 403) as error:
+            # It says nothing about the caller.
+            return command_failed(command, FailureKind.BROKEN, str(error), status=error.status)
         case Rejected() as error:
             return command_rejected(command, error)
         case (CallRecord(up=True) as found,):
@@ -44,7 +51,7 @@ async def find_caller_call(
                 command_id=command.command_id, call_id=found.call_id, participant_id=found.participant_id
             )
         case _:
-            return command_failed(command, FailureKind.REFUSED, _no_caller(command))
+            return await _caller_missing(context, command)
 
 
 async def _caller_record(
@@ -110,10 +117,26 @@ def _to_report(record: CallRecord) -> LegReport:
     )
 
 
-def _no_caller(command: FindCallerCall) -> str:
-    if command.call_id is None:
-        return (
+async def _caller_missing(context: GatewayContext, command: FindCallerCall) -> CommandFailed:
+    """Return the reply that the caller's call was not found, and whether at least their room was."""
+    if command.call_id is not None:
+        detail = f"The caller's call {command.call_id} is not up; a warm transfer needs a live phone call."
+        return command_failed(command, FailureKind.REFUSED, detail)
+    try:
+        exists = await context.provider.room_exists(
+            command.room_id, within_s=left_s(context.reply_deadline(command))
+        )
+    except (RetryableError, Rejected) as error:
+        log.info("room_not_checked", cause=str(error))
+        exists = True
+    if exists:
+        detail = (
             f"Caller is not a SIP participant in room {command.room_id}; "
             "a warm transfer needs a live phone call."
         )
-    return f"The caller's call {command.call_id} is not up; a warm transfer needs a live phone call."
+    else:
+        detail = (
+            f"room_id is {command.room_id!r}, but the provider has no such room; "
+            "give the room in which the caller and the AI talk."
+        )
+    return command_failed(command, FailureKind.REFUSED, detail, room_missing=not exists)

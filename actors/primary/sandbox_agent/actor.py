@@ -26,6 +26,10 @@ from .session import SandboxSession, agent_id
 from .settings import PrimarySettings
 
 LEAVE_TIMEOUT_S = 3.0
+FIRST_JOIN_S = 60.0
+"""How long the first join may take. In a cluster that starts all at once, the gateway may start last."""
+JOIN_AGAIN_S = 3_600.0
+"""How long a session that lost its connection tries to get back to its caller."""
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +38,7 @@ async def run(bus: Bus, settings: PrimarySettings, *, ready: Callable[[], None] 
     """Serve every room until cancelled, or until all calls are over. A failed room does not stop the others.
 
     Calls `ready` once at least one session is attached and no other session is still joining.
-    Raises `InvalidRequest` if no room could be served.
+    Raises `InvalidRequest` or `RetryableError` if no room could be served.
     """
     readiness = _Readiness(settings.room_ids, ready)
     async with asyncio.TaskGroup() as tasks:
@@ -72,11 +76,15 @@ class _Readiness:
 
 async def _serve_room(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> None:
     """Serve the caller of one room; join again if the connection is lost while the caller is present."""
-    while await _run_session(bus, settings, room_id, readiness):
+    join_s = FIRST_JOIN_S
+    while await _run_session(bus, settings, room_id, readiness, join_s):
+        join_s = JOIN_AGAIN_S
         log.warning("session_restarted", room_id=room_id)
 
 
-async def _run_session(bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness) -> bool:
+async def _run_session(
+    bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness, join_s: float
+) -> bool:
     participant_id = agent_id(room_id)
     room = open_room_client(
         RoomSettings(),
@@ -84,7 +92,7 @@ async def _run_session(bus: Bus, settings: PrimarySettings, room_id: str, readin
     )
     session = SandboxSession(room_id, room)
     try:
-        await join_room(bus, session, lambda: readiness.stop_waiting_for(room_id))
+        await join_room(bus, session, lambda: readiness.stop_waiting_for(room_id), within_s=join_s)
         async with attach(bus, session, lease_s=settings.lease_s) as attachment:
             log.info("session_attached", session=attachment.name)
             readiness.mark_served(room_id)

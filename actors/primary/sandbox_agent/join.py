@@ -1,4 +1,4 @@
-"""Joins a room once the gateway issues tokens, the room exists, and no other agent is in it.
+"""Joins a room once a gateway issues tokens, the room exists, and no other agent is in it.
 
 The cloud disconnects a participant when another joins with the same id. Two agents for one room would
 disconnect each other in a loop. So `join_room` asks on the bus first, and waits while another agent replies.
@@ -23,7 +23,6 @@ WAIT_S = 30.0
 
 ASK_TIMEOUT_S = 1.0
 MAX_PAUSE_S = 4.0
-RETRY_PAUSE_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -39,26 +38,43 @@ class RoomTaken(InvalidRequest):
         )
 
 
-async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], None]) -> None:
-    """Join the room. Wait without limit for a gateway.
+class JoinTimedOut(RetryableError):
+    """No gateway, or no cloud, let the AI agent into its room in time."""
+
+    def __init__(self, room_id: str, within_s: float, cause: RetryableError) -> None:
+        why = (
+            "no gateway replied; start one with `warmxfer run gateway`"
+            if isinstance(cause, NoReply)
+            else str(cause)
+        )
+        super().__init__(f"Room {room_id} could not be joined within {within_s:g} s: {why}")
+
+
+async def join_room(
+    bus: Bus, session: SandboxSession, on_wait: Callable[[], None], *, within_s: float
+) -> None:
+    """Join the room. Wait for a gateway for `within_s` at most.
 
     If the room is missing or served by another agent, call `on_wait` and wait at most `WAIT_S`.
-    Raises `RoomTaken`, or `InvalidRequest` if the room was not opened, after that time.
+    Raises `JoinTimedOut`, `RoomTaken`, or `InvalidRequest` if the room was not opened, after that time.
     """
     now, room_id, pause_s = asyncio.get_running_loop().time, session.room_id, growing_pauses(MAX_PAUSE_S)
-    deadline_at = now() + WAIT_S
+    began_at = now()
     while True:
         try:
             if await _is_taken(bus, room_id):
                 raise RoomTaken(room_id)
             return await session.join()
         except RetryableError as error:
-            log.warning("join_postponed", room_id=room_id, error=str(error))
-            await asyncio.sleep(max(error.after_s, RETRY_PAUSE_S))
+            wait_s = max(error.after_s, next(pause_s))
+            if now() + wait_s > began_at + within_s:
+                raise JoinTimedOut(room_id, within_s, error) from None
+            log.warning("join_postponed", room_id=room_id, error=str(error), retry_in_s=wait_s)
+            await asyncio.sleep(wait_s)
         except (NoSuchRoom, RoomTaken) as error:
             on_wait()
             wait_s = next(pause_s)
-            if now() + wait_s > deadline_at:
+            if now() + wait_s > began_at + WAIT_S:
                 raise _room_missing(room_id) if isinstance(error, NoSuchRoom) else error from None
             log.warning("join_postponed", room_id=room_id, error=str(error), retry_in_s=wait_s)
             await asyncio.sleep(wait_s)

@@ -14,6 +14,7 @@ body, a query, an id of a path, or a header that we send.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -36,13 +37,14 @@ from ..errors import (
     masked,
 )
 from ..request_rate import next_turn, rate_refused
-from .responses import Unreadable
+from .responses import Unreadable, denies_success, sentence_of
 from .tokens import Tokens
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 MAX_SENTENCE_BYTES = 1024
 HTML_START = "<"
 """A response that starts with it is an HTML page of a proxy, not a sentence of VideoSDK."""
+UNAUTHORIZED = 401
 MAX_TRIES = 6
 MAX_UNKNOWN_TRIES = 3
 FIRST_PAUSE_S = 0.1
@@ -96,6 +98,8 @@ class HttpClient:
     def __init__(self, base_url: str, tokens: Tokens, timeout_s: float) -> None:
         self._tokens = tokens
         self._timeout_s = timeout_s
+        self.refused: str | None = None
+        """The sentence of the last response if it refused our credentials, else None."""
         self._pool = HttpPool(base_url=base_url, max_connections=MAX_CONNECTIONS, keep_alive_s=KEEP_ALIVE_S)
 
     async def request(self, request: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
@@ -142,7 +146,7 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status: int | None = None
-        request_id, outcome = "", "answered"
+        request_id, outcome, level = "", "answered", logging.INFO
         try:
             response, content = await self._send(request, deadline - began)
             status = response.status_code
@@ -151,7 +155,9 @@ class HttpClient:
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )
-            return _read(request, response, content, read)
+            found = _read(request, response, content, read, self._tokens.variables)
+            self.refused = None
+            return found
         except NOT_SENT as error:
             outcome = type(error).__name__
             raise NotSent(f"VideoSDK could not be reached ({outcome})", after_s=0.0) from error
@@ -160,9 +166,12 @@ class HttpClient:
             raise OutcomeUnknown(f"{request.label} was sent and got no answer ({outcome})") from error
         except (RateLimited, Rejected, OutcomeUnknown) as error:
             outcome = type(error).__name__
+            if status == UNAUTHORIZED:
+                self.refused, level = str(error), logging.ERROR
             raise
         finally:
-            log.info(
+            log.log(
+                level,
                 "provider_request",
                 method=request.method,
                 path=request.path,
@@ -197,18 +206,27 @@ class HttpClient:
         )
 
 
-def _read(request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T]) -> T:
+def _read(
+    request: ApiRequest, response: httpx.Response, content: bytes, read: Reader[T], credentials: str
+) -> T:
     status = response.status_code
     if not response.is_success:
-        _raise_for_status(request, status, response.headers.get("retry-after", ""), content)
+        _raise_for_status(request, status, response.headers.get("retry-after", ""), content, credentials)
+    what = f"{request.label} answered {status}"
     try:
         return read(_object(content))
     except Unreadable as error:
-        what = f"{request.label} answered {status}"
-        raise OutcomeUnknown(f"{what} with a response that is not VideoSDK's", status=status) from error
+        sentence, denied = _provider_sentence(content), _denies_success(content)
+        whole = what if denied else f"{what} with a response that is not VideoSDK's"
+        whole += f": {sentence}" if sentence else ""
+        # A dial or a switch that the response denies may have been carried out all the same.
+        kind = Rejected if denied and request.repeatable else OutcomeUnknown
+        raise kind(whole, status=status) from error
 
 
-def _raise_for_status(request: ApiRequest, status: int, retry_after: str, content: bytes) -> NoReturn:
+def _raise_for_status(
+    request: ApiRequest, status: int, retry_after: str, content: bytes, credentials: str
+) -> NoReturn:
     """Raise the error for a status that is not a success."""
     what = f"{request.label} answered {status}"
     sentence = _provider_sentence(content)
@@ -218,7 +236,7 @@ def _raise_for_status(request: ApiRequest, status: int, retry_after: str, conten
     if status in (402, 404):
         raise NotFound(whole, status=status)
     if status in (401, 403):
-        raise Rejected(f"{whole}; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET", status=status)
+        raise Rejected(f"{whole}; check {credentials}", status=status)
     if status < 400:
         raise Rejected(f"{what}, a redirect, which is not followed; check VIDEOSDK_BASE_URL", status=status)
     if status >= 500 or status == 408:
@@ -243,10 +261,14 @@ def _provider_sentence(content: bytes) -> str:
         response = _object(content)
     except Unreadable:
         return ""
-    for name in ("message", "error", "msg", "statusMessage"):
-        if isinstance(sentence := response.get(name), str):
-            return masked(sentence)
-    return ""
+    return masked(sentence_of(response))
+
+
+def _denies_success(content: bytes) -> bool:
+    try:
+        return denies_success(_object(content))
+    except Unreadable:
+        return False
 
 
 def _object(content: bytes) -> Mapping[str, Any]:

@@ -36,6 +36,7 @@ from .responses import (
     read_one,
     read_page,
     read_room,
+    read_room_state,
     read_switched,
     read_webhooks,
     recording_error,
@@ -50,6 +51,10 @@ MAX_PAGES = 40
 MARK = "warmxferId"
 """The metadata key of each leg that warmxfer dialled."""
 FETCH = "fetch"
+REFUSES_CREDENTIALS = (401, 403)
+MALFORMED_ID = 400
+CHECK_AGAIN_S = 5.0
+"""Minimum time between two checks of credentials that were refused."""
 REFETCH_S = 60.0
 """Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
 
@@ -76,6 +81,8 @@ class VideoSDKProvider:
         self._signed = webhook_key is not None
         self._key: rsa.RSAPublicKey | None = None
         self._fetched_at = float("-inf")
+        self._check: asyncio.Task[None] | None = None
+        self._check_again_at = float("-inf")
         self._warned = False
         if webhook_key is not None and not self._fetches_key:
             self._key = read_public_key(webhook_key)
@@ -205,8 +212,45 @@ class VideoSDKProvider:
     def can_connect(self) -> bool:
         return self._http.can_connect()
 
+    async def check_credentials(self) -> None:
+        # A query that every gateway makes for each transfer, so it needs no other permission.
+        query: dict[str, str | int] = {"page": 1, "perPage": 1}
+        try:
+            await self._http.request(ApiRequest("GET", "/v2/sip/call", query=query), read_page)
+        except Rejected as error:
+            if error.status in REFUSES_CREDENTIALS:
+                self._http.refused = str(error)
+            raise
+
+    def credentials_refused(self) -> str | None:
+        now = asyncio.get_running_loop().time()
+        idle = self._check is None or self._check.done()
+        if self._http.refused is not None and idle and now >= self._check_again_at:
+            self._check_again_at = now + CHECK_AGAIN_S
+            self._check = asyncio.create_task(self._check_again(), name="check provider credentials")
+        return self._http.refused
+
+    async def room_exists(self, room_id: str, *, within_s: float | None = None) -> bool:
+        request = ApiRequest("GET", "/v2/rooms/{room_id}", ids={"room_id": room_id})
+        try:
+            room = await self._http.request(request, read_room_state, within_s)
+        except Rejected as error:
+            if isinstance(error, NotFound) or error.status == MALFORMED_ID:
+                return False
+            raise
+        return not room.disabled
+
     async def aclose(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
+            await asyncio.wait({self._check})
         await self._http.aclose()
+
+    async def _check_again(self) -> None:
+        try:
+            await self.check_credentials()
+        except (RetryableError, Rejected) as error:
+            log.info("credentials_not_accepted", cause=str(error))
 
     async def _list(self, query: Mapping[str, str], within_s: float | None) -> list[CallRecord]:
         """Return the calls that match, from all pages, each once."""

@@ -7,7 +7,7 @@ data. A response that cannot be parsed raises `Unreadable`; a missing field stay
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -69,6 +69,9 @@ _REASONS: tuple[tuple[str, CallCause], ...] = (
 _NOT_YET = "not yet joined"
 _NO_SESSION = "no active session"
 
+_DENIALS = frozenset({"error", "fail", "failed", "failure"})
+_SENTENCES = ("message", "error", "errors", "msg", "statusMessage", "reason", "detail", "data")
+
 _SWITCHING, _SWITCHED, _SWITCH_FAILED = "switch-room-initiated", "switch-room-completed", "switch-room-failed"
 _ANSWERED = "answered"
 
@@ -80,16 +83,13 @@ def read_call(raw: Json) -> CallRecord:
         raise Unreadable("a call without an id")
     status, log = _word(raw.get("status")), _timelog(raw)
     up = status not in DOWN and not raw.get("end")
-    participant = raw.get("participant")
     return CallRecord(
         call_id=call_id,
         up=up,
         status=status,
         direction=_direction(raw),
         room_id=_text(raw, "roomId") or None,
-        participant_id=_text(raw, "participantId")
-        or (_text(cast("Json", participant), "id") if isinstance(participant, Mapping) else "")
-        or None,
+        participant_id=_text(raw, "participantId") or _text(_object(raw, "participant"), "id") or None,
         moving=status == _SWITCHING,
         completed_moves=_count(log, status, _SWITCHED),
         failed_moves=_count(log, status, _SWITCH_FAILED),
@@ -144,6 +144,18 @@ def read_room(response: Json) -> str:
     return room_id
 
 
+class RoomState(NamedTuple):
+    """`GET /v2/rooms/{roomId}`."""
+
+    room_id: str
+    disabled: bool
+
+
+def read_room_state(response: Json) -> RoomState:
+    """`GET /v2/rooms/{roomId}`: the room, and whether it was closed."""
+    return RoomState(read_room(response), response.get("disabled") is True)
+
+
 def read_webhooks(response: Json) -> set[str]:
     """`GET /v2/sip/webhooks`: the registered addresses."""
     items = response.get("data", response.get("webhooks"))
@@ -156,7 +168,43 @@ def read_webhooks(response: Json) -> set[str]:
 
 
 def read_nothing(response: Json) -> None:
-    """Accept any response: only its arrival matters."""
+    """Accept any response that does not deny its success."""
+    if denies_success(response):
+        raise Unreadable("a response that denies its success")
+
+
+def denies_success(response: Json) -> bool:
+    """Return whether a response says that the request failed, whatever its HTTP status is."""
+    if any(_is_no(response[name]) for name in ("success", "ok") if name in response):
+        return True
+    status = response.get("status")
+    return _word(status) in _DENIALS or _is_error(status) or _is_error(response.get("statusCode"))
+
+
+def _is_no(value: object) -> bool:
+    return value in (False, 0) or _word(value) in ("false", "no", "0")
+
+
+def _is_error(status: object) -> bool:
+    """Return whether `status` is an HTTP status of a failure, as a number or as text."""
+    text = str(status)
+    return text.isascii() and text.isdigit() and 400 <= int(text[:4]) < 600
+
+
+def sentence_of(response: Json) -> str:
+    """Return the provider's own sentence in a response, or ""; it may be one level deeper."""
+    inner = [cast("Json", each) for name in _SENTENCES if isinstance(each := response.get(name), Mapping)]
+    for fields in (response, *inner):
+        for name in _SENTENCES:
+            if sentence := _text_in(fields.get(name)):
+                return sentence
+    return ""
+
+
+def _text_in(value: object) -> str:
+    """Return a text, or a list of texts in one line, or ""."""
+    each = cast("list[object]", value) if isinstance(value, list) else [value]
+    return "; ".join(text for text in each if isinstance(text, str) and text.strip())
 
 
 def recording_error(error: Rejected) -> Rejected | NotReady | None:
@@ -200,8 +248,7 @@ def cause_of(status: str, log: Iterable[Json]) -> CallCause:
 
 def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
     """Return the last SIP status in the log or the record, 100 to 699."""
-    details = (raw or {}).get("additionalDetails")
-    sources = [*log, raw or {}, cast("Json", details) if isinstance(details, Mapping) else {}]
+    sources = [*log, raw or {}, _object(raw or {}, "additionalDetails")]
     for source in reversed(sources):
         code = source.get("sipCode", source.get("sipStatusCode"))
         if isinstance(code, str) and code.isascii() and code.isdigit():
@@ -237,13 +284,23 @@ def _word(value: object) -> str:
     return value.strip().lower().replace("_", "-").replace(" ", "-") if isinstance(value, str) else ""
 
 
+def decoded(value: object) -> object:
+    """Return the object or list that a field holds; some senders write it as a string of JSON."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return value
+
+
 def _object(raw: Json, name: str) -> Json:
-    value = raw.get(name)
+    value = decoded(raw.get(name))
     return cast("Json", value) if isinstance(value, Mapping) else {}
 
 
 def _timelog(raw: Json) -> list[Json]:
-    log = raw.get("timelog")
+    log = decoded(raw.get("timelog"))
     if not isinstance(log, list):
         return []
     return [cast("Json", each) for each in cast("list[object]", log) if isinstance(each, Mapping)]

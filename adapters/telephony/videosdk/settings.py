@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from warmxfer.schemas import InvalidRequest, env_number, parse_http_url
+from warmxfer.schemas import InvalidRequest, env_credential, env_number, parse_http_url
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
 DEFAULT_TIMEOUT_S = 8.0
@@ -30,8 +30,8 @@ class VideoSDKSettings:
         WARMXFER_PROVIDER_TIMEOUT_S. Raises `InvalidRequest`.
 
         VIDEOSDK_SECRET_KEY, the framework's name for the secret, is read too."""
-        api_key, secret = env.get("VIDEOSDK_API_KEY", ""), _secret(env)
-        auth_token = env.get("VIDEOSDK_AUTH_TOKEN", "")
+        api_key, secret = env_credential(env, "VIDEOSDK_API_KEY"), _secret(env)
+        auth_token = env_credential(env, "VIDEOSDK_AUTH_TOKEN")
         if bool(api_key) != bool(secret):
             missing = "VIDEOSDK_SECRET" if api_key else "VIDEOSDK_API_KEY"
             raise InvalidRequest(
@@ -60,7 +60,8 @@ class VideoSDKSettings:
 
 
 def _secret(env: Mapping[str, str]) -> str:
-    secret, secret_key = env.get("VIDEOSDK_SECRET", ""), env.get("VIDEOSDK_SECRET_KEY", "")
+    secret = env_credential(env, "VIDEOSDK_SECRET")
+    secret_key = env_credential(env, "VIDEOSDK_SECRET_KEY")
     if secret and secret_key and secret != secret_key:
         raise InvalidRequest(
             "VIDEOSDK_SECRET and VIDEOSDK_SECRET_KEY are different secrets; set one of them",

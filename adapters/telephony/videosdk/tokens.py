@@ -36,6 +36,11 @@ class Tokens:
         self._rest = ""
         self._renew_at = 0.0
 
+    @property
+    def variables(self) -> str:
+        """The variables that the tokens come from."""
+        return "VIDEOSDK_AUTH_TOKEN" if self._auth_token else "VIDEOSDK_API_KEY and VIDEOSDK_SECRET"
+
     def for_rest(self) -> str:
         """Return a token with role `crawler`."""
         if self._auth_token:

@@ -26,7 +26,7 @@ from ..provider import (
     ParticipantJoinedNotice,
     ParticipantLeftNotice,
 )
-from .responses import DOWN, Unreadable, read_call
+from .responses import DOWN, Unreadable, decoded, read_call
 
 SIGNATURE = "videosdk-signature"
 MAX_SIGNATURE_CHARS = 2_048
@@ -71,7 +71,7 @@ def parse_webhook(body: bytes) -> Notice | None:
         raise InvalidRequest("The webhook is not a JSON object")
     fields = cast("dict[str, Any]", webhook)
     kind = fields.get("webhookType") or fields.get("type")
-    inner = fields.get("data")
+    inner = decoded(fields.get("data"))
     data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
     if kind in _DOWN_TYPES or kind in _STATUS_TYPES or kind in _UP_TYPES:
         return _call_notice(str(kind), data)

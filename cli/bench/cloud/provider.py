@@ -121,6 +121,15 @@ class BenchProvider:
     def can_connect(self) -> bool:
         return True
 
+    async def check_credentials(self) -> None:
+        """Accept everyone."""
+
+    def credentials_refused(self) -> str | None:
+        return None
+
+    async def room_exists(self, room_id: str, *, within_s: float | None = None) -> bool:
+        return True
+
     async def aclose(self) -> None:
         self._ledger.close()
 

@@ -34,13 +34,31 @@ async def test_h10_the_caller_is_found_behind_sixty_calls_that_are_over(harness:
     assert (await harness.execute(command, CallerCallFound)).call_id == arrived["callId"]
 
 
+async def test_a_room_that_does_not_exist_is_named(harness: GatewayHarness) -> None:
+    command = FindCallerCall(room_id="no-such-room", call_id=None, **harness.within())
+    reply = await harness.execute(command, CommandFailed)
+    assert (reply.failure, reply.room_missing) == (FailureKind.REFUSED, True)
+    assert reply.detail == (
+        "room_id is 'no-such-room', but the provider has no such room; "
+        "give the room in which the caller and the AI talk."
+    )
+
+
+async def test_refused_credentials_say_nothing_about_the_caller(idle_harness: GatewayHarness) -> None:
+    idle_harness.start(VIDEOSDK_SECRET="another-secret-of-at-least-thirty-two-bytes")
+    command = FindCallerCall(room_id="no-such-room", call_id=None, **idle_harness.within())
+    reply = await idle_harness.execute(command, CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.BROKEN, 401)
+    assert reply.detail.endswith("; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
+
+
 async def test_a_dialled_leg_is_not_taken_for_the_caller(harness: GatewayHarness) -> None:
     room = await harness.cloud.open_room()
     await harness.send(harness.dial(room))
     await harness.cloud.wait_ledger(room, "dial", 1)
     command = FindCallerCall(room_id=room, call_id=None, **harness.within())
     reply = await harness.execute(command, CommandFailed)
-    assert reply.failure is FailureKind.REFUSED
+    assert (reply.failure, reply.room_missing) == (FailureKind.REFUSED, False)
     assert reply.detail == (
         f"Caller is not a SIP participant in room {room}; a warm transfer needs a live phone call."
     )

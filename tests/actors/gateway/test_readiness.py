@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.testkit.provider_sandbox import API_KEY, SECRET
+from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from tests.testkit.slow_server import slow_server
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
@@ -63,5 +64,37 @@ async def test_readiness_follows_the_connection_to_the_provider(
             await until_status(http, 503)
             async with slow_server(port):
                 await until_status(http, 200)
+    finally:
+        await gateway.stop()
+
+
+async def test_a_gateway_with_wrong_credentials_says_so_at_its_start_and_is_not_ready(
+    nats_url: str, cloud: Cloud, tmp_path: Path
+) -> None:
+    env = {
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "NATS_URL": nats_url,
+        "WARMXFER_LOG": "json",
+        "WARMXFER_HEALTH_PORT": "0",
+        "WARMXFER_HEALTH_HOST": "127.0.0.1",
+        "VIDEOSDK_BASE_URL": cloud.url,
+        "VIDEOSDK_API_KEY": API_KEY,
+        "VIDEOSDK_SECRET": "another-secret-of-at-least-thirty-two-bytes",
+    }
+    log_path = tmp_path / "log"
+    gateway = await ManagedProcess.spawn(
+        "gateway", [sys.executable, "-m", "warmxfer.actors", "gateway"], env, log_path
+    )
+    try:
+        lines = [json.loads(line) for line in log_path.read_text().splitlines()]
+        by_event = {line["event"]: line for line in lines}
+        assert by_event["provider_refused_credentials"]["level"] == "error"
+        assert by_event["provider_request"]["level"] == "error"
+        url = f"http://127.0.0.1:{by_event['probe_listens']['port']}"
+        async with httpx.AsyncClient(base_url=url) as http:
+            answer = await http.get("/readyz")
+        assert answer.status_code == 503
+        assert "provider: GET /v2/sip/call answered 401: " in answer.text
+        assert "check VIDEOSDK_API_KEY and VIDEOSDK_SECRET" in answer.text
     finally:
         await gateway.stop()

@@ -10,17 +10,18 @@ import pytest
 
 from tests.testkit.provider_sandbox import Cloud
 from warmxfer.actors.primary import PrimarySettings, run
-from warmxfer.actors.primary.sandbox_agent import join
+from warmxfer.actors.primary.sandbox_agent import actor, join
 from warmxfer.adapters.rooms import JoinOptions, RoomSettings, open_room_client
 from warmxfer.bus import Bus, LiveMessage, subjects
-from warmxfer.schemas import InvalidRequest, RoomTokenQuery, decode_as, encode
+from warmxfer.schemas import InvalidRequest, RetryableError, RoomTokenQuery, decode_as, encode
 
 TIMEOUT_S = 10.0
+WITH_GATEWAY = pytest.mark.usefixtures("gateway")
 CALLER = "+14155550201"
 
 
-@pytest.fixture(autouse=True)
-async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
+@pytest.fixture
+async def gateway(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
     """The gateway's part: reply to token queries."""
 
     async def mint(message: LiveMessage) -> bytes:
@@ -55,7 +56,7 @@ class Primary:
 
     async def refusal(self) -> str:
         """Return the sentence with which the process ends."""
-        with pytest.raises(InvalidRequest) as refused:
+        with pytest.raises((InvalidRequest, RetryableError)) as refused:
             await asyncio.wait_for(self.task, TIMEOUT_S)
         return str(refused.value)
 
@@ -75,6 +76,7 @@ def room_id() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
+@WITH_GATEWAY
 async def test_a_room_that_is_never_opened_ends_the_process_with_one_sentence(
     bus: Bus, room_id: str, short_wait: None
 ) -> None:
@@ -86,6 +88,7 @@ async def test_a_room_that_is_never_opened_ends_the_process_with_one_sentence(
     assert not primary.ready.is_set()
 
 
+@WITH_GATEWAY
 async def test_the_ai_joins_a_room_that_is_opened_later(bus: Bus, cloud: Cloud, room_id: str) -> None:
     primary = Primary(bus, room_id)
     await asyncio.sleep(0.5)
@@ -96,6 +99,7 @@ async def test_the_ai_joins_a_room_that_is_opened_later(bus: Bus, cloud: Cloud, 
     await primary.end()
 
 
+@WITH_GATEWAY
 async def test_a_second_ai_of_a_room_does_not_join_and_ends_with_one_sentence(
     bus: Bus, cloud: Cloud, room_id: str, short_wait: None
 ) -> None:
@@ -113,6 +117,7 @@ async def test_a_second_ai_of_a_room_does_not_join_and_ends_with_one_sentence(
     await first.end()
 
 
+@WITH_GATEWAY
 async def test_a_second_ai_joins_when_the_first_has_left(bus: Bus, cloud: Cloud, room_id: str) -> None:
     await call(cloud, room_id)
     first = Primary(bus, room_id)
@@ -125,6 +130,7 @@ async def test_a_second_ai_joins_when_the_first_has_left(bus: Bus, cloud: Cloud,
     await second.end()
 
 
+@WITH_GATEWAY
 async def test_a_replaced_ai_ends_with_one_sentence(bus: Bus, cloud: Cloud, room_id: str) -> None:
     """Two agents that start at the same moment do not see each other's reply."""
     await call(cloud, room_id)
@@ -139,3 +145,15 @@ async def test_a_replaced_ai_ends_with_one_sentence(bus: Bus, cloud: Cloud, room
         assert "another process runs the AI agent of this room" in await primary.refusal()
     finally:
         await other.leave()
+
+
+async def test_without_a_gateway_the_process_ends_with_one_sentence(
+    bus: Bus, room_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor, "FIRST_JOIN_S", 1.0)
+    primary = Primary(bus, room_id)
+    assert await primary.refusal() == (
+        f"Room {room_id} could not be joined within 1 s: "
+        "no gateway replied; start one with `warmxfer run gateway`"
+    )
+    assert not primary.ready.is_set()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.testkit.provider_sandbox import Cloud
-from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.bus import Bus, EmbeddedServer, LiveMessage, subjects
 from warmxfer.cli.local_stack.managed_process import ManagedProcess, last_log_line
 from warmxfer.schemas import (
     History,
@@ -134,3 +134,36 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("outage_s", [0.0, 0.6])
+async def test_an_actor_stops_in_order_while_the_broker_is_down(
+    number: signal.Signals, outage_s: float, tmp_path: Path
+) -> None:
+    """nats-py wrote to the closed transport of uvloop: 40 lines of traceback and exit code 1."""
+    log_path = tmp_path / "log"
+    async with EmbeddedServer() as server:
+        command = [*RUN, "coordinator"]
+        with log_path.open("wb") as log_file:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env=env(server.url),
+                stderr=log_file,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        try:
+            async with asyncio.timeout(40):
+                while "actor_started" not in log_path.read_text():
+                    await asyncio.sleep(0.05)
+                await server.stop(kill=True)
+                await asyncio.sleep(outage_s)
+                process.send_signal(number)
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    lines = log_path.read_text().splitlines()
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert "actor_stopped" in log_path.read_text()

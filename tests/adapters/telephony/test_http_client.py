@@ -10,6 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
+from structlog.testing import capture_logs
 
 from warmxfer.adapters.telephony import (
     DialRequest,
@@ -22,7 +23,8 @@ from warmxfer.adapters.telephony import (
 )
 from warmxfer.adapters.telephony.errors import masked
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
-from warmxfer.schemas import SIPDestination
+from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
+from warmxfer.schemas import InvalidRequest, SIPDestination
 
 from .scripted_cloud import SECRET, TIMEOUT_S, Response, ScriptedCloud, provider
 
@@ -323,3 +325,173 @@ async def test_a_gateway_with_a_wrong_clock_still_dials_and_switches(
         await operation(client)
     await client.aclose()
     server.close()
+
+
+NO_CREDIT = "Insufficient balance for outbound calls"
+DENIALS: list[Any] = [
+    {"success": False, "message": NO_CREDIT},
+    {"success": "false", "msg": NO_CREDIT},
+    {"success": False, "error": {"code": 7, "message": NO_CREDIT}},
+    {"success": False, "data": {"message": NO_CREDIT}},
+    {"success": 0, "message": [NO_CREDIT, "Top up first"]},
+    {"success": "No", "errors": [NO_CREDIT]},
+    {"ok": False, "reason": NO_CREDIT},
+    {"statusCode": 402, "message": NO_CREDIT, "error": "Payment Required"},
+    {"status": "422", "detail": NO_CREDIT},
+    {"status": "error", "error": NO_CREDIT},
+    {"status": "FAILED", "statusMessage": NO_CREDIT, "data": None},
+]
+
+
+@pytest.mark.parametrize("body", DENIALS)
+@pytest.mark.parametrize("effect", [dial, switch])
+async def test_an_effect_that_a_200_denies_is_of_unknown_outcome_and_keeps_the_providers_sentence(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, effect: Operation, body: Any
+) -> None:
+    scripted_cloud.responses = [Response(200, body)]
+    with pytest.raises(OutcomeUnknown, match=f"answered 200: {NO_CREDIT}"):
+        await effect(videosdk)
+    assert len(scripted_cloud.requests) == 1
+
+
+async def record(videosdk: VideoSDKProvider) -> Any:
+    return await videosdk.record_participant("r1", "p1")
+
+
+async def close(videosdk: VideoSDKProvider) -> Any:
+    return await videosdk.close_room("r1")
+
+
+@pytest.mark.parametrize("body", DENIALS)
+@pytest.mark.parametrize("operation", [room, end, close, record])
+async def test_a_repeatable_request_that_a_200_denies_is_rejected_with_the_providers_sentence(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, operation: Operation, body: Any
+) -> None:
+    scripted_cloud.responses = [Response(200, body)]
+    with pytest.raises(Rejected, match=f"answered 200: {NO_CREDIT}"):
+        await operation(videosdk)
+
+
+@pytest.mark.parametrize("body", DENIALS)
+async def test_a_query_that_a_200_denies_is_unanswered_with_the_providers_sentence(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, body: Any
+) -> None:
+    scripted_cloud.responses = [Response(200, body)]
+    with pytest.raises(Unanswered, match=f"answered 200: {NO_CREDIT}"):
+        await look_up(videosdk)
+
+
+async def test_a_participant_who_is_recorded_already_is_so_in_a_200_too(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, {"success": False, "message": "Recording already started"})]
+    await record(videosdk)
+
+
+async def test_a_response_of_another_shape_keeps_its_sentence(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [Response(200, {"message": "Call queued"})]
+    with pytest.raises(OutcomeUnknown, match="a response that is not VideoSDK's: Call queued"):
+        await dial(videosdk)
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+async def test_a_sentence_inside_an_error_object_is_kept(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, status: int
+) -> None:
+    scripted_cloud.responses = [Response(status, {"error": {"message": NO_CREDIT}})]
+    with pytest.raises((Rejected, OutcomeUnknown), match=f"answered {status}: {NO_CREDIT}"):
+        await dial(videosdk)
+
+
+REFUSAL = Response(401, {"message": "Token is invalid or expired."})
+PAGE = Response(200, {"data": [], "pageInfo": {"lastPage": 1}})
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_are_told_until_a_request_is_accepted(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.provider.CHECK_AGAIN_S", 0.0)
+    assert videosdk.credentials_refused() is None
+    scripted_cloud.responses = [Response(status, REFUSAL.body)]
+    with pytest.raises(Rejected, match=f"answered {status}: Token is invalid"):
+        await videosdk.check_credentials()
+    sentence = videosdk.credentials_refused()
+    assert sentence is not None
+    assert "check VIDEOSDK_API_KEY and VIDEOSDK_SECRET" in sentence
+    scripted_cloud.responses = [PAGE]
+    async with asyncio.timeout(10):
+        while videosdk.credentials_refused() is not None:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_401_of_any_request_is_told_and_logged_as_an_error(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    scripted_cloud.responses = [REFUSAL]
+    with capture_logs() as lines, pytest.raises(Rejected):
+        await dial(videosdk)
+    (line,) = (each for each in lines if each["event"] == "provider_request")
+    assert (line["log_level"], line["status"]) == ("error", 401)
+    assert videosdk.credentials_refused() is not None
+    scripted_cloud.responses = [Response(403, "The room has no session.")]
+    other = provider(videosdk.signaling_url)
+    with capture_logs() as lines, pytest.raises(Rejected):
+        await other.dial(DIAL_REQUEST)
+    assert {each["log_level"] for each in lines} == {"info"}
+    assert other.credentials_refused() is None, "a 403 may be about the room"
+    await other.aclose()
+
+
+@pytest.mark.parametrize(
+    ("response", "exists"),
+    [
+        (Response(200, {"roomId": "r1", "disabled": False}), True),
+        (Response(200, {"roomId": "r1"}), True),
+        (Response(200, {"roomId": "r1", "disabled": True}), False),
+        (Response(404, {"error": "Room not found."}), False),
+        (Response(402, {"error": "Room not found."}), False),
+        (Response(400, {"error": "Invalid roomId."}), False),
+    ],
+)
+async def test_a_room_exists_if_it_is_open(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, response: Response, exists: bool
+) -> None:
+    scripted_cloud.responses = [response]
+    assert await videosdk.room_exists("r1") is exists
+    scripted_cloud.responses = [REFUSAL]
+    with pytest.raises(Rejected):
+        await videosdk.room_exists("r1")
+
+
+async def test_a_refused_token_of_the_environment_is_named(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
+) -> None:
+    env = {"VIDEOSDK_AUTH_TOKEN": " token\n", "VIDEOSDK_BASE_URL": videosdk.signaling_url}
+    videosdk = VideoSDKProvider(VideoSDKSettings.from_env(env))
+    scripted_cloud.responses = [REFUSAL]
+    with pytest.raises(Rejected, match=r"expired\.; check VIDEOSDK_AUTH_TOKEN$"):
+        await videosdk.check_credentials()
+    await videosdk.aclose()
+
+
+@pytest.mark.parametrize(
+    "name", ["VIDEOSDK_API_KEY", "VIDEOSDK_SECRET", "VIDEOSDK_SECRET_KEY", "VIDEOSDK_AUTH_TOKEN"]
+)
+@pytest.mark.parametrize(
+    ("character", "shown"),
+    [
+        ("\u200b", "the invisible character U+200B (ZERO WIDTH SPACE) at position 3"),
+        ("\u00e9", "the character U+00E9 (LATIN SMALL LETTER E WITH ACUTE) at position 3"),
+        ("\x00", "the invisible character U+0000 at position 3"),
+    ],
+)
+def test_a_credential_with_an_odd_character_is_refused_without_quoting_it(
+    name: str, character: str, shown: str
+) -> None:
+    env = {"VIDEOSDK_API_KEY": "key", "VIDEOSDK_SECRET": "secret", name: f"ab{character}cd"}
+    with pytest.raises(InvalidRequest) as refused:
+        VideoSDKSettings.from_env(env)
+    assert str(refused.value) == f"{name} has {shown}; copy it again, in printable ASCII"

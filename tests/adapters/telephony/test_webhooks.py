@@ -151,3 +151,33 @@ async def test_without_an_address_nothing_is_registered(
 ) -> None:
     await videosdk.register_webhooks()
     assert scripted_cloud.requests == []
+
+
+MARKS = {"warmxferId": "t-1", "warmxferAttempt": "1"}
+ENDED: dict[str, Any] = {"callId": "c1", "type": "outbound", "status": "ended", "metadata": MARKS}
+TIMELOG = [{"status": "initiated"}, {"status": "failed", "sipCode": "486"}]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["metadata", "participant", "timelog", "data", "additionalDetails"])
+def test_a_field_may_hold_its_object_as_a_string_of_json(name: str, indent: int | None) -> None:
+    call = ENDED | {
+        "participant": {"id": "wxs-t-1"},
+        "timelog": TIMELOG,
+        "additionalDetails": {"sipCode": 486},
+    }
+    webhook = {"webhookType": "call-hangup", "data": call}
+    plain = parse_webhook(json.dumps(webhook).encode())
+    assert isinstance(plain, CallEndedNotice)
+    assert (plain.metadata, plain.participant_id, plain.sip_code) == (MARKS, "wxs-t-1", 486)
+    holder = webhook if name == "data" else call
+    as_text = json.dumps(holder[name], indent=indent)
+    changed = webhook | ({"data": as_text} if name == "data" else {"data": call | {name: as_text}})
+    assert parse_webhook(json.dumps(changed).encode()) == plain
+
+
+@pytest.mark.parametrize("text", ["", "t-1", "{", "[1]", "null", "[" * 50_000, '{"a": "\\ud800"}'])
+def test_metadata_that_is_no_object_is_left_out(text: str) -> None:
+    found = parse_webhook(json.dumps({"webhookType": "call-hangup", **ENDED, "metadata": text}).encode())
+    assert isinstance(found, CallEndedNotice)
+    assert found.metadata in ({}, {"a": "\ud800"})

@@ -280,3 +280,22 @@ def test_command_deadlines_still_end_preparation_after_an_outage() -> None:
     assert (
         transfer.fire_timers_until(Stage.UNWINDING).finish_cleanup().result.outcome is Outcome.PRIMARY_ABSENT
     )
+
+
+def test_a_room_that_does_not_exist_ends_the_transfer_without_waiting_for_a_session() -> None:
+    transfer = TransferBuilder().start().fail("find_caller_call", room_missing=True)
+    assert transfer.sent(ReleaseCaller), "a session that is slow to hold releases the caller"
+    assert transfer.reply("create_room", "close_room").result.outcome is Outcome.CALLER_NOT_FOUND
+    assert transfer.stage is Stage.FAILED
+
+
+@pytest.mark.parametrize("why", ["the hold was answered", "the session is named", "the caller is not there"])
+def test_a_session_that_may_hold_the_caller_is_waited_for(why: str) -> None:
+    """It may be in another room than the one that the request names."""
+    session = "s-1" if why == "the session is named" else None
+    transfer = TransferBuilder().start(session=session)
+    if why == "the hold was answered":
+        transfer.reply("hold_caller")
+    transfer.fail("find_caller_call", room_missing=why != "the caller is not there")
+    transfer.reply("create_room")
+    assert (transfer.stage, transfer.awaited("release_caller") != "") == (Stage.UNWINDING, True)

@@ -188,8 +188,9 @@ class TransferBuilder:
 
     # ── participants ─────────────────────────────────────────────────────────────────────────────
 
-    def start(self) -> TransferBuilder:
-        self.apply(TransferRequested(transfer_id="t1", request=request(**self.config)))
+    def start(self, session: str | None = None) -> TransferBuilder:
+        requested = msgspec.structs.replace(request(**self.config), session=session)
+        self.apply(TransferRequested(transfer_id="t1", request=requested))
         return self
 
     def enable_supervisor_audio(self) -> TransferBuilder:

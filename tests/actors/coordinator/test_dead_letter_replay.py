@@ -1,0 +1,155 @@
+"""An operator has a coordinator handle a dead-lettered message again; what could do harm is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.bus import Bus, InvalidRequest, subjects
+from warmxfer.client import Client, NoCoordinator, NoSuchDeadLetter
+from warmxfer.schemas import (
+    CloseRoom,
+    DialSupervisor,
+    EndCall,
+    HoldCaller,
+    SwitchCaller,
+    decode_command,
+    encode,
+)
+
+from .coordinator_fixture import delivery_of, records, request, run_until, running_coordinators, until_stored
+from .fake_actors import FakeActors
+
+ID = "t-1"
+
+
+async def bury(bus: Bus, subject: str, seq: int, *, id: str = ID, **more: Any) -> int:
+    """Store a dead letter about message `seq`, and return the number of the dead letter."""
+    stream = subjects.place_of(subject).stream
+    body = {"subject": subject, "seq": seq, "cause": "x", "tries": 5, "consumer": "c", "stream": stream}
+    body |= more
+    return await bus.publish(subjects.dead_letter(id), json.dumps(body).encode())
+
+
+async def test_a_request_that_no_coordinator_handled_starts_its_transfer(fresh_bus: Bus) -> None:
+    """It is taken from the queue before a coordinator runs, as a dead-lettered one is."""
+    await fresh_bus.publish(subjects.request(ID), request("room-a"))
+    stored = await until_stored(fresh_bus, subjects.request(ID))
+    consumer = delivery_of(stored, 1).consumer
+    reset = f"CONSUMER.RESET.{subjects.IN}.{consumer}"
+    await fresh_bus._connection.api(reset, {"seq": stored.seq + 1}, 5.0)
+    number = await bury(fresh_bus, stored.subject, stored.seq)
+    async with running_coordinators(fresh_bus):
+        assert await records(fresh_bus, ID) == []
+        replayed = await Client(fresh_bus).replay(number)
+        assert (replayed.subject, replayed.seq) == (stored.subject, stored.seq)
+        first = (await records(fresh_bus, ID))[0]
+        assert first.trigger == stored.seq
+        await Client(fresh_bus).replay(number)
+        assert sum(each.trigger == stored.seq for each in await records(fresh_bus, ID)) == 1
+
+
+async def test_a_trigger_that_was_handled_changes_nothing(fresh_bus: Bus) -> None:
+    async with running_coordinators(fresh_bus):
+        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 10)
+        before = await records(fresh_bus, ID)
+        events = [
+            each
+            for role in subjects.WRITERS
+            for each in await fresh_bus.history(subjects.event(ID, role), 100)
+        ]
+        assert len(events) > 5
+        for stored in events:
+            await Client(fresh_bus).replay(await bury(fresh_bus, stored.subject, stored.seq))
+        assert await records(fresh_bus, ID) == before
+
+
+@pytest.mark.parametrize("command", [DialSupervisor, SwitchCaller])
+async def test_a_command_that_is_not_awaited_any_more_is_refused(fresh_bus: Bus, command: type[Any]) -> None:
+    async with running_coordinators(fresh_bus):
+        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 10)
+        sent = await commands(fresh_bus, command)
+        number = await bury(fresh_bus, subjects.work_queue(ID, "gateway"), sent[0])
+        with pytest.raises(InvalidRequest, match=f"which transfer {ID} does not await any more"):
+            await Client(fresh_bus).replay(number)
+        assert await commands(fresh_bus, command) == sent
+
+
+async def test_a_command_that_is_awaited_is_published_again(fresh_bus: Bus) -> None:
+    await run_until(fresh_bus, ID, Stage.RINGING, DialSupervisor)
+    (seq,) = await commands(fresh_bus, DialSupervisor)
+    number = await bury(fresh_bus, subjects.work_queue(ID, "gateway"), seq)
+    async with running_coordinators(fresh_bus):
+        await Client(fresh_bus).replay(number)
+        assert len(await commands(fresh_bus, DialSupervisor)) == 2
+        await Client(fresh_bus).replay(number)
+        assert len(await commands(fresh_bus, DialSupervisor)) == 2, "twice is once"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        EndCall(
+            command_id=f"{ID}-9", deadline_at=1.0, attempt=1, room_id="r", participant_id="p", call_id="c"
+        ),
+        CloseRoom(command_id=f"{ID}-10", deadline_at=1.0, room_id="r"),
+    ],
+)
+async def test_a_command_that_only_cleans_up_is_published_again(fresh_bus: Bus, command: Any) -> None:
+    subject = subjects.work_queue(ID, "gateway")
+    number = await bury(fresh_bus, subject, await fresh_bus.publish(subject, encode(command)))
+    async with running_coordinators(fresh_bus):
+        await Client(fresh_bus).replay(number)
+    assert len(await commands(fresh_bus, type(command))) == 2
+
+
+async def test_what_names_no_message_of_its_transfer_is_refused(fresh_bus: Bus) -> None:
+    other = await fresh_bus.publish(subjects.request("t-2"), request("room-b"))
+    phase = await fresh_bus.publish(subjects.phase(ID), b"{}")
+    hold = encode(HoldCaller(command_id=f"{ID}-2", deadline_at=1.0, fence=1, line="x"))
+    held = await fresh_bus.publish(subjects.consult(ID), hold)
+    other_subject = (await until_stored(fresh_bus, subjects.request("t-2"))).subject
+    numbers = {
+        "of another transfer": await bury(fresh_bus, other_subject, other),
+        "not stored any more": await bury(fresh_bus, subjects.event(ID, "gateway"), 12),
+        "stands for 7 messages": await bury(fresh_bus, subjects.event(ID, "gateway"), 12, count=7),
+        "no valid id": await bury(fresh_bus, "wx.3.a b.request", 1, id=subjects.INVALID_ID),
+        "no message that a worker handles": await bury(fresh_bus, subjects.phase(ID), phase),
+        "does not await any more": await bury(fresh_bus, subjects.consult(ID), held),
+        "is not a dead letter": await fresh_bus.publish(subjects.dead_letter(ID), b"[]"),
+        "no dead letter has this number": phase,
+    }
+    async with running_coordinators(fresh_bus):
+        for sentence, number in numbers.items():
+            with pytest.raises(InvalidRequest, match=sentence):
+                await Client(fresh_bus).replay(number)
+        with pytest.raises(InvalidRequest, match="not a ReplayQuery"):
+            await fresh_bus.request(subjects.ASK_REPLAY, b"[]", 5.0)
+
+
+async def test_the_newest_dead_letters_are_listed_first(fresh_bus: Bus) -> None:
+    client = Client(fresh_bus)
+    assert await client.dead_letters() == []
+    numbers = [await bury(fresh_bus, subjects.event(ID, "gateway"), seq) for seq in range(1, 8)]
+    await fresh_bus.publish(subjects.dead_letter(ID), b"not json")
+    listed = await client.dead_letters(3)
+    assert [each.number for each in listed] == numbers[:-4:-1]
+    assert (listed[0].transfer_id, listed[0].body.seq, listed[0].body.consumer) == (ID, 7, "c")
+    assert await client.dead_letter(numbers[0]) == (await client.dead_letters(100))[-1]
+    for number in (0, -3, numbers[-1] + 100):
+        with pytest.raises(NoSuchDeadLetter):
+            await client.dead_letter(number)
+    with pytest.raises(InvalidRequest, match="limit is 0; give 1 to 1000"):
+        await client.dead_letters(0)
+    with pytest.raises(NoCoordinator):
+        await client.replay(numbers[0])
+
+
+async def commands(bus: Bus, kind: type[Any]) -> list[int]:
+    """Return the numbers of the stored commands of one type."""
+    stored = await bus.history(subjects.work_queue(ID, "gateway"), 100)
+    return [each.seq for each in stored if isinstance(decode_command(each.data), kind)]
