@@ -22,9 +22,7 @@ class BrokerCluster:
         ports, routes = _free_ports(SERVERS), _free_ports(SERVERS)
         listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
         self.servers = [
-            _ClusterServer(
-                port, sync_interval, f"n{route}", f'listen: "127.0.0.1:{route}", routes: [{listed}]'
-            )
+            _ClusterServer(port, sync_interval, f"n{route}", f"127.0.0.1:{route}", listed)
             for port, route in zip(ports, routes, strict=True)
         ]
         self.monitor_url: str | None = None
@@ -71,9 +69,10 @@ class BrokerCluster:
 class _ClusterServer(EmbeddedServer):
     """One server of the cluster."""
 
-    def __init__(self, port: int, sync_interval: str, name: str, cluster: str) -> None:
+    def __init__(self, port: int, sync_interval: str, name: str, listen: str, routes: str) -> None:
         super().__init__(port=port, sync_interval=sync_interval)
-        self._cluster = f"server_name: {name}\ncluster {{ name: bench, {cluster} }}\n"
+        cluster = f'name: bench, listen: "{listen}", routes: [{routes}]'
+        self._cluster = f"server_name: {name}\ncluster {{ {cluster} }}\n"
 
     def _config(self, work_dir: Path) -> str:
         return super()._config(work_dir) + self._cluster
