@@ -78,6 +78,14 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         EVENTS,
     ),
     SubjectSpec(
+        "dial.count",
+        "wx.dial.<counter>.count",
+        "gateway",
+        "gateway",
+        "how many calls were dialled: only the newest counts",
+        EVENTS,
+    ),
+    SubjectSpec(
         "dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause", EVENTS
     ),
     # ── stored in WARMXFER_CORE ──────────────────────────────────────────────────────────────────

@@ -21,6 +21,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         max_transfers=settings.max_transfers,
         max_store_bytes=settings.max_store_mb * BYTES_PER_MB,
         max_wait_s=settings.max_wait_s,
+        policy=settings.policy,
     )
     admission = coordinator.admission
     async with PartitionSharing(bus) as sharing:

@@ -52,9 +52,11 @@ from warmxfer.schemas import (
     encode,
 )
 
+from ..common.dial_policy import DialPolicy
 from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
+from .dial_check import dial_rejection
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event, why_unreadable
 from .liveness import TransferLiveness
@@ -100,12 +102,14 @@ class Coordinator:
         max_transfers: int = DEFAULT_MAX_TRANSFERS,
         max_store_bytes: int = 0,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
+        policy: DialPolicy | None = None,
     ) -> None:
         self._bus = bus
         self._clock = BrokerClock()
         self.admission = Admission(
             bus, max_transfers, self._clock, max_store_bytes=max_store_bytes, max_wait_s=max_wait_s
         )
+        self._policy = policy or DialPolicy()
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
@@ -213,7 +217,10 @@ class Coordinator:
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """Return the event that starts the transfer; only a request can."""
         if isinstance(event, TransferRequested):
-            rejection = await self.admission.rejection(event.transfer_id, delivery.at, event.request.config)
+            id, config = event.transfer_id, event.request.config
+            rejection = dial_rejection(self._policy, id, config)
+            if rejection is None:
+                rejection = await self.admission.rejection(id, delivery.at, config)
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(

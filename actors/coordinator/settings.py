@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from warmxfer.schemas import env_number
+
+from ..common.dial_policy import DialPolicy
 
 MAX_JOBS = 1_024
 MAX_STORE_MB = 1_000_000_000
@@ -22,6 +24,13 @@ class CoordinatorSettings(Struct, frozen=True):
     max_store_mb: int = 0
     """Storage of the stream on one server, in 1,000,000 bytes (WARMXFER_MAX_STORE_MB). 0: only the account's
     limit."""
+    policy: DialPolicy = field(default_factory=DialPolicy)
+    """What may be dialled (WARMXFER_DIAL_…): as the gateways have it."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the process announces."""
+        return self.policy.facts
 
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     """How long a request may wait for its start before it is refused (WARMXFER_ADMISSION_WAIT_S)."""
@@ -38,4 +47,5 @@ class CoordinatorSettings(Struct, frozen=True):
             max_transfers=env_number(
                 env, "WARMXFER_MAX_TRANSFERS", int, DEFAULT_MAX_TRANSFERS, 1, MAX_MAX_TRANSFERS
             ),
+            policy=DialPolicy.from_env(env),
         )

@@ -63,6 +63,7 @@ from ..common.command_replies import (
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext
+from .dial_counters import DialCounters
 from .handlers.dial import dial_supervisor, end_call
 from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
@@ -200,7 +201,16 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         publish = partial(publish_event, bus, role="gateway")
         gateway = Gateway(
             bus,
-            GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),
+            GatewayContext(
+                provider,
+                settings.policy,
+                clock,
+                effects,
+                publish,
+                DialCounters(bus, clock, settings.limits),
+                webhooks,
+                settings.deployment,
+            ),
             rate,
         )
         await stack.enter_async_context(serve_room_tokens(bus, provider))

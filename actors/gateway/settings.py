@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from warmxfer.adapters.telephony import ProviderConfig, choose_provider
 from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
 
-from .dial_policy import DialPolicy
+from ..common.dial_policy import DialPolicy
+from .dial_limits import DialLimits
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
@@ -31,6 +32,7 @@ class GatewaySettings:
 
     provider: ProviderConfig
     policy: DialPolicy = field(default_factory=DialPolicy)
+    limits: DialLimits = field(default_factory=DialLimits)
     jobs: int = DEFAULT_JOBS
     settle_s: float = DEFAULT_SETTLE_S
     deployment: str | None = None
@@ -42,13 +44,26 @@ class GatewaySettings:
     webhook_url: str | None = None
     webhook_key: str | None = field(default=None, repr=False)
 
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the process announces."""
+        return self.policy.facts
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
         """Read the settings from `env` (see docs/configuration.md). Raises `InvalidRequest`."""
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
+        provider, policy = choose_provider(env), DialPolicy.from_env(env)
+        if not provider.local and not policy.regions:
+            raise InvalidRequest(
+                "WARMXFER_DIAL_REGIONS is empty; give the regions that may be dialled, such as US,CA. "
+                "Only a sandbox on this machine needs none",
+                field="WARMXFER_DIAL_REGIONS",
+            )
         return cls(
-            provider=choose_provider(env),
-            policy=DialPolicy.from_env(env),
+            provider=provider,
+            policy=policy,
+            limits=DialLimits.from_env(env, sandbox=provider.local),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
             deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),

@@ -33,6 +33,7 @@ BUILT = {
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
     "intent": subjects.effect_claim("a", "dial"),
+    "dial.count": subjects.dial_count("all"),
     "ask.history": subjects.ask_history("s"),
     "ask.summary": subjects.ask_summary("s"),
     "ask.token": subjects.ASK_ROOM_TOKEN,

@@ -117,6 +117,7 @@ def _dial(ctx: StepContext) -> None:
         participant_id=ctx.state.supervisor_participant_id,
         ringing_timeout_s=timeouts.ringing_s(ctx.config),
         destination=ctx.config.destination,
+        caller_room_id=ctx.request.room_id,
     )
 
 
