@@ -67,6 +67,11 @@ class EmbeddedServer:
         return self._process.pid
 
     @property
+    def pids(self) -> list[int]:
+        """The processes of the broker: one."""
+        return [self.pid]
+
+    @property
     def running(self) -> bool:
         """True if the process runs."""
         return self._process is not None and self._process.returncode is None

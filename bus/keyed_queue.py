@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-OTHERS_PER_TURN = 8
+OTHERS_PER_TURN = 3
 
 T = TypeVar("T")
 

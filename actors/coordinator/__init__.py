@@ -1,15 +1,17 @@
 """The transfer coordinator: applies every event of a transfer to the state machine, one log record each.
 
-coordinator.py     load, step, append, publish
-inbound_events.py  message on a subject -> event
-outbox.py          outputs of a record -> messages on subjects
-request_owner.py   one request per transfer id
-caller_lock.py     one transfer per caller
-liveness.py        replies whether a transfer is live
-admission.py       limits the number of running transfers
-storage_guard.py   leaves running transfers room in a broker that is nearly full
-record_cache.py    cache of newest records
-state_machine/     the state machine; pure
+coordinator.py       load, step, append, publish
+inbound_events.py    message on a subject -> event
+outbox.py            outputs of a record -> messages on subjects
+request_owner.py     one request per transfer id
+caller_lock.py       one transfer per caller
+liveness.py          replies whether a transfer is live
+admission.py         decides which requests start, wait or are refused
+admission_limits.py  what keeps a transfer from starting now; pure
+start_queue.py       requests that wait for their start
+storage_guard.py     leaves running transfers room in a broker that is nearly full
+record_cache.py      cache of newest records
+state_machine/       the state machine; pure
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ SCENARIOS = (
     "one_at_a_time",
     "saturation",
     "coordinators",
+    "cluster",
     "burst",
     "waiting",
     "history",

@@ -25,6 +25,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     processes: tuple[int, ...] = (1, 2, 4)
     coordinators: tuple[int, ...] = (1, 2, 4)
     coordinator_transfers: int = 200
+    cluster: bool = True
+    """Whether coordinators are measured beside a cluster of three brokers too."""
     bursts: tuple[int, ...] = (1_000, 5_000)
     waiting: tuple[int, ...] = (1_000, 10_000, 50_000)
     waiting_elsewhere: int = 1_000
@@ -63,6 +65,7 @@ QUICK = Plan(
     processes=(1,),
     coordinators=(1, 2),
     coordinator_transfers=30,
+    cluster=False,
     bursts=(100,),
     waiting=(150,),
     waiting_elsewhere=0,

@@ -25,6 +25,7 @@ from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.client import Client
 
 from ..local_stack.managed_process import START_TIMEOUT_S, ManagedProcess
+from .broker_cluster import SERVERS, BrokerCluster
 
 ROLES: tuple[str, ...] = ("coordinator", "gateway", "summarizer", "briefing")
 PRIMARY, ANSWERS = "primary", "answers"
@@ -56,6 +57,8 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     """Consultations of one process; above the limit of the settings if need be."""
     ack_wait_s: float | None = None
     sync_interval: str = "2m"
+    replicated: bool = False
+    """Whether the broker is a cluster that keeps each message on three servers."""
     spare_sessions: int = 0
     """Sessions that one process attaches at the start, so that most loads need no process of their own."""
     webhooks: bool = False
@@ -71,7 +74,11 @@ class BenchStack:
     def __init__(self, settings: StackSettings = ONE_OF_EACH) -> None:
         self._settings = settings
         self._counts = dict.fromkeys(ROLES, 1) | dict(settings.counts)
-        self.nats = EmbeddedServer(sync_interval=settings.sync_interval, monitored=True)
+        self.nats = (
+            BrokerCluster(sync_interval=settings.sync_interval)
+            if settings.replicated
+            else EmbeddedServer(sync_interval=settings.sync_interval, monitored=True)
+        )
         self.processes: dict[str, list[ManagedProcess]] = {}
         self.ended_transfers = 0
         """Of all loads so far."""
@@ -123,6 +130,8 @@ class BenchStack:
         if sessions:
             command += ["--sessions", sessions]
         env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"}
+        if settings.replicated:
+            env["WARMXFER_REPLICAS"] = str(SERVERS)
         if settings.ack_wait_s is not None:
             env["WARMXFER_ACK_WAIT_S"] = f"{settings.ack_wait_s:g}"
         log_path = self.directory / f"{role}-{self._started}.log"
@@ -167,7 +176,7 @@ class BenchStack:
     def pids(self) -> dict[str, list[int]]:
         """Return the processes to measure, by role: the actors and the broker."""
         found = {role: [process.pid for process in group] for role, group in self.processes.items()}
-        return found | {BROKER: [self.nats.pid]}
+        return found | {BROKER: self.nats.pids}
 
     def logged(self, event: str) -> int:
         """Return how often the actors have logged `event` so far."""

@@ -40,7 +40,7 @@ class StackPool:
         """Yield the shared stack if it has as many processes and the same broker; otherwise a new one."""
         shared = self._shared_settings
         wanted = settings.counts, settings.sync_interval
-        if shared is None or wanted != (shared.counts, shared.sync_interval):
+        if shared is None or settings.replicated or wanted != (shared.counts, shared.sync_interval):
             async with BenchStack(settings) as stack:
                 yield stack
             return

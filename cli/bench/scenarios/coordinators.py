@@ -24,10 +24,16 @@ SCALES = {2: 1.8, 4: 3.2}
 
 async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the rate with each number of coordinators, as multiples of one coordinator's."""
+    async for row in slope(plan, progress, "coordinators", replicated=False):
+        yield row
+
+
+async def slope(plan: Plan, progress: Progress, name: str, *, replicated: bool) -> AsyncGenerator[Row, None]:
+    """Yield the rates beside one broker, or beside a cluster of three that keeps all messages thrice."""
     ours: dict[int, list[Sample]] = {count: [] for count in plan.coordinators}
     async with AsyncExitStack() as exit_stack:
         by_count = {
-            count: await exit_stack.enter_async_context(BenchStack(_only_coordinators(count)))
+            count: await exit_stack.enter_async_context(BenchStack(_only_coordinators(count, replicated)))
             for count in plan.coordinators
         }
         for repeat in range(plan.repeats):
@@ -40,12 +46,12 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
                         ours[count].append(await load.run(IN_FLIGHT))
     one = statistics.median(sample.rate for sample in ours[1])
     for count, samples in ours.items():
-        row = median_row(f"coordinators.{count}", "transfers/s", samples, lambda each: each.rate)
+        row = median_row(f"{name}.{count}", "transfers/s", samples, lambda each: each.rate)
         yield _as_multiple(row, one, count)
 
 
-def _only_coordinators(count: int) -> StackSettings:
-    return StackSettings(counts=dict.fromkeys(ROLES, 0) | {"coordinator": count})
+def _only_coordinators(count: int, replicated: bool) -> StackSettings:
+    return StackSettings(counts=dict.fromkeys(ROLES, 0) | {"coordinator": count}, replicated=replicated)
 
 
 def _as_multiple(row: Row, one: float, count: int) -> Row:
