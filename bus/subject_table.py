@@ -182,6 +182,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "coordinator",
         "that a coordinator is live, twice a second, or that it stops",
     ),
+    SubjectSpec(
+        "capacity",
+        "wx.<role>.capacity",
+        "gateway, briefing",
+        "coordinator",
+        "the jobs of one process and how many are taken, every two seconds and after a change",
+    ),
 )
 
 

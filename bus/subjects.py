@@ -57,6 +57,7 @@ _STORED_KINDS = _FROM_USERS.union(
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
+ANY_CAPACITY = "wx.*.capacity"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
@@ -174,6 +175,11 @@ def any_work(role: str) -> str:
 
 def effect_claim(id: str, effect: str) -> str:
     return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
+
+
+def capacity(role: str) -> str:
+    """Return the subject on which a process of `role` announces its jobs."""
+    return f"{INTERNAL_ROOT}.{check_token(role, 'role')}.capacity"
 
 
 def dial_count(counter: str) -> str:

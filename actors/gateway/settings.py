@@ -15,6 +15,7 @@ from .dial_limits import DialLimits
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
 DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S = 60.0, 1.0, 3_600.0
+MIN_PROVIDER_RATE, MAX_PROVIDER_RATE = 0.1, 100_000.0
 DEFAULT_WEBHOOK_HOST = "127.0.0.1"
 MAX_URL_CHARS = 512
 
@@ -36,6 +37,8 @@ class GatewaySettings:
     settle_s: float = DEFAULT_SETTLE_S
     deployment: str | None = None
     reconcile_s: float = DEFAULT_RECONCILE_S
+    provider_rate: float = 0.0
+    """Requests a second that all gateways together may send to the provider; 0: no limit."""
     webhook_port: int | None = None
     webhook_host: str = DEFAULT_WEBHOOK_HOST
     webhook_url: str | None = None
@@ -66,6 +69,9 @@ class GatewaySettings:
             deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),
             reconcile_s=env_number(
                 env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
+            ),
+            provider_rate=env_number(
+                env, "WARMXFER_PROVIDER_RATE", float, 0.0, MIN_PROVIDER_RATE, MAX_PROVIDER_RATE
             ),
             webhook_port=env_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
             webhook_host=env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST,

@@ -123,7 +123,7 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
         return
     started = asyncio.Event()
     bus.readiness.add("actor", lambda: _why_not_serving(started, stop))
-    async with bus, serve_probe(env, bus.readiness.failing):
+    async with bus, serve_probe(env, bus.readiness.failing, bus.readiness.notes):
         await _ensure(bus, role)
         facts = settings.facts if isinstance(settings, Announcing) else {}
         await bus.register_service(

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import StoredRecord
@@ -157,6 +158,7 @@ DECODERS: Mapping[str, Decode] = {
     "ask.token": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
+    "capacity": _as(RoleCapacity),
 }
 REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,

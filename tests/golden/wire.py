@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
@@ -85,6 +86,7 @@ KEPT = {
     StoredTransfer: "transfer",
     CallerLock: "claim",
     CoordinatorPresence: "presence",
+    RoleCapacity: "capacity",
     at_most_once.ClaimRecord: "intent",
     at_most_once.EffectEnd: "intent.ended",
     dial_limits.DialCount: "dial count",
