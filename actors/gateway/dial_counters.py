@@ -47,7 +47,7 @@ class _Known(NamedTuple):
     """A count that this gateway wrote, and its number in the stream."""
 
     seq: int
-    count: DialCount | PendingCalls
+    value: DialCount | PendingCalls
 
 
 class DialCounters:
@@ -164,8 +164,8 @@ class DialCounters:
         async with lock or nullcontext():
             for race in range(MAX_RACES):
                 known = self._known.pop(counter, None) if race == 0 else None
-                if known is not None and isinstance(known.count, kind):
-                    seq, before = known.seq, known.count
+                if known is not None and isinstance(known.value, kind):
+                    seq, before = known.seq, known.value
                 else:
                     known, stored = None, await self._bus.get_last(subject)
                     seq, before = (stored.seq, _read(stored.data, kind)) if stored else (0, kind())
