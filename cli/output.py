@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,11 @@ MAX_TABLE_WIDTH = 1_000
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of output into a file or a pipe, which has no edge to wrap at."""
 
+_INVISIBLE = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Control and format characters that JSON allows in a string."""
+
 T = TypeVar("T")
 
 
@@ -30,14 +36,23 @@ def wants_json() -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print one value on one line; structs as they are on the wire. Raises `BrokenPipe`."""
+    """Print one value on one line; structs as they are on the wire. Raises `BrokenPipe`.
+
+    A character that a terminal would act on, or that is not seen, is escaped.
+    """
     import msgspec
 
+    line = _INVISIBLE.sub(_escaped, msgspec.json.encode(value).decode())
     try:
-        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.buffer.write(line.encode() + b"\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise BrokenPipe from error
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def console(*, quiet: bool = False) -> Console:

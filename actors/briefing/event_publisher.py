@@ -35,6 +35,7 @@ from warmxfer.schemas import (
 )
 
 from ..common.command_replies import reply_msg_id
+from ..common.private_numbers import mask
 from .dialogue import Decide
 from .history import HISTORY_EVENTS, ConsultationHistory, from_events
 from .reply.rules import ReplyIntent
@@ -129,7 +130,7 @@ class ConsultationEvents:
             case ReplyIntent.READY:
                 event = SupervisorReady()
             case ReplyIntent.DECLINED:
-                event = SupervisorDeclined(reason=decision.reason[:MAX_REASON_CHARS])
+                event = SupervisorDeclined(reason=mask(decision.reason)[:MAX_REASON_CHARS])
             case _:
                 event = VoicemailDetected()
         await self._publish(event, f"{self._join.command_id}:decision")

@@ -18,8 +18,8 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from contextlib import asynccontextmanager, nullcontext
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -34,13 +34,20 @@ ALL, PENDING, RESCUES = "all", "pending", "rescues"
 session needs."""
 COUNTER_CHARS, CALL_CHARS = 6, 12
 """Of a hash, in a subject and in a list."""
-COUNT_S, END_S = 4.0, 1.0
+COUNT_S = 4.0
 """Most time for all counts of a dial, and for the end of one, within the time of a command."""
 MAX_RACES = 50
 RACE_PAUSE_S = 0.01
 
 C = TypeVar("C", DialCount, PendingCalls)
 log = structlog.get_logger(__name__)
+
+
+class _Known(NamedTuple):
+    """A count that this gateway wrote, and its number in the stream."""
+
+    seq: int
+    value: DialCount | PendingCalls
 
 
 class DialCounters:
@@ -50,7 +57,10 @@ class DialCounters:
         self._bus = bus
         self._clock = clock
         self._limits = limits
-        self._counting = asyncio.Lock()
+        self._locks = {name: asyncio.Lock() for name in (ALL, PENDING, RESCUES)}
+        """Gateways race for the counts that all dials share. The jobs of one gateway do not."""
+        self._known: dict[str, _Known] = {}
+        """What this gateway wrote last of these counts. It saves a read while no other gateway writes."""
 
     async def take(
         self, transfer_id: str, attempt: int, destination: SIPDestination, caller_room_id: str | None
@@ -83,15 +93,15 @@ class DialCounters:
             await self._take_destination("rescue", destination)
             await self._take_hourly(RESCUES, self._limits.per_hour, "for rescues", "WARMXFER_DIAL_PER_HOUR")
 
-    async def end(self, transfer_id: str, attempt: int) -> None:
-        """Count the dial as pending no more. Idempotent.
+    async def end(self, transfer_id: str, attempt: int, by: float) -> None:
+        """Count the dial as pending no more, by a moment of the loop's clock. Idempotent.
 
         Never raises for a broker that does not answer: the count is then right again after its span.
         """
         if self._limits.pending is None:
             return
         try:
-            async with self._in_time(END_S):
+            async with self._in_time(min(COUNT_S, by - asyncio.get_running_loop().time())):
                 await self._end_pending(_pending_call(transfer_id, attempt))
         except RetryableError as error:
             log.warning("pending_call_not_counted_off", transfer_id=transfer_id, cause=str(error))
@@ -147,31 +157,44 @@ class DialCounters:
     async def _change(self, counter: str, kind: type[C], change: Callable[[C], C]) -> None:
         """Replace a count by what `change` makes of it. If another gateway wrote, read and decide again.
 
-        A stale read cannot take too much: the write after it is refused.
+        A stale read cannot take too much: the write after it is refused. A dial is refused, and a count left
+        as it is, only after a read.
         """
-        subject = subjects.dial_count(counter)
-        for race in range(MAX_RACES):
-            stored = await self._bus.get_last(subject)
-            before = kind() if stored is None else _read(stored.data, kind)
-            after = change(before)
-            if after == before:
+        subject, lock = subjects.dial_count(counter), self._locks.get(counter)
+        async with lock or nullcontext():
+            for race in range(MAX_RACES):
+                known = self._known.pop(counter, None) if race == 0 else None
+                if known is not None and isinstance(known.value, kind):
+                    seq, before = known.seq, known.value
+                else:
+                    known, stored = None, await self._bus.get_last(subject)
+                    seq, before = (stored.seq, _read(stored.data, kind)) if stored else (0, kind())
+                try:
+                    after = change(before)
+                except InvalidRequest:
+                    if known is None:
+                        raise
+                    continue
+                if after == before:
+                    if known is None:
+                        return
+                    continue
+                try:
+                    seq = await self._bus.publish(subject, encode(after), expect_last=seq)
+                except StaleWrite:
+                    await asyncio.sleep(RACE_PAUSE_S * random.random() * min(race, 10))
+                    continue
+                if lock is not None:
+                    self._known[counter] = _Known(seq, after)
                 return
-            try:
-                await self._bus.publish(subject, encode(after), expect_last=stored.seq if stored else 0)
-            except StaleWrite:
-                await asyncio.sleep(RACE_PAUSE_S * random.random() * min(race, 10))
-                continue
-            return
         raise RetryableError(f"Other gateways wrote the count of dials first {MAX_RACES} times in a row")
 
+    @staticmethod
     @asynccontextmanager
-    async def _in_time(self, seconds: float) -> AsyncIterator[None]:
-        """Count one dial at a time in this process: gateways race for a count, the jobs of one do not.
-
-        Raises `RetryableError` after `seconds`.
-        """
+    async def _in_time(seconds: float) -> AsyncIterator[None]:
+        """Raise `RetryableError` after `seconds`."""
         try:
-            async with asyncio.timeout(seconds), self._counting:
+            async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
             raise RetryableError(f"The dial could not be counted within {seconds:g} s") from error

@@ -21,6 +21,7 @@ from warmxfer.schemas import (
     TranscriptTurn,
 )
 
+from ..common.private_numbers import mask, mask_turns
 from . import prompt
 from .extractive_summary import extract
 
@@ -55,24 +56,29 @@ class Written(Struct, frozen=True):
 
 
 async def write(turns: Sequence[TranscriptTurn], ask: Ask | None, deadline_at: float) -> Written:
-    """Return a summary of `turns` by `deadline_at`, a time of the event loop. No model's error is raised."""
+    """Return a summary of `turns` by `deadline_at`, a time of the event loop. No model's error is raised.
+
+    Private numbers are masked in what is quoted and in the summary. `ask` masks what its model gets.
+    """
     if not turns:
         return Written(FALLBACK_SUMMARY, "static")
+    turns = mask_turns(turns)
     attempts: list[Attempt] = []
     if ask is not None:
         margin_s = min(FALLBACK_MARGIN_S, MAX_MARGIN_SHARE * (deadline_at - _now()))
         if text := await _by_model(turns, ask, deadline_at - margin_s, attempts):
-            return Written(text, "model", attempts)
+            return Written(mask(text), "model", attempts)
     if text := extract(turns):
-        return Written(text, "extract", attempts)
+        return Written(mask(text), "extract", attempts)
     return Written(FALLBACK_SUMMARY, "static", attempts)
 
 
 def by_model(model: ChatModel, turns: Sequence[TranscriptTurn], own_prompt: str | None) -> Ask:
-    """Return the function that asks `model` for a summary of `turns`."""
+    """Return the function that asks `model` for a summary of `turns`, without their private numbers."""
+    masked = mask_turns(turns)
 
     async def ask(wrong: str | None, correction: str, left_s: float) -> Reply:
-        messages = prompt.messages(turns, own_prompt)
+        messages = prompt.messages(masked, own_prompt)
         if wrong is not None:
             messages += [Message("assistant", wrong), Message("user", correction)]
         return await model.reply(messages, deadline_s=left_s, max_chars=SUMMARY_MAX_CHARS)

@@ -67,7 +67,7 @@ async def dial_supervisor(context: GatewayContext, transfer_id: str, command: Di
         )
     except NOTHING_DONE as error:
         await context.claims.record_end(transfer_id, effect, "refused")
-        await context.counters.end(transfer_id, command.attempt)
+        await context.counters.end(transfer_id, command.attempt, context.reply_deadline(command))
         return command_rejected(command, error)
     except OutcomeUnknown as error:
         await context.claims.record_end(transfer_id, effect, "doubtful")
@@ -98,7 +98,7 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
         raise RetryableError(
             "The leg was not found, but the dial may still be executed", after_s=LATE_LEG_RETRY_S
         )
-    await context.counters.end(transfer_id, command.attempt)
+    await context.counters.end(transfer_id, command.attempt, reply_by)
     return CallEnded(
         command_id=command.command_id,
         attempt=command.attempt,

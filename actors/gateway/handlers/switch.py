@@ -30,7 +30,7 @@ async def switch_caller(context: GatewayContext, transfer_id: str, command: Swit
     """Check that both legs are up, then move the caller."""
     reply = await _switch(context, transfer_id, command)
     if isinstance(reply, CallerSwitched):
-        await context.counters.end(transfer_id, FIRST_ATTEMPT)
+        await context.counters.end(transfer_id, FIRST_ATTEMPT, context.reply_deadline(command))
     return reply
 
 

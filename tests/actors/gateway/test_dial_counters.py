@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from warmxfer.actors.gateway import dial_counters
 from warmxfer.actors.gateway.dial_counters import DialCounters
 from warmxfer.actors.gateway.dial_limits import DialCount, DialLimits, PendingCalls, minute_of
 from warmxfer.bus import BrokerClock, Bus, BusSettings, InvalidRequest, RetryableError, Unavailable, subjects
@@ -27,6 +28,10 @@ from warmxfer.schemas import (
 from .gateway_fixture import OUR_NUMBER, SUPERVISOR, GatewayHarness
 
 ALL_DIALS = "wx.dial.>"
+WITHIN_S = 30.0
+"""Time of a command here. On a busy machine a count takes seconds."""
+PATIENT = {"WARMXFER_PROVIDER_TIMEOUT_S": "10"}
+"""A dial must be sent within this time after its claim, and is counted before."""
 ROOM = "caller-room"
 
 
@@ -37,6 +42,12 @@ def to(number: str = SUPERVISOR) -> SIPDestination:
 async def forget(bus: Bus) -> None:
     """Lose every count, as if the stream had been purged."""
     await bus._connection.api(f"STREAM.PURGE.{subjects.EVENTS}", {"filter": ALL_DIALS})
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a count as much time as a busy machine needs."""
+    monkeypatch.setattr(dial_counters, "COUNT_S", WITHIN_S)
 
 
 # ── the counts, pure ─────────────────────────────────────────────────────────────────────────────
@@ -79,6 +90,10 @@ def counters(bus: Bus, minute: float = 0.0, **limits: int) -> DialCounters:
     clock = BrokerClock(lambda: minute * 60)
     clock.observe(minute * 60)
     return DialCounters(bus, clock, DialLimits(**limits))
+
+
+def soon() -> float:
+    return asyncio.get_running_loop().time() + WITHIN_S
 
 
 async def attempts(
@@ -165,9 +180,20 @@ async def test_the_end_of_a_call_makes_room_for_one_and_only_one(fresh_bus: Bus)
     await gateway.take("t-1", 1, to(), ROOM)
     await gateway.take("t-2", 1, to(), ROOM)
     for _ in range(3):
-        await gateway.end("t-1", 1)
-    await gateway.end("t-never-dialled", 1)
+        await gateway.end("t-1", 1, soon())
+    await gateway.end("t-never-dialled", 1, soon())
     assert await attempts(fresh_bus, 3, gateway) == 1
+
+
+async def test_what_another_gateway_ended_is_not_refused_from_memory(fresh_bus: Bus) -> None:
+    one, other = counters(fresh_bus, pending=1), counters(fresh_bus, pending=1)
+    await one.take("t-1", 1, to(), ROOM)
+    await other.end("t-1", 1, soon())
+    await one.take("t-2", 1, to(), ROOM)
+    await one.end("t-2", 1, soon())
+    await other.take("t-3", 1, to(), ROOM)
+    await one.end("t-3", 1, soon())
+    await one.take("t-4", 1, to(), ROOM)
 
 
 async def test_a_dial_that_a_limit_refused_is_not_pending(fresh_bus: Bus) -> None:
@@ -231,7 +257,7 @@ async def test_the_end_of_a_call_never_fails_for_a_broker_that_is_away(fresh_bus
             raise Unavailable("The broker does not answer")
 
     away = Away(fresh_bus._connection)
-    await counters(away, pending=1).end("t-1", 1)
+    await counters(away, pending=1).end("t-1", 1, soon())
     with pytest.raises(Unavailable):
         await counters(away, pending=1).take("t-1", 1, to(), ROOM)
 
@@ -265,7 +291,7 @@ def dial(harness: GatewayHarness, room: str) -> DialSupervisor:
         ringing_timeout_s=30,
         destination=to(),
         caller_room_id=ROOM,
-        **harness.within(),
+        **harness.within(WITHIN_S),
     )
 
 
@@ -275,7 +301,7 @@ async def dial_at_once(harness: GatewayHarness, n: int) -> tuple[list[Supervisor
     orders = [dial(each, room) for each in transfers]
     await asyncio.gather(*(each.send(order) for each, order in zip(transfers, orders, strict=True)))
     replies = await asyncio.gather(
-        *(each.reply(order) for each, order in zip(transfers, orders, strict=True))
+        *(each.reply(order, WITHIN_S) for each, order in zip(transfers, orders, strict=True))
     )
     dialled = [each for each in replies if isinstance(each, SupervisorDialed)]
     return dialled, [each for each in replies if isinstance(each, CommandFailed)]
@@ -292,7 +318,7 @@ async def dial_at_once(harness: GatewayHarness, n: int) -> tuple[list[Supervisor
 )
 async def test_two_gateways_dial_no_more_than_the_limit(counting: GatewayHarness, variable: str) -> None:
     for _ in range(2):
-        counting.start(**{variable: "3"})
+        counting.start(**PATIENT, **{variable: "3"})
     dialled, refused = await dial_at_once(counting, 8)
     assert (len(dialled), len(refused)) == (3, 5)
     assert {each.failure for each in refused} == {FailureKind.REFUSED}
@@ -301,22 +327,22 @@ async def test_two_gateways_dial_no_more_than_the_limit(counting: GatewayHarness
 
 
 async def test_a_limit_holds_over_a_killed_gateway(counting: GatewayHarness) -> None:
-    async with counting.process(WARMXFER_DIAL_PER_DESTINATION="2") as first:
+    async with counting.process(**PATIENT, WARMXFER_DIAL_PER_DESTINATION="2") as first:
         dialled, _ = await dial_at_once(counting, 1)
         assert len(dialled) == 1
         first.kill()
         await first.wait()
-    counting.start(WARMXFER_DIAL_PER_DESTINATION="2")
+    counting.start(**PATIENT, WARMXFER_DIAL_PER_DESTINATION="2")
     dialled, refused = await dial_at_once(counting, 3)
     assert (len(dialled), len(refused)) == (1, 2)
 
 
 async def test_a_command_that_is_delivered_again_is_counted_once(counting: GatewayHarness) -> None:
-    counting.start(WARMXFER_DIAL_PER_HOUR="2")
+    counting.start(**PATIENT, WARMXFER_DIAL_PER_HOUR="2")
     transfer, room = another(counting), await counting.cloud.open_room()
     order = dial(transfer, room)
     for _ in range(4):
-        await transfer.execute(order, SupervisorDialed)
+        await transfer.execute(order, SupervisorDialed, WITHIN_S)
     await transfer.all_handled()
     dialled, _ = await dial_at_once(counting, 1)
     assert len(dialled) == 1
@@ -324,34 +350,34 @@ async def test_a_command_that_is_delivered_again_is_counted_once(counting: Gatew
 
 async def test_a_dial_that_a_limit_refused_never_happens_later(counting: GatewayHarness) -> None:
     """The coordinator was told that it was not done, so a redelivery must not do it after all."""
-    counting.start(WARMXFER_DIAL_PENDING="1")
+    counting.start(**PATIENT, WARMXFER_DIAL_PENDING="1")
     first, late, room = another(counting), another(counting), await counting.cloud.open_room()
-    dialed = await first.execute(dial(first, room), SupervisorDialed)
+    dialed = await first.execute(dial(first, room), SupervisorDialed, WITHIN_S)
     order = dial(late, room)
-    assert (await late.execute(order, CommandFailed)).failure is FailureKind.REFUSED
-    await first.execute(first.end(room, dialed.call_id), CallEnded)
+    assert (await late.execute(order, CommandFailed, WITHIN_S)).failure is FailureKind.REFUSED
+    await first.execute(first.end(room, dialed.call_id), CallEnded, WITHIN_S)
     again = dataclasses.replace(late, commands=late.commands)
     repeat = DialSupervisor(**{**_fields(order), "command_id": f"{late.id}-again"})
-    reply = await again.execute(repeat, CommandFailed)
+    reply = await again.execute(repeat, CommandFailed, WITHIN_S)
     assert reply.detail == "This dial was refused earlier."
     assert len(await counting.executed("dial")) == 1
 
 
 async def test_a_call_is_pending_until_it_ends(counting: GatewayHarness) -> None:
-    counting.start(WARMXFER_DIAL_PENDING="1")
+    counting.start(**PATIENT, WARMXFER_DIAL_PENDING="1")
     first, room = another(counting), await counting.cloud.open_room()
-    dialed = await first.execute(dial(first, room), SupervisorDialed)
+    dialed = await first.execute(dial(first, room), SupervisorDialed, WITHIN_S)
     _, refused = await dial_at_once(counting, 1)
     assert len(refused) == 1
-    await first.execute(first.end(room, dialed.call_id), CallEnded)
+    await first.execute(first.end(room, dialed.call_id), CallEnded, WITHIN_S)
     dialled, _ = await dial_at_once(counting, 1)
     assert len(dialled) == 1
 
 
 async def test_a_dial_that_the_provider_refused_is_not_pending(counting: GatewayHarness) -> None:
-    counting.start(WARMXFER_DIAL_PENDING="1")
+    counting.start(**PATIENT, WARMXFER_DIAL_PENDING="1")
     transfer = another(counting)
-    assert (await transfer.execute(dial(transfer, "none-such-room"), CommandFailed)).status == 404
+    assert (await transfer.execute(dial(transfer, "none-such-room"), CommandFailed, WITHIN_S)).status == 404
     dialled, _ = await dial_at_once(counting, 1)
     assert len(dialled) == 1
 
