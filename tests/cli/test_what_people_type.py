@@ -18,7 +18,9 @@ from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, EmbeddedServer, subjects
+from warmxfer.cli import options
 from warmxfer.cli.app import app
+from warmxfer.client import client
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, encode
 
 from .conftest import InProcess, Warmxfer
@@ -301,6 +303,10 @@ def test_an_option_that_would_have_no_effect_is_refused(
     result = in_process(*(each.format(tmp=tmp_path) for each in arguments))
     assert (result.code, result.out) == (2, "")
     assert result.err == f"warmxfer: {option} has no effect beside {beside}; leave one of the two out\n"
+
+
+def test_the_limit_of_a_list_is_that_of_the_client() -> None:
+    assert options.MAX_LISTED == client.MAX_LISTED
 
 
 def test_a_role_that_is_named_twice_is_refused(in_process: InProcess) -> None:
