@@ -6,6 +6,7 @@
     plan.py              what a seed stands for: callers, supervisors, transfers
     faults.py            the fault classes, and when one strikes
     fault_schedule.py    faults by the clock: outages, crashes, stalls, poison
+    partitions.py        how many partitions a run has
     streams.py           the broker: its streams
     stream.py            one stream and its timers
     consumer.py          a durable consumer: pulls, heartbeats, redelivery
