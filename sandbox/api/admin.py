@@ -114,6 +114,18 @@ async def force_say(request: Request) -> Response:
     return JSONResponse({"saying": [call.id for call in calls]})
 
 
+async def force_press(request: Request) -> Response:
+    """Press one key of a person's phone."""
+    cloud: Cloud = request.app.state.cloud
+    digit = request_fields.text(await request_fields.read_json(request), "digit", 1)
+    if digit not in "0123456789*#":
+        raise HttpError(400, "digit must be one of 0123456789*#.")
+    calls = _calls_of(cloud, request.path_params["participant_id"])
+    for call in calls:
+        cloud.keypad.press(call, digit)
+    return JSONResponse({"pressing": [call.id for call in calls]})
+
+
 async def reset(request: Request) -> Response:
     cloud: Cloud = request.app.state.cloud
     cloud.reset()

@@ -45,6 +45,7 @@ _ROUTES = [
     Route("/sandbox/people/{number}", admin.override_person, methods=["PUT"]),
     Route("/sandbox/people/{participant_id}/hangup", admin.force_hang_up, methods=["POST"]),
     Route("/sandbox/people/{participant_id}/say", admin.force_say, methods=["POST"]),
+    Route("/sandbox/people/{participant_id}/press", admin.force_press, methods=["POST"]),
     Route("/sandbox/reset", admin.reset, methods=["POST"]),
 ]
 
