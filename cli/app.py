@@ -10,6 +10,7 @@ from warmxfer.actors.runtime.exit_codes import exit_codes
 
 from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
 from .bench import command as bench
+from .try_commands import try_app
 
 app = typer.Typer(
     name="warmxfer",
@@ -49,6 +50,7 @@ app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
+app.add_typer(try_app, name="try")
 
 
 def main() -> None:
