@@ -63,6 +63,7 @@ from .transfer import (
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
+    in_their_language,
     with_defaults,
 )
 from .validation import read_cancel, read_request
@@ -118,6 +119,7 @@ __all__ = [
     "encode",
     "env_number",
     "format_traceback",
+    "in_their_language",
     "is_known",
     "parse_http_url",
     "participant_ids",

@@ -31,6 +31,7 @@ from .fields import (
     WaitSeconds,
     snake_case,
 )
+from .line_languages import TRANSLATED, LanguageCode
 from .outcomes import Outcome
 
 
@@ -128,9 +129,14 @@ Rescue = RescueByDial | RescueByAgent
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """The fixed sentences that callers and supervisors hear. The default apologies are in `outcomes.py`.
 
-    The defaults are upstream's, where it has one.
+    The defaults are upstream's, where it has one. `language` takes the lines that are not set here from
+    `line_languages.py`.
     """
 
+    language: Annotated[
+        LanguageCode | None, Meta(extra={"remedy": "use one of en es fr de pt it nl pl hi ja zh"})
+    ] = None
+    """The supervisor's language, as an ISO 639-1 code."""
     hold: SpokenLine = "Please hold while I connect you with a supervisor."
     greeting: SpokenLine = "Hi, I'm the AI assistant. Let me bring you up to speed on this call."
     question: SpokenLine = "Are you ready to take the call?"
@@ -139,6 +145,16 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """For a supervisor who joins before the summary is ready."""
     understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
     """Said after the supervisor declines."""
+    confirm: SpokenLine = "Did I understand you right: shall I connect the caller to you now?"
+    """Asked after a yes that only the model understood."""
+    keys: SpokenLine = "Press 1 to accept, 2 to decline, or 3 to hear it again."
+    """Said before the question if the supervisor may answer by key."""
+    identify: SpokenLine = "Hello, am I speaking with a person who can take a call?"
+    """Asked before anything is told, if it is not clear that a person answered."""
+    screening: SpokenLine = (
+        "This is an AI assistant. A caller asked for a supervisor, and I would like to connect them to you."
+    )
+    """Said to a call-screening robot, which asks who calls and why."""
     supervisor_left: SpokenLine = "The supervisor is no longer on the line; let me keep helping you."
     """Said to a caller whom the bridge guard brought back to the AI."""
     apologies: Annotated[
@@ -146,6 +162,18 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
     ] = field(default_factory=dict[Outcome, SpokenLine])
     """Apologies by outcome. An outcome that is missing here uses `outcomes.APOLOGIES`."""
+
+
+_ENGLISH = SpokenLines()
+
+
+def in_their_language(lines: SpokenLines) -> SpokenLines:
+    """Return `lines` with each line that has its English default in the language that they name."""
+    translated = TRANSLATED.get(lines.language or "en", {})
+    missing = {
+        name: text for name, text in translated.items() if getattr(lines, name) == getattr(_ENGLISH, name)
+    }
+    return structs.replace(lines, **missing)
 
 
 class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,6 +206,9 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     versions without the bridge guard, which also complete without a leg check.
     """
     lines: SpokenLines = field(default_factory=SpokenLines)
+    """The fixed sentences. A request may give the code of a language alone: `"lines": "de"`."""
+    accept_by: Literal["voice", "either", "key"] | None = None
+    """How a supervisor accepts: in words or by key. None: either, where the provider reports keys."""
     rescue: Annotated[
         RescueByDial | RescueByAgent | UnsetType | None,
         Meta(
@@ -218,6 +249,7 @@ def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
         request.config,
         bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
         rescue=None if rescue is UNSET else rescue,
+        lines=in_their_language(request.config.lines),
     )
     return structs.replace(request, config=config)
 

@@ -39,6 +39,7 @@ def read_request(data: bytes) -> WarmTransferRequest:
     """Return the request in `data`. Raises InvalidRequest with the sentence for its author."""
     raw = _read_json(data)
     _reject_reserved(raw)
+    _expand_language(raw)
     request = _convert(raw, WarmTransferRequest)
     _check_size(request)
     return request
@@ -68,6 +69,13 @@ def _reject_reserved(raw: Any) -> None:
                     f"remove it and use the fields of config.{destination}.",
                     field=f"config.{destination}.extra_options",
                 )
+
+
+def _expand_language(raw: Any) -> None:
+    """Read `"lines": "de"` as `"lines": {"language": "de"}`."""
+    language = _walk(raw, ["config", "lines"])
+    if isinstance(language, str):
+        raw["config"]["lines"] = {"language": language}
 
 
 def _check_size(request: WarmTransferRequest) -> None:

@@ -219,7 +219,12 @@ def handover_timed_out(ctx: StepContext) -> None:
 def complete(ctx: StepContext, **evidence: EvidenceValue) -> None:
     """Complete the transfer. The AI session leaves with the same record, or stays for the guard."""
     recording = {"recording": ctx.state.recording or RECORDING_UNCONFIRMED} if ctx.config.record else {}
-    ctx.decide(Outcome.COMPLETE, "", **recording, **evidence)
+    accepted = (
+        {"accepted_by": ctx.state.accepted_by, "accepted_words": ctx.state.accepted_words}
+        if ctx.state.accepted_by
+        else {}
+    )
+    ctx.decide(Outcome.COMPLETE, "", **recording, **accepted, **evidence)
     finish(ctx)
     guard.start_guard(ctx)
 
