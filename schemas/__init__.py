@@ -29,6 +29,7 @@ from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .lenient import is_known, read_leniently, unknown_member
+from .line_languages import TRANSLATED
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .phone_number import without_separators
 from .queries import (
@@ -78,6 +79,7 @@ __all__ = [
     "MAX_TURN_CHARS",
     "SUMMARY_MAX_CHARS",
     "TOKEN_PATTERN",
+    "TRANSLATED",
     "CancelRequest",
     "DecodeError",
     "History",

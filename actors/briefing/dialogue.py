@@ -57,6 +57,7 @@ from .dialogue_actions import (
     StopSpeaking,
 )
 from .reply.echo import ECHO_S, is_echo, without_echo
+from .reply.phrases import clean
 from .reply.rules import ReplyIntent, classify, is_machine, is_yes, refuses_plainly, who_is_there
 
 MAX_REASKS: Final = 3
@@ -216,7 +217,7 @@ class Dialogue:
         """The supervisor said `text`. Words of other participants must not be passed here."""
         own = self._own_lines(now)
         text = without_echo(text.strip()[:MAX_REPLY_CHARS], own)
-        if self.state is DialogueState.DECIDED or not text or is_echo(text, own):
+        if self.state is DialogueState.DECIDED or not clean(text) or is_echo(text, own):
             return []
         if is_machine(text):
             return self._decide(Decide(ReplyIntent.VOICEMAIL, text))

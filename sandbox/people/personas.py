@@ -164,9 +164,8 @@ async def presses(phone: Phone, person: Person, key: str) -> None:
     if person.greeting:
         await phone.say(person.greeting)
     greeted = False
-    async for event in phone.events():
-        if not isinstance(event, Spoke):
-            continue
+    async for event in phone.events(Spoke):
+        assert isinstance(event, Spoke)
         if not event.speaker.is_agent:
             if not greeted:
                 greeted = True
@@ -198,7 +197,7 @@ async def german_with_key(phone: Phone, person: Person) -> None:
 async def screened(phone: Phone, person: Person) -> None:
     """Let a screening robot ask first; pick up once the agent has said who calls, and accept."""
     await phone.say(SCREENING)
-    async for event in phone.events():
+    async for event in phone.events(Spoke):
         if isinstance(event, Spoke) and event.speaker.is_agent and "calle" in event.text.lower():
             break
     await phone.wait(1.0)
@@ -221,7 +220,7 @@ async def echoes(phone: Phone, person: Person) -> None:
     """Give the end of each question back, as a speakerphone does; hang up after some of them."""
     await phone.say(person.greeting)
     echoed = 0
-    async for event in phone.events():
+    async for event in phone.events(Spoke):
         if isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?"):
             await phone.say(" ".join(event.text.split()[-5:]))
             echoed += 1

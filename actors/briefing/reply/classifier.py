@@ -251,8 +251,7 @@ def _by_rules(finding: Finding, reply: str) -> Classification:
 
 
 def _first_by_rules(finding: Finding) -> Classification:
-    unclear = finding.intent is ReplyIntent.UNCLEAR
-    return Classification(finding.intent, machine_suspected=unclear)
+    return Classification(finding.intent, machine_suspected=finding.machine_suspected)
 
 
 def _reason(call: ToolCall, reply: str) -> str:

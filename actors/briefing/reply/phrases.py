@@ -32,7 +32,16 @@ _FOLDED: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "’": "'", "�
 _PARTS = re.compile(r"[()|]|[^\s()|]+")
 
 
+_ANNOTATION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>|\*[^*]*\*|♪[^♪]*")
+"""What speech recognition notes beside the words: "[music]"."""
+
+
 def clean(text: str) -> str:
+    """Return the words of `text`, folded, without what speech recognition notes beside them."""
+    return fold(_ANNOTATION.sub(" ", text))
+
+
+def fold(text: str) -> str:
     """Return `text` as lower-case words without accents, with `BOUNDARY` between clauses.
 
     Marks of Indic and Japanese scripts stay, because they are part of a word.
@@ -127,6 +136,10 @@ class Vocabulary:
     def greets(self, cleaned: str) -> bool:
         """Return whether `cleaned` is made of phrases that may stand before a yes, and of nothing else."""
         return bool(self._ends(cleaned))
+
+    def weakens(self, word: str) -> bool:
+        """Return whether `word` is one that no other word of a yes stands for: "not", "away"."""
+        return word in self._never
 
     def _ends(self, cleaned: str) -> set[Kind]:
         """Return the last phrase that is more than AFTER, for each way to split; empty if there is none."""

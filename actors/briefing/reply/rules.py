@@ -20,6 +20,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from warmxfer.schemas import TRANSLATED, SpokenLines
+
 from . import phrases
 from .languages import ELSEWHERE_YES, LANGUAGES, Language
 from .languages.english import ENGLISH
@@ -33,6 +35,9 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 _BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|लेकिन|पर)(?!\S)")
 """Words after which a yes may follow a no."""
 
+_LEADS_TO_VERB: Final = frozenset(("to", "not", "don't", "can't", "won't"))
+"""Words after which a phrase of a yes is none: "not able to do it"."""
+
 _POLITE_END = re.compile(
     r"(?:ok(?:ay)?|all ?right|fine|good|great|gut|prima|super|vale|bien|bueno|bon|d'accord|bene|va bene|goed|"
     r"dobrze|dobra|ta bom|certo|theek hai|thik hai|ठीक है)(?: \|)? (?:thanks|thank you|"
@@ -42,12 +47,28 @@ _POLITE_END = re.compile(
 )
 """Words that end a talk as well as they begin one: "okay, thanks"."""
 
+ASKING_LINES: Final = ("question", "confirm", "keys", "identify")
+"""Fixed lines that a supervisor answers."""
+
 MACHINE_SIGNS: Final = 3
 """Signs of a machine, one of them a machine's own, that make one without a question. A beep is two."""
 
-MAX_GREETING_WORDS: Final = 8
-MAX_GREETING_CHARS: Final = 20
-"""A longer first utterance, by words or by characters without spaces, is asked who it is."""
+MAX_NAME_WORDS: Final = 4
+MAX_NAME_CHARS: Final = 15
+"""Words beside a greeting, and characters of each. More of them are asked who it is."""
+
+_GREETING = phrases.pattern(
+    r"""
+    hello; hi; hey; good (?:morning|afternoon|evening|day); hallo; guten (?:tag|morgen|abend); moin; servus;
+    grüß gott; grüezi; hola; buenas(?: (?:tardes|noches))?; buenos días; aló; bueno; bonjour; bonsoir; allô; olá; alô;
+    bom dia; boa (?:tarde|noite); pronto; buongiorno; buonasera; salve; goede(?:morgen|middag|avond|dag); dzień dobry;
+    dobry wieczór; halo; słucham; नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar; もしもし; お電話ありがとうございます; 喂; 你好; 您好
+    """
+)
+"""What a person says who picks up."""
+
+_ASKING_END = re.compile(r"(?:[吗呢か]|(?<!\S)(?:kya|क्या))$")
+"""The end of a question that speech recognition gives without its mark."""
 
 
 class ReplyIntent(StrEnum):
@@ -71,6 +92,8 @@ class Finding(Struct, frozen=True):
 
     intent: ReplyIntent
     certain: bool = False
+    machine_suspected: bool = False
+    """Whether an unclear first utterance has signs of a machine."""
 
 
 def classify(text: str, language: str | None = None) -> Finding:
@@ -102,7 +125,7 @@ def classify(text: str, language: str | None = None) -> Finding:
 def is_yes(text: str) -> bool:
     """Return whether `text` is a plain yes in any language, and nothing else."""
     cleaned, asked = phrases.clean(text), phrases.asks(text)
-    if _POLITE_END.fullmatch(cleaned):
+    if _POLITE_END.fullmatch(cleaned) or _is_end_of_our_question(cleaned):
         return False
     if any(each.vocabulary.covers(cleaned, asked=asked) for each in _ALL):
         return True
@@ -121,13 +144,17 @@ def refuses_plainly(text: str, language: str | None = None) -> bool:
 
 
 def is_machine(text: str) -> bool:
-    """Return whether only a machine says `text`."""
+    """Return whether only a machine says `text`.
+
+    A question, or an offer to take a message, is a person's as well: the line is asked.
+    """
     cleaned = phrases.clean(text)
-    if not _has("machine", cleaned, _ALL) or _has("screening", cleaned, _ALL):
+    if not _has("machine", cleaned, _ALL) or phrases.asks(text):
         return False
-    signs = _machine_signs(cleaned) + sum(len(each.found("machine", cleaned)) for each in _ALL)
-    enough = MACHINE_SIGNS - _has("beep", cleaned, _ALL)
-    return signs >= enough and not _has("person", cleaned, _ALL)
+    if any(_has(sign, cleaned, _ALL) for sign in ("screening", "person", "offer")):
+        return False
+    signs = _places(cleaned, ("machine", _ALL), ("maybe_machine", _languages_of(cleaned)))
+    return signs >= MACHINE_SIGNS - _has("beep", cleaned, _ALL)
 
 
 def who_is_there(text: str) -> Finding:
@@ -136,16 +163,18 @@ def who_is_there(text: str) -> Finding:
     if _has("screening", cleaned, _ALL):
         return Finding(ReplyIntent.CALL_SCREENING, certain=True)
     person = _has("person", cleaned, _ALL)
+    if is_machine(text):
+        return Finding(ReplyIntent.VOICEMAIL, certain=True)
     if _has("machine", cleaned, _ALL):
-        return Finding(ReplyIntent.VOICEMAIL if is_machine(text) else ReplyIntent.UNCLEAR, certain=True)
+        return Finding(ReplyIntent.UNCLEAR, certain=True, machine_suspected=True)
     if _has("hold", cleaned, _ALL) and not person:
         return Finding(ReplyIntent.HOLD, certain=True)
     signs = _machine_signs(cleaned)
     if person or is_yes(text) or _greets(cleaned):
         return Finding(ReplyIntent.PERSON, certain=True)
     if signs or not cleaned:
-        return Finding(ReplyIntent.UNCLEAR, certain=signs > 1)
-    return Finding(ReplyIntent.PERSON if _is_short(cleaned) or phrases.asks(text) else ReplyIntent.UNCLEAR)
+        return Finding(ReplyIntent.UNCLEAR, certain=signs > 1, machine_suspected=signs > 0)
+    return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
 
 
 def _known(language: str | None, cleaned: str) -> Collection[Language]:
@@ -173,14 +202,29 @@ def _refuses(
 ) -> ReplyIntent | None:
     """Return DECLINED for a refusal, UNCLEAR for one with a yes after it, None if there is none."""
     clauses = [clause.strip() for clause in _BUT.sub(phrases.BOUNDARY, cleaned).split(phrases.BOUNDARY)]
+    asked = phrases.asks(text) or _ASKING_END.search(cleaned) is not None
     for each in known:
         plain = each.without("no_refusal", cleaned)
         bare = language is not None or each.code == DEFAULT_LANGUAGE or not _is_shared_no(cleaned)
-        if each.has("refusal", plain) or (bare and each.is_no(plain.replace(f" {phrases.BOUNDARY}", ""))):
-            return ReplyIntent.UNCLEAR if _yes_after_no(clauses, each) else ReplyIntent.DECLINED
-        if each.is_no(clauses[0]) or (each.is_no(clauses[-1]) and not phrases.asks(text)):
+        # The clause that asks refuses nothing: "can't Dana do that?"
+        told = plain.rpartition(phrases.BOUNDARY)[0] if asked else plain
+        if each.has("refusal", told) or (bare and each.is_no(plain.replace(f" {phrases.BOUNDARY}", ""))):
+            taken_back = _yes_after_no(clauses, each) or _ends_with_yes(plain, each)
+            return ReplyIntent.UNCLEAR if taken_back else ReplyIntent.DECLINED
+        if each.is_no(clauses[0]) or (each.is_no(clauses[-1]) and not asked):
             return ReplyIntent.UNCLEAR
     return None
+
+
+def _ends_with_yes(plain: str, language: Language) -> bool:
+    """Return whether a yes of at least two words follows the refusal: "I can't say no, put her on"."""
+    spans = language.spans("refusal", plain)
+    words = plain[spans[-1][1] :].split() if spans and language.spaced else []
+    return any(
+        is_yes(" ".join(words[start:]))
+        for start in range(len(words) - 1)
+        if not start or words[start - 1] not in _LEADS_TO_VERB
+    )
 
 
 def _is_shared_no(cleaned: str) -> bool:
@@ -208,7 +252,36 @@ def _has(sign: str, cleaned: str, languages: Iterable[Language]) -> bool:
 
 
 def _machine_signs(cleaned: str) -> int:
-    return sum(len(each.found("maybe_machine", cleaned)) for each in _languages_of(cleaned))
+    return _places(cleaned, ("maybe_machine", _languages_of(cleaned)))
+
+
+def _places(cleaned: str, *signs: tuple[str, Iterable[Language]]) -> int:
+    """Return in how many places the text has these signs. Words that two signs share are one place."""
+    count = 0
+    for spaced in (True, False):
+        found = (
+            each.spans(sign, cleaned) for sign, known in signs for each in known if each.spaced == spaced
+        )
+        end = 0
+        for start, stop in sorted(span for spans in found for span in spans):
+            count += start >= end
+            end = max(end, stop)
+    return count
+
+
+def _is_end_of_our_question(cleaned: str) -> bool:
+    """Return whether `cleaned` is the end of a line that we say, as a speakerphone gives it back.
+
+    One word is not: "ready" is an answer.
+    """
+    return " " in cleaned and cleaned in _our_ends()
+
+
+@cache
+def _our_ends() -> frozenset[str]:
+    spoken = ({name: getattr(SpokenLines(), name) for name in ASKING_LINES}, *TRANSLATED.values())
+    lines = [phrases.clean(lines[name]).split() for lines in spoken for name in ASKING_LINES]
+    return frozenset(" ".join(words[start:]) for words in lines for start in range(len(words) - 1))
 
 
 def _greets(cleaned: str) -> bool:
@@ -216,9 +289,16 @@ def _greets(cleaned: str) -> bool:
     return any(each.vocabulary.greets(cleaned) for each in _ALL)
 
 
-def _is_short(cleaned: str) -> bool:
-    words = cleaned.replace(phrases.BOUNDARY, " ").split()
-    return len(words) <= MAX_GREETING_WORDS and all(len(word) <= MAX_GREETING_CHARS for word in words)
+def _greets_with_name(cleaned: str) -> bool:
+    """Return whether `cleaned` is a greeting with a few words more, such as "Müller, good morning"."""
+    rest = _GREETING.sub(" ", cleaned).replace(phrases.BOUNDARY, " ")
+    words = rest.split()
+    return (
+        rest != cleaned.replace(phrases.BOUNDARY, " ")
+        and len(words) <= MAX_NAME_WORDS
+        and all(len(word) <= MAX_NAME_CHARS for word in words)
+        and not any(each.vocabulary.weakens(word) for each in _ALL for word in words)
+    )
 
 
 @cache

@@ -84,7 +84,7 @@ ENGLISH: Final = Language(
     voicemail; tomorrow; wrong; gone; nothing; unavailable; over; almost; hardly; barely; caller; customer; client; assistant; system; bot; off
     """,
     no=r"""
-    (?:(?:oh|um|uh|er|well|sorry|ah|hi|hello|hmm|yeah) )*(?:no|nope|nah|negative|never|busy|(?:certainly|definitely|absolutely|of course|i'm afraid|afraid) not|not really|not at all)(?: (?:no|nope|nah|sorry|sir|ma'am|never|please|really|i'm afraid|thanks|thank you|way|not))*
+    (?:(?:oh|um|uh|er|well|sorry|ah|hi|hello|hmm|yeah) )*(?:no|nope|nah|negative|never|busy|(?:certainly|definitely|absolutely|of course|i'm afraid|afraid) not|not really)(?: (?:no|nope|nah|sorry|sir|ma'am|never|please|really|i'm afraid|thanks|thank you|way|not))*
     """.replace("\n", " "),
     refusal=r"""
     (?:i|we) (?:really |just |simply |honestly )?(?:can't|cannot|can not|couldn't|won't|will not|don't want|do not want|am unable|am not able|am not available|am not going)(?! (?:hear|understand|wait|see|complain|believe|remember|catch|make|quite|be long|keep|leave))(?: \S+)?;
@@ -104,7 +104,7 @@ ENGLISH: Final = Language(
     (?:i'm|i am) not (?:too |that |very |so )?busy; i (?:don't want to|do not want to|can't|won't|don't) (?:keep|leave|let|make) (?:\S+ ){1,2}wait(?:ing)?
     """,
     wait=r"""
-    (?:hold|hang) (?:on|the line|tight|please)(?: \S+)?; please hold; (?<!on )hold; (?:just )?(?:a|one|another) (?:quick |little )?(?:sec|second|moment|minute|min|mo|tick); a couple (?:of )?(?:seconds|minutes|secs);
+    (?:don't|do not|not|haven't|isn't|aren't|can't|i'm not)(?: \S+){0,4} yet; (?:hold|hang) (?:on|the line|tight|please)(?: \S+)?; please hold; (?<!on )hold; (?:just )?(?:a|one|another) (?:quick |little )?(?:sec|second|moment|minute|min|mo|tick); a couple (?:of )?(?:seconds|minutes|secs);
     (?:give|gimme|need|in|about|want) (?:me )?(?:a|an|one|two|three|five|ten|some|\d+) ?(?:more |few |couple of )?(?:sec|second|moment|minute|min|time|seconds|moments|minutes|mins|hour|hours);
     wait; not (?:quite |just )?(?:yet|ready yet); bear with me; stand ?by; almost (?:ready|there|done); nearly (?:ready|there|done); let me (?:just )?(?:finish|check|grab|get|see|think|look|find|open|pull up|log|close|wrap|put|first|call|ask)(?: \S+)*?;
     be right (?:back|with you|there); in a (?:bit|while|moment|minute|second|sec|few|jiffy|tick); momentarily; shortly; soon; first; before (?:you|that|i|we); patience
@@ -127,16 +127,17 @@ ENGLISH: Final = Language(
     mailbox is (?:full|not)(?: \S+)*; (?:press|dial|hit) (?:\S+|the \S+ key) (?:to leave|for more options|to record|when you(?:'re| are) (?:done|finished))(?: \S+)*; when you(?:'re| are)? (?:have )?(?:done|finished)(?: recording)?(?: \|)? (?:you may )?(?:hang up|press)(?: \S+)*
     """,
     maybe_machine=r"""
-    leave (?:me |us |him |her )?(?:a|your)(?: short| brief| detailed)? (?:voice ?)?(?:message|name|number)(?: \S+)*; (?:not|n't) (?:currently |presently )?(?:available|able to (?:take|answer|come))(?: \S+)*; unavailable; unable to (?:take|answer|come)(?: \S+)*;
+    welcome to; (?:thanks|thank you) for (?:calling|your call); leave (?:me |us |him |her )?(?:a|your)(?: short| brief| detailed)? (?:voice ?)?(?:message|name|number)(?: \S+)*; (?:not|n't) (?:currently |presently )?(?:available|able to (?:take|answer|come))(?: \S+)*; unavailable; unable to (?:take|answer|come)(?: \S+)*;
     (?:can't|cannot|can not) (?:come to|get to|answer|take) (?:the|my|your) (?:phone|call); you(?:'ve| have)? reached; (?:get|getting|be) back to you; (?:call|calling|return)(?: you| your call)? (?:back|as soon as)(?: \S+)*; return your call; away from (?:my|the|his|her) (?:desk|phone);
     your call is (?:very )?important(?: \S+)*; (?:office|business|opening|working) hours; voice ?mail; mailbox; the beep; (?:is|we are|we're) (?:currently )?closed; as soon as (?:i|we|possible)(?: \S+)*; sorry (?:i|we) missed your call
     """,
+    offer=r"(?:want|wanna|wish|care|prefer|like)(?: me)? to (?:leave|pass|take)(?: \S+)*; (?:can|could|may|shall|should|do you want me to) (?:i|you|we) (?:take|leave|pass|give)(?: \S+)*; (?:leave|record) (?:a|your|the) message with (?:me|us)(?: \S+)*; i (?:can|could|will|\'ll) (?:take|pass)(?: \S+)*",
     person=r"""
     (?:how|what) (?:can|may|could|do) (?:i|we) (?:help|do|get|assist|have)(?: \S+)*; (?:can|may) i help(?: \S+)*; who(?:'s| is| am i) (?:this|calling|that|speaking|there|it)(?: \S+)*; i can (?:take|help|handle|answer)(?: \S+)*; i'll take it; what(?:'s| is) (?:up|going|this|it)(?: \S+)*;
     speaking; hello hello; yes hello; (?:i'm|this is) (?:covering|filling in|standing in)(?: \S+)*; go ahead; what do you (?:need|want)
     """,
     screening=r"""
-    (?:call |)screen(?:ing|ed|s)?(?: \S+)*; (?:say|state|tell me|record|give|provide|please say|please state)(?: \S+){0,2} (?:your )?name(?: \|)?(?: and(?: \|)?)? (?:why|the reason|reason|what|the purpose|purpose)(?: \S+)*; (?:say|state|record|tell me)(?: \S+){0,3} (?:name|reason)(?: \S+){0,4} (?:call|calling); who(?:'s| is) calling and why;
+    virtual assistant; automated assistant; (?:call|spam|robocall) (?:filter|blocker)\w*; (?:call|calls|number|phone|line)(?: \S+){0,3} (?:filtered|protected|screened); (?:say|state|tell me|give me) (?:your name|who you are|who(?:'s| is) calling); identify yourself; before i (?:can )?(?:connect|put|transfer|patch); (?:prove|confirm|verify)(?: \S+){0,4} (?:robot|human); (?:call |)screen(?:ing|ed|s)?(?: \S+)*; (?:say|state|tell me|record|give|provide|please say|please state)(?: \S+){0,2} (?:your )?name(?: \|)?(?: and(?: \|)?)? (?:why|the reason|reason|what|the purpose|purpose)(?: \S+)*; (?:say|state|record|tell me)(?: \S+){0,3} (?:name|reason)(?: \S+){0,4} (?:call|calling); who(?:'s| is) calling and why;
     (?:see|check) if (?:this person|they|he|she|the person|\S+) (?:is|are|'s) available; (?:using|uses) (?:a |an )?(?:virtual assistant|call assist\S*|automated assistant)(?: \S+)*; reason for (?:your call|calling)(?: \S+)*; (?:after|at) the (?:tone|beep) (?:say|state) your name(?: \S+)*
     """,
     hold=r"""

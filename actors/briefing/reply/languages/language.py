@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from ..phrases import Kind, Vocabulary, clean, pattern
+from ..phrases import Kind, Vocabulary, fold, pattern
 
 INTERNATIONAL: Final = "ok;okay;okey;o k;hello;hi;hallo;halo;alo"
 
@@ -27,6 +27,7 @@ class Language:
     `elsewhere`  another destination, or a polite no: no yes, and no clear no either
     `question`   the supervisor asks something
     `machine`    only a machine says this, the beep first of all; `maybe_machine`: machines say this, and people too
+    `offer`      an offer to take a message, which a person makes too; beside it no words are a machine's alone
     `person`     only a person says this
     `screening`  a robot asks who calls and why, and a person may still answer
     `hold`       a menu or a queue
@@ -47,6 +48,7 @@ class Language:
     question: str = ""
     machine: str = ""
     maybe_machine: str = ""
+    offer: str = ""
     person: str = ""
     screening: str = ""
     hold: str = ""
@@ -82,7 +84,7 @@ class Language:
         """The words of all phrases and signs, by which a language is told from others."""
         lists = (self.them, self.yes, self.request, self.before, self.after, self.never)
         signs = (self.no, self.refusal, self.wait, self.elsewhere, self.question, self.machine, self.hold)
-        found = (_WORD.findall(clean(each)) for each in (*lists, *signs))
+        found = (_WORD.findall(fold(each)) for each in (*lists, *signs))
         return frozenset(word for words in found for word in words)
 
     @property
@@ -94,9 +96,9 @@ class Language:
         """Return whether the clean text has this sign, named as its field."""
         return self._pattern(sign).search(self.text(cleaned)) is not None
 
-    def found(self, sign: str, cleaned: str) -> list[str]:
-        """Return the places in the clean text that have this sign."""
-        return [each.group() for each in self._pattern(sign).finditer(self.text(cleaned))]
+    def spans(self, sign: str, cleaned: str) -> list[tuple[int, int]]:
+        """Return the places of this sign in `text(cleaned)`: start and end."""
+        return [each.span() for each in self._pattern(sign).finditer(self.text(cleaned)) if each.group()]
 
     def starts_with(self, sign: str, clause: str) -> bool:
         """Return whether the clause begins with this sign."""

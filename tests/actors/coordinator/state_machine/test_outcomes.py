@@ -203,8 +203,9 @@ def test_a_configured_apology_replaces_the_default() -> None:
 
 def test_every_spoken_line_can_be_configured() -> None:
     names = ("hold", "greeting", "question", "connecting", "one_moment", "understood")
-    assert {*names, "supervisor_left", "apologies"} == {*SpokenLines.__struct_fields__}, (
-        "supervisor_left is in test_guard.py"
+    names += ("confirm", "keys", "identify", "screening")
+    assert {*names, "supervisor_left", "apologies", "language"} == {*SpokenLines.__struct_fields__}, (
+        "supervisor_left is in test_guard.py, language in test_a_language_gives_the_lines_that_are_not_set"
     )
     transfer = TransferBuilder(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
     SCENARIOS[Outcome.DECLINED][0](transfer)
@@ -212,6 +213,7 @@ def test_every_spoken_line_can_be_configured() -> None:
         transfer.sent(kind) for kind in (HoldCaller, JoinConsultation, BriefSupervisor)
     )
     lines = (hold.line, brief.greeting, brief.question, brief.connecting, join.one_moment, brief.understood)
+    lines += (brief.confirm, brief.keys, join.identify, join.screening)
     assert lines == tuple(f"Unser Satz: {name}" for name in names)
 
 
