@@ -222,7 +222,7 @@ class Dialogue:
         if is_machine(text):
             return self._decide(Decide(ReplyIntent.VOICEMAIL, text))
         refused = self._greeted and refuses_plainly(text, self._language)
-        if refused and (self._person_found or _is_person(text)):
+        if refused and (self._person_found or not _may_be_machine(text)):
             return self._decide(Decide(ReplyIntent.DECLINED, text, words=text))
         if not self._person_found:
             return self._judge_first_words(text)
@@ -472,5 +472,6 @@ def _put_on_hold(text: str) -> bool:
     return who_is_there(text).intent in (ReplyIntent.HOLD, ReplyIntent.CALL_SCREENING)
 
 
-def _is_person(text: str) -> bool:
-    return who_is_there(text).intent is ReplyIntent.PERSON
+def _may_be_machine(text: str) -> bool:
+    found = who_is_there(text)
+    return found.machine_suspected or found.intent not in (ReplyIntent.PERSON, ReplyIntent.UNCLEAR)

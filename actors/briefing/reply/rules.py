@@ -62,10 +62,16 @@ _GREETING = phrases.pattern(
     hello; hi; hey; good (?:morning|afternoon|evening|day); hallo; guten (?:tag|morgen|abend); moin; servus;
     grüß gott; grüezi; hola; buenas(?: (?:tardes|noches))?; buenos días; aló; bueno; bonjour; bonsoir; allô; olá; alô;
     bom dia; boa (?:tarde|noite); pronto; buongiorno; buonasera; salve; goede(?:morgen|middag|avond|dag); dzień dobry;
-    dobry wieczór; halo; słucham; नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar; もしもし; お電話ありがとうございます; 喂; 你好; 您好
+    dobry wieczór; halo; słucham; नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar;
+    もしもし; 喂; 你好; 您好
     """
 )
 """What a person says who picks up."""
+
+_NEGATION = re.compile(
+    r"(?<!\S)(?:not|\S+n't|cannot|no|nicht|keine?n?|nie|niet|geen|ne|pas|non|nao|nahi|nahin|नहीं|नही)(?!\S)|[不没別别]|ない|ません"
+)
+"""Words that say no in a question, which asks for something by them."""
 
 _ASKING_END = re.compile(r"(?:[吗呢か]|(?<!\S)(?:kya|क्या))$")
 """The end of a question that speech recognition gives without its mark."""
@@ -153,8 +159,8 @@ def is_machine(text: str) -> bool:
         return False
     if any(_has(sign, cleaned, _ALL) for sign in ("screening", "person", "offer")):
         return False
-    signs = _places(cleaned, ("machine", _ALL), ("maybe_machine", _languages_of(cleaned)))
-    return signs >= MACHINE_SIGNS - _has("beep", cleaned, _ALL)
+    sure = _has("beep", cleaned, _ALL) or _has("reached", cleaned, _ALL)
+    return _count_signs(cleaned, "machine", "maybe_machine") >= MACHINE_SIGNS - sure
 
 
 def who_is_there(text: str) -> Finding:
@@ -206,8 +212,7 @@ def _refuses(
     for each in known:
         plain = each.without("no_refusal", cleaned)
         bare = language is not None or each.code == DEFAULT_LANGUAGE or not _is_shared_no(cleaned)
-        # The clause that asks refuses nothing: "can't Dana do that?"
-        told = plain.rpartition(phrases.BOUNDARY)[0] if asked else plain
+        told = _without_asked_negation(plain) if asked else plain
         if each.has("refusal", told) or (bare and each.is_no(plain.replace(f" {phrases.BOUNDARY}", ""))):
             taken_back = _yes_after_no(clauses, each) or _ends_with_yes(plain, each)
             return ReplyIntent.UNCLEAR if taken_back else ReplyIntent.DECLINED
@@ -216,14 +221,22 @@ def _refuses(
     return None
 
 
+def _without_asked_negation(plain: str) -> str:
+    """Return the text without its last clause if that asks with a no, as "can't Dana do that?"."""
+    before, _, last = plain.rpartition(phrases.BOUNDARY)
+    return before if _NEGATION.search(last) else plain
+
+
 def _ends_with_yes(plain: str, language: Language) -> bool:
     """Return whether a yes of at least two words follows the refusal: "I can't say no, put her on"."""
-    spans = language.spans("refusal", plain)
-    words = plain[spans[-1][1] :].split() if spans and language.spaced else []
+    spans = language.spans("refusal", plain) if language.spaced else []
+    if not spans:
+        return False
+    words = plain.split()
+    first = len(plain[: spans[-1][1]].split())
     return any(
-        is_yes(" ".join(words[start:]))
-        for start in range(len(words) - 1)
-        if not start or words[start - 1] not in _LEADS_TO_VERB
+        words[start - 1] not in _LEADS_TO_VERB and is_yes(" ".join(words[start:]))
+        for start in range(first, len(words) - 1)
     )
 
 
@@ -252,20 +265,24 @@ def _has(sign: str, cleaned: str, languages: Iterable[Language]) -> bool:
 
 
 def _machine_signs(cleaned: str) -> int:
-    return _places(cleaned, ("maybe_machine", _languages_of(cleaned)))
+    return _count_signs(cleaned, "maybe_machine")
 
 
-def _places(cleaned: str, *signs: tuple[str, Iterable[Language]]) -> int:
-    """Return in how many places the text has these signs. Words that two signs share are one place."""
+def _count_signs(cleaned: str, *signs: str) -> int:
+    """Return in how many places the text has one of `signs`. A place inside another one does not count."""
     count = 0
     for spaced in (True, False):
-        found = (
-            each.spans(sign, cleaned) for sign, known in signs for each in known if each.spaced == spaced
+        places = {
+            span
+            for sign in signs
+            for each in (_languages_of(cleaned) if sign == "maybe_machine" else _ALL)
+            if each.spaced == spaced
+            for span in each.spans(sign, cleaned)
+        }
+        count += sum(
+            not any(other != place and other[0] <= place[0] and place[1] <= other[1] for other in places)
+            for place in places
         )
-        end = 0
-        for start, stop in sorted(span for spans in found for span in spans):
-            count += start >= end
-            end = max(end, stop)
     return count
 
 

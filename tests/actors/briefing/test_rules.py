@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import convert
 
 from warmxfer.actors.briefing.reply.echo import is_echo, without_echo
 from warmxfer.actors.briefing.reply.languages import LANGUAGES
 from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes, refuses_plainly, who_is_there
+from warmxfer.schemas import SpokenLines, in_their_language
 
 from .corpus.measure import ASKED_ONCE_MORE, FIRST_HALF, SECOND_HALF, measure, read_corpus
 
@@ -110,7 +112,6 @@ DECLINED = [
     "No, no, sorry.",
     "Busy.",
     "Busy right now.",
-    "Not at all.",
     "Certainly not.",
     "Could you call back later?",
     "I'd rather not.",
@@ -177,16 +178,21 @@ ASKED_AGAIN = [
     "Put them on hold.",
     "Transfer them to sales.",
     "Bring them on then, I think she knows me.",
+    "Not at all.",
+    "I can't say no to her put her on",
+    "Don't connect us yet.",
+    "take the call",
     "Ok espera un momento",
     "Ok, un moment s'il vous plaît.",
 ]
 MACHINE = [
     "Hi, you have reached the voicemail of Dana. Please leave a message after the beep.",
+    "You have reached the voicemail of Dana.",
     "Please leave your message after the tone.",
     "At the tone, please record your message.",
-    "The mailbox is full.",
 ]
 MAYBE_MACHINE = [
+    "The mailbox is full.",
     "Your call has been forwarded to an automated voice messaging system.",
     "The number you have dialed is unavailable.",
     "The person you are calling is not available.",
@@ -227,12 +233,6 @@ OTHER_LANGUAGES = [
     "Vâng, tôi đã sẵn sàng.",
 ]
 QUESTION_OF_OURS = "Are you ready to take the call?"
-WRONG = {FIRST_HALF: 0, SECOND_HALF: 3}
-"""False "ready" and "voicemail". The aim is 0.
-
-The 843 replies of the second writer were not read while the rules were made: one counts as a false yes, and
-two persons count as machines.
-"""
 HALVES = [path for path in (FIRST_HALF, SECOND_HALF) if path.exists()]
 
 
@@ -270,6 +270,82 @@ def test_what_a_person_may_say_too_makes_no_machine(words: str) -> None:
     assert classify(words).intent is not ReplyIntent.READY
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "She's not available, do you want to leave a message with me?",
+        "he isn't available right now would you like to leave a message",
+        "I'm away from her desk, she's not available, I can take a message.",
+        "It's about the message that I left you after the beep.",
+        "Der Chef ist nicht erreichbar, wollen Sie bei mir eine Nachricht hinterlassen?",
+        "No está disponible, ¿quiere dejar un mensaje conmigo?",
+        "Il n'est pas disponible, voulez-vous laisser un message ?",
+        "Non è in ufficio, vuole lasciare un messaggio a me?",
+        "Zij is niet bereikbaar, wilt u een bericht achterlaten?",
+        "Ele não pode atender, quer deixar um recado?",
+        "Nie może odebrać, czy chce pan zostawić wiadomość?",
+        "ただいま外出しております、ご伝言を承りましょうか",
+        "他不在，要不要留言？",
+    ],
+)
+def test_a_person_who_takes_messages_is_no_machine(words: str) -> None:
+    assert who_is_there(words).intent is not ReplyIntent.VOICEMAIL
+    assert classify(words).intent not in (ReplyIntent.VOICEMAIL, ReplyIntent.READY)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Dana",
+        "Acme.",
+        "Beep.",
+        "you know what to do beep",
+        "and now the weather",
+        "[static]",
+        "[music]",
+        "h",
+        "Абонент временно недоступен, оставьте сообщение.",
+        "고객님이 전화를 받을 수 없어 소리샘으로 연결됩니다.",
+        "Hi, this is Maria, I'm not here.",
+        "Welcome to Acme.",
+    ],
+)
+def test_words_that_tell_no_person_are_asked_who_it_is(words: str) -> None:
+    """What is private would be told to a machine, a television or a child."""
+    assert who_is_there(words).intent is ReplyIntent.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("words", "language"),
+    [
+        ("Can't Dana do that?", "en"),
+        ("Kann das nicht die Frau Kern machen?", "de"),
+        ("¿No puede hacerlo Ana?", "es"),
+        ("priya nahi le sakti kya", "hi"),
+        ("小李不能接吗", "zh"),
+        ("宝宝不可以碰那个", "zh"),
+    ],
+)
+def test_a_no_in_a_question_or_about_another_declines_nothing(words: str, language: str) -> None:
+    for told in (None, language):
+        assert classify(words, told).intent is not ReplyIntent.DECLINED
+        assert not refuses_plainly(words, told)
+
+
+@pytest.mark.parametrize("words", ["Could you call back later?", "I can't. Could you call back?"])
+def test_a_refusal_that_is_asked_politely_declines(words: str) -> None:
+    assert classify(words).intent is ReplyIntent.DECLINED
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_end_of_our_own_question_is_no_yes(code: str) -> None:
+    lines = in_their_language(convert({"language": code}, SpokenLines))
+    for line in (lines.question, lines.confirm, lines.keys, lines.identify):
+        words = line.rstrip("?？ ").split()
+        for start in range(len(words) - 1):
+            assert not is_yes(" ".join(words[start:]))
+
+
 @pytest.mark.parametrize("reply", READY)
 @pytest.mark.parametrize(
     "template", ["{} But not now.", "Hold on. {}", "{} Who is it?", "I can't. {}", "{} Leave a message."]
@@ -305,7 +381,7 @@ def test_the_corpus_of_replies(path: Path, told: bool) -> None:
         for each in replies
         if (found := each.intent(told=told).value) in ("ready", "voicemail") and found not in each.accepted
     ]
-    assert len(false) <= WRONG[path], report
+    assert not false, report
     for is_english, least in ((True, 0.95), (False, 0.90)):
         yes = [
             each.intent(told=told)

@@ -131,6 +131,7 @@ ENGLISH: Final = Language(
     (?:can't|cannot|can not) (?:come to|get to|answer|take) (?:the|my|your) (?:phone|call); you(?:'ve| have)? reached; (?:get|getting|be) back to you; (?:call|calling|return)(?: you| your call)? (?:back|as soon as)(?: \S+)*; return your call; away from (?:my|the|his|her) (?:desk|phone);
     your call is (?:very )?important(?: \S+)*; (?:office|business|opening|working) hours; voice ?mail; mailbox; the beep; (?:is|we are|we're) (?:currently )?closed; as soon as (?:i|we|possible)(?: \S+)*; sorry (?:i|we) missed your call
     """,
+    reached=r"you(?:'ve| have)? reached (?:the |an? |my |our )?(?:\S+ ){0,2}(?:voice ?mail|mailbox|answering (?:machine|service))",
     offer=r"(?:want|wanna|wish|care|prefer|like)(?: me)? to (?:leave|pass|take)(?: \S+)*; (?:can|could|may|shall|should|do you want me to) (?:i|you|we) (?:take|leave|pass|give)(?: \S+)*; (?:leave|record) (?:a|your|the) message with (?:me|us)(?: \S+)*; i (?:can|could|will|\'ll) (?:take|pass)(?: \S+)*",
     person=r"""
     (?:how|what) (?:can|may|could|do) (?:i|we) (?:help|do|get|assist|have)(?: \S+)*; (?:can|may) i help(?: \S+)*; who(?:'s| is| am i) (?:this|calling|that|speaking|there|it)(?: \S+)*; i can (?:take|help|handle|answer)(?: \S+)*; i'll take it; what(?:'s| is) (?:up|going|this|it)(?: \S+)*;

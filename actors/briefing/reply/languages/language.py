@@ -27,6 +27,7 @@ class Language:
     `elsewhere`  another destination, or a polite no: no yes, and no clear no either
     `question`   the supervisor asks something
     `machine`    only a machine says this, the beep first of all; `maybe_machine`: machines say this, and people too
+    `reached`    a mailbox says who it is; with one sign more it is sure, as with a beep
     `offer`      an offer to take a message, which a person makes too; beside it no words are a machine's alone
     `person`     only a person says this
     `screening`  a robot asks who calls and why, and a person may still answer
@@ -48,6 +49,7 @@ class Language:
     question: str = ""
     machine: str = ""
     maybe_machine: str = ""
+    reached: str = ""
     offer: str = ""
     person: str = ""
     screening: str = ""
