@@ -60,10 +60,10 @@ MAX_NAME_CHARS: Final = 15
 _GREETING = phrases.pattern(
     r"""
     hello; hi; hey; good (?:morning|afternoon|evening|day); hallo; guten (?:tag|morgen|abend); moin; servus;
-    grüß gott; grüezi; hola; buenas(?: (?:tardes|noches))?; buenos días; aló; bueno; bonjour; bonsoir; allô; olá; alô;
-    bom dia; boa (?:tarde|noite); pronto; buongiorno; buonasera; salve; goede(?:morgen|middag|avond|dag); dzień dobry;
-    dobry wieczór; halo; słucham; नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar;
-    もしもし; 喂; 你好; 您好
+    grüß gott; grüezi; hola; buenas(?: (?:tardes|noches))?; buenos días; aló; bueno; bonjour; bonsoir; allô;
+    olá; alô; bom dia; boa (?:tarde|noite); pronto; buongiorno; buonasera; salve;
+    goede(?:morgen|middag|avond|dag); dzień dobry; dobry wieczór; halo; słucham;
+    नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar; もしもし; 喂; 你好; 您好
     """
 )
 """What a person says who picks up."""
