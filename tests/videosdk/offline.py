@@ -82,10 +82,10 @@ class Meeting:
         self._handlers: list[Any] = []
         self.pubsub = PubSub()
 
-    def press(self, id: str, digit: Any) -> None:
-        """Let a participant press a key."""
-        message = {"topic": "DTMF_EVENT", "senderId": id, "payload": {"number": digit}}
-        self._context.run(self.pubsub.callbacks["DTMF_EVENT"], message)
+    def press(self, id: str, digit: Any, payload: Any = None) -> None:
+        """Let a participant press a key. `payload` replaces the payload of the message."""
+        message = {"topic": "DTMF_EVENT", "senderId": id, "payload": payload or {"number": digit}}
+        self.context.run(self.pubsub.callbacks["DTMF_EVENT"], message)
 
     def add_event_listener(self, handler: Any) -> None:
         self._handlers.append(handler)

@@ -32,6 +32,7 @@ _FOLDED: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "’": "'", "�
 _PARTS = re.compile(r"[()|]|[^\s()|]+")
 
 
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _ANNOTATION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>|\*[^*]*\*|♪[^♪]*")
 """What speech recognition notes beside the words: "[music]"."""
 
@@ -46,16 +47,18 @@ def fold(text: str) -> str:
 
     Marks of Indic and Japanese scripts stay, because they are part of a word.
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_FOLDED))
-    folded = unicodedata.normalize(
-        "NFC", "".join(each for each in decomposed if not "\u0300" <= each <= "\u036f")
-    )
-    spaced = "".join(_as_word_character(each) for each in folded)
+    spaced = "".join(_as_word_character(each) for each in _letters(text))
     words = (word.strip("'") for word in spaced.split())
     kept = [word for word in words if word]
     return " ".join(
         word for index, word in enumerate(kept) if word != BOUNDARY or (index and kept[index - 1] != BOUNDARY)
     ).strip(f"{BOUNDARY} ")
+
+
+def _letters(text: str) -> str:
+    """Return `text` in lower case without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_FOLDED))
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
 
 
 def _as_word_character(each: str) -> str:
@@ -90,8 +93,12 @@ def pattern(phrases: str, *, spaced: bool = True, whole: bool = False) -> re.Pat
 
 
 def _without_accents(part: str) -> str:
-    lowered = unicodedata.normalize("NFKD", part.translate(_FOLDED))
-    return "".join(each for each in lowered if not "\u0300" <= each <= "\u036f").replace("ß", "ss")
+    return _ACCENTS.sub("", unicodedata.normalize("NFKD", part.translate(_FOLDED))).replace("ß", "ss")
+
+
+def _words_of(part: str) -> str:
+    """Return the words of a part of a phrase whose letters are folded already."""
+    return part if part.isalpha() else " ".join(fold(part).replace(BOUNDARY, " ").split())
 
 
 class Kind(Enum):
@@ -119,7 +126,7 @@ class Vocabulary:
         self._kinds: dict[int, list[Kind]] = {}
         self._start = self._node()
         for kind, listed in phrases.items():
-            for phrase in listed.replace("{them}", f"({them})").split(";"):
+            for phrase in _letters(listed.replace("{them}", f"({them})")).split(";"):
                 if phrase.strip():
                     self._add(phrase, kind)
         first: dict[str, list[int]] = {}
@@ -194,7 +201,7 @@ class Vocabulary:
             part = parts.popleft()
             if part == "(":
                 at = self._choices(at, parts)
-            elif units := self._units(part if part == ANY_WORD else clean(part)):
+            elif units := self._units(part if part == ANY_WORD else _words_of(part)):
                 end = self._node()
                 self._chain(at, units, end)
                 at = end

@@ -183,6 +183,16 @@ def who_is_there(text: str) -> Finding:
     return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
 
 
+def prepare() -> None:
+    """Build the patterns of all languages, which takes some tenths of a second. Idempotent.
+
+    Thread: any. The first call is for a thread, so that it does not stall the loop of a voice agent.
+    """
+    for each in _ALL:
+        each.prepare()
+    classify("")
+
+
 def _known(language: str | None, cleaned: str) -> Collection[Language]:
     """Return the languages whose signs count: the one that is known, or those that the words are in."""
     if language is None:

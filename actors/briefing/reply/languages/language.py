@@ -12,6 +12,12 @@ from ..phrases import Kind, Vocabulary, fold, pattern
 INTERNATIONAL: Final = "ok;okay;okey;o k;hello;hi;hallo;halo;alo"
 
 
+SIGNS: Final = (
+    "no", "no_refusal", "refusal", "wait", "elsewhere", "question",
+    "beep", "reached", "machine", "maybe_machine", "offer", "person", "screening", "hold",
+)  # fmt: skip
+"""The fields of `Language` that are patterns."""
+
 _WORD = re.compile(r"[^\s()|;?:*+\\.\[\]{}]{1,}")
 
 
@@ -75,6 +81,13 @@ class Language:
     def _patterns(self) -> dict[str, re.Pattern[str]]:
         """Patterns compiled so far, by the names of their fields."""
         return {}
+
+    def prepare(self) -> None:
+        """Build the vocabulary and all patterns."""
+        self.vocabulary.greets("")
+        _ = self.words
+        for sign in SIGNS:
+            self._pattern(sign)
 
     def _pattern(self, sign: str) -> re.Pattern[str]:
         if sign not in self._patterns:
