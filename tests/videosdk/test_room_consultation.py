@@ -189,7 +189,7 @@ async def test_a_tool_call_against_the_supervisors_words_does_not_count(briefing
     await briefing.begin()
     await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await briefing.consultation.stt.transcribe("If the pasta can wait, yes.")
+    await briefing.consultation.stt.transcribe("If the pasta allows it, yes.")
     await briefing.wait_for_question(ASKED_AGAIN)
     assert decisions(await briefing.end()) == []
 
