@@ -76,7 +76,7 @@ async def play(
         await asyncio.sleep(POLL_S)
         report = await stack.report(caller, transfer.id)
     if result.outcome is Outcome.VOICEMAIL:
-        speech = await stack.ledger(room=result.consultation_room_id, kind="speech")
+        speech = await stack.ledger(room=result.consultation_room_id or "", kind="speech")
         problems += told_to_machine(result.summary, [entry["text"] for entry in speech])
     return ScenarioResult(
         scenario=scenario,
