@@ -252,9 +252,12 @@ class BriefSupervisor(Command, frozen=True, kw_only=True):
 
 
 class LeaveConsultation(Command, frozen=True, kw_only=True):
-    """Leave the consultation room. -> ConsultationLeft"""
+    """Speak to the end for at most `finish_s`, then leave the consultation room. -> ConsultationLeft"""
 
     fence: int
+    notice: str | None = None
+    """Said to the supervisor before leaving, instead of what is being said."""
+    finish_s: float = 0.0
 
 
 ToPrimary = HoldCaller | ReleaseCaller | LeaveCall

@@ -21,6 +21,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Drücken Sie 1 zum Annehmen, 2 zum Ablehnen, 3 zum Wiederholen.",
         "identify": "Hallo, spreche ich mit einer Person, die einen Anruf annehmen kann?",
         "screening": "Hier ist ein KI-Assistent. Ein Anrufer möchte mit Ihnen verbunden werden.",
+        "caller_left": "Der Anrufer hat aufgelegt, es gibt nichts mehr zu übernehmen. Auf Wiederhören.",
+        "called_off": "Die Übergabe wurde abgebrochen, es gibt nichts mehr zu übernehmen. Auf Wiederhören.",
+        "time_over": "Ich habe keine Antwort erhalten. Der Anruf bleibt bei mir. Auf Wiederhören.",
         "supervisor_left": "Die zuständige Person ist nicht mehr in der Leitung; ich helfe Ihnen weiter.",
     },
     "es": {
@@ -34,6 +37,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Pulse 1 para aceptar, 2 para rechazar o 3 para repetir.",
         "identify": "Hola, ¿hablo con una persona que puede atender una llamada?",
         "screening": "Soy un asistente de IA. Una persona que llama desea hablar con usted.",
+        "caller_left": "La persona que llamaba ha colgado. No hay nada que atender. Adiós.",
+        "called_off": "La transferencia se ha cancelado. No hay nada que atender. Adiós.",
+        "time_over": "No he recibido respuesta. La llamada se queda conmigo. Adiós.",
         "supervisor_left": "El supervisor ya no está en la línea; sigo ayudándole.",
     },
     "fr": {
@@ -47,6 +53,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Appuyez sur 1 pour accepter, 2 pour refuser, 3 pour réécouter.",
         "identify": "Bonjour, est-ce que je parle à une personne qui peut prendre un appel ?",
         "screening": "Ici un assistant IA. Une personne au téléphone souhaite vous parler.",
+        "caller_left": "L'appelant a raccroché, il n'y a plus rien à reprendre. Au revoir.",
+        "called_off": "Le transfert a été annulé, il n'y a plus rien à reprendre. Au revoir.",
+        "time_over": "Je n'ai pas reçu de réponse. L'appel reste avec moi. Au revoir.",
         "supervisor_left": "Le responsable n'est plus en ligne ; je continue à vous aider.",
     },
     "pt": {
@@ -60,6 +69,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Tecle 1 para aceitar, 2 para recusar ou 3 para ouvir de novo.",
         "identify": "Olá, falo com uma pessoa que pode atender uma ligação?",
         "screening": "Aqui é um assistente de IA. Uma pessoa ao telefone gostaria de falar com você.",
+        "caller_left": "Quem ligou desligou. Não há nada para atender. Até logo.",
+        "called_off": "A transferência foi cancelada. Não há nada para atender. Até logo.",
+        "time_over": "Não recebi resposta. A ligação fica comigo. Até logo.",
         "supervisor_left": "O supervisor não está mais na linha; eu continuo a ajudar.",
     },
     "it": {
@@ -73,6 +85,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Prema 1 per accettare, 2 per rifiutare, 3 per riascoltare.",
         "identify": "Salve, parlo con una persona che può prendere una chiamata?",
         "screening": "Sono un assistente IA. Una persona al telefono vorrebbe parlare con lei.",
+        "caller_left": "Chi chiamava ha riattaccato. Non c'è più nulla da prendere. Arrivederci.",
+        "called_off": "Il trasferimento è stato annullato. Non c'è più nulla da prendere. Arrivederci.",
+        "time_over": "Non ho ricevuto risposta. La chiamata resta con me. Arrivederci.",
         "supervisor_left": "Il responsabile non è più in linea; continuo ad aiutarla.",
     },
     "nl": {
@@ -86,6 +101,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Druk 1 om aan te nemen, 2 om te weigeren, 3 om te herhalen.",
         "identify": "Hallo, spreek ik met een persoon die een gesprek kan aannemen?",
         "screening": "Dit is een AI-assistent. Een beller wil graag met u spreken.",
+        "caller_left": "De beller heeft opgehangen, er is niets meer om over te nemen. Tot ziens.",
+        "called_off": "Het doorverbinden is afgebroken, er is niets meer om over te nemen. Tot ziens.",
+        "time_over": "Ik heb geen antwoord gekregen. Het gesprek blijft bij mij. Tot ziens.",
         "supervisor_left": "De leidinggevende is niet meer aan de lijn; ik help u verder.",
     },
     "pl": {
@@ -99,6 +117,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "Proszę nacisnąć 1, aby przyjąć, 2, aby odrzucić, 3, aby powtórzyć.",
         "identify": "Dzień dobry, czy rozmawiam z osobą, która może odebrać rozmowę?",
         "screening": "Tu asystent AI. Osoba dzwoniąca prosi o rozmowę.",
+        "caller_left": "Osoba dzwoniąca rozłączyła się. Nie ma już czego przejmować. Do widzenia.",
+        "called_off": "Przekazanie rozmowy odwołano. Nie ma już czego przejmować. Do widzenia.",
+        "time_over": "Nie otrzymałem odpowiedzi. Rozmowa zostaje u mnie. Do widzenia.",
         "supervisor_left": "Przełożony nie jest już na linii; pomagam dalej.",
     },
     "hi": {
@@ -112,6 +133,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "लेने के लिए 1, मना करने के लिए 2, दोबारा सुनने के लिए 3 दबाएँ।",
         "identify": "नमस्ते, क्या मैं किसी ऐसे व्यक्ति से बात कर रहा हूँ जो कॉल ले सके?",
         "screening": "मैं एआई सहायक हूँ। एक कॉलर आपसे बात करना चाहते हैं।",
+        "caller_left": "कॉलर ने फ़ोन रख दिया है, अब लेने के लिए कोई कॉल नहीं है। नमस्ते।",
+        "called_off": "ट्रांसफ़र रद्द कर दिया गया है, अब लेने के लिए कोई कॉल नहीं है। नमस्ते।",
+        "time_over": "मुझे कोई जवाब नहीं मिला। कॉल मेरे पास रहेगी। नमस्ते।",
         "supervisor_left": "सुपरवाइज़र अब लाइन पर नहीं हैं; मैं आपकी मदद जारी रखता हूँ।",
     },
     "ja": {
@@ -125,6 +149,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "受ける場合は1、断る場合は2、もう一度聞く場合は3を押してください。",
         "identify": "もしもし、お電話に出られる方でいらっしゃいますか？",
         "screening": "こちらはAIアシスタントです。お客様がお話しになりたいとのことです。",
+        "caller_left": "お客様がお電話を切られました。おつなぎするお電話はありません。失礼いたします。",
+        "called_off": "転送は取り消されました。おつなぎするお電話はありません。失礼いたします。",
+        "time_over": "お返事がありませんでしたので、お電話は私が引き続き対応します。失礼いたします。",
         "supervisor_left": "担当者との通話が切れました。引き続き私がお手伝いします。",
     },
     "zh": {
@@ -138,6 +165,9 @@ TRANSLATED: Final[dict[str, dict[str, str]]] = {
         "keys": "接听请按1，拒绝请按2，重听请按3。",
         "identify": "您好，请问您是可以接听电话的人吗？",
         "screening": "我是人工智能助手。有一位来电者希望与您通话。",
+        "caller_left": "来电者已经挂断，没有需要接听的电话了。再见。",
+        "called_off": "这次转接已经取消，没有需要接听的电话了。再见。",
+        "time_over": "我没有收到您的答复，这通电话由我继续处理。再见。",
         "supervisor_left": "主管已经不在线上，由我继续为您服务。",
     },
 }

@@ -19,6 +19,7 @@ from .fields import (
     DialledDigits,
     GuardSeconds,
     HeaderNames,
+    NoticeSeconds,
     PrintableName,
     PromptText,
     ProviderId,
@@ -68,6 +69,9 @@ FINAL_PHASES = frozenset(
 
 DEFAULT_BRIDGE_GUARD_S = 5.0
 """The bridge guard of a request that does not set one: long enough for a hang-up that no webhook reported."""
+
+DEFAULT_NOTICE_S = 6.0
+"""The time for a notice to the supervisor in a request that does not set one: each fixed notice fits in it."""
 
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
@@ -155,6 +159,12 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
         "This is an AI assistant. A caller asked for a supervisor, and I would like to connect them to you."
     )
     """Said to a call-screening robot, which asks who calls and why."""
+    caller_left: SpokenLine = "The caller has hung up, so there is nothing to take over. Goodbye."
+    """Said to the supervisor when the caller has left, before their leg ends."""
+    called_off: SpokenLine = "The transfer was called off, so there is nothing to take over. Goodbye."
+    """Said to the supervisor when the transfer was cancelled, before their leg ends."""
+    time_over: SpokenLine = "I have no answer from you, so the caller stays with me. Goodbye."
+    """Said to the supervisor when the time for the briefing is over, before their leg ends."""
     supervisor_left: SpokenLine = "The supervisor is no longer on the line; let me keep helping you."
     """Said to a caller whom the bridge guard brought back to the AI."""
     apologies: Annotated[
@@ -209,6 +219,12 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The fixed sentences. A request may give the code of a language alone: `"lines": "de"`."""
     accept_by: Literal["voice", "either", "key"] | None = None
     """How a supervisor accepts: in words or by key. None: either, where the provider reports keys."""
+    notice_s: NoticeSeconds | None = None
+    """How long the supervisor's leg stays up for a notice: `caller_left`, `called_off` or `time_over`. 0: none.
+
+    A coordinator writes `DEFAULT_NOTICE_S` into a request without it. None is left only in records of
+    versions without notices.
+    """
     rescue: Annotated[
         RescueByDial | RescueByAgent | UnsetType | None,
         Meta(
@@ -244,10 +260,15 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
     """Return `request` with each default whose absence in a record means an older version's behaviour."""
-    guard_s, rescue = request.config.bridge_guard_s, request.config.rescue
+    guard_s, notice_s, rescue = (
+        request.config.bridge_guard_s,
+        request.config.notice_s,
+        request.config.rescue,
+    )
     config = structs.replace(
         request.config,
         bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
+        notice_s=DEFAULT_NOTICE_S if notice_s is None else notice_s,
         rescue=None if rescue is UNSET else rescue,
         lines=in_their_language(request.config.lines),
     )

@@ -254,6 +254,7 @@ class Consultation:
                 while True:
                     received = await self._next_input()
                     if isinstance(received, LeaveConsultation):
+                        await dialogue.finish_speaking(received.notice, received.finish_s)
                         return received
                     if isinstance(received, rooms.Disconnected):
                         return self._handle_disconnect(received.reason)

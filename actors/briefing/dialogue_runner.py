@@ -106,6 +106,7 @@ class DialogueRunner:
         self._caller_id = join.caller_participant_id
         self._dialogue = Dialogue(OpeningLines(join.one_moment, join.identify, join.screening), join.language)
         self._question = ""
+        self._last_said: rooms.QueuedUtterance | None = None
         self._silence_timer_id = 0
         self._timers: list[asyncio.TimerHandle] = []
         self._model_tasks: set[asyncio.Task[None]] = set()
@@ -126,6 +127,15 @@ class DialogueRunner:
         for action in self._dialogue.caller_joined():
             if isinstance(action, StopSpeaking):
                 self._room.interrupt()
+
+    async def finish_speaking(self, notice: str | None, within_s: float) -> None:
+        """Say `notice`, or finish what is being said. Returns after `within_s` at the latest."""
+        self._dialogue.close()
+        if notice is not None:
+            self._room.interrupt()
+            self._last_said = self._room.say(notice, interruptible=False)
+        if self._last_said is not None and within_s > 0:
+            await asyncio.wait((self._last_said.ended,), timeout=within_s)
 
     async def handle(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
         """Pass one input to the dialogue, and perform the actions that it returns."""
@@ -205,7 +215,7 @@ class DialogueRunner:
         for action in actions:
             match action:
                 case Say(text):
-                    self._room.say(text)
+                    self._last_said = self._room.say(text)
                 case StopSpeaking():
                     self._room.interrupt()
                 case Decide():

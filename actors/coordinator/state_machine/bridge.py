@@ -35,6 +35,7 @@ from .cleanup import (
     cleanup_failed,
     cleanup_timed_out,
     finish,
+    leave_over,
     send_return,
     start_cleanup,
 )
@@ -152,6 +153,7 @@ def leave_failed(ctx: StepContext, event: CommandFailed) -> None:
     if ctx.state.stage is Stage.HANDING_OVER:
         complete_if_handed_over(ctx)
     else:
+        leave_over(ctx)
         cleanup_failed(ctx, event)
 
 
@@ -159,6 +161,7 @@ def leave_timed_out(ctx: StepContext, command: type[Command]) -> None:
     if ctx.state.stage is Stage.HANDING_OVER:
         complete_if_handed_over(ctx)
     else:
+        leave_over(ctx)
         cleanup_timed_out(ctx, command)
 
 

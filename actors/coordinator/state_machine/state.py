@@ -221,6 +221,8 @@ class TransferFields(Struct, kw_only=True):
     recording: str = ""
     """The result of the caller's recording in the consultation room, for the evidence. Empty if unknown."""
 
+    end_leg_on_leave: bool = False
+    """Whether the supervisor's leg is ended only when the briefing agent has left, which speaks a notice."""
     accepted_by: str = ""
     """How the supervisor accepted, "voice" or "key", for the evidence. Empty if unknown."""
     accepted_words: str = ""
