@@ -15,13 +15,15 @@ NOTICES: Final[Mapping[Outcome, str | None]] = {
     Outcome.CALLER_LEFT: "caller_left",
     Outcome.CANCELLED: "called_off",
     Outcome.SESSION_RELEASED: "called_off",
+    Outcome.SWITCH_FAILED: "called_off",
+    Outcome.CALLER_NEVER_ARRIVED: "called_off",
     Outcome.BRIEFING_TIMEOUT: "time_over",
     Outcome.DECLINED: None,
 }
 """The field of `SpokenLines` by outcome. None: the briefing agent finishes its own line."""
 
-AGENT_IS_THERE: Final = (Stage.RINGING, Stage.BRIEFING, Stage.SWITCHING, Stage.ARRIVING)
-"""Stages in which the briefing agent is in the room once it has joined."""
+AGENT_IS_THERE: Final = (Stage.RINGING, Stage.BRIEFING, Stage.SWITCHING, Stage.ARRIVING, Stage.RETURNING)
+"""Stages in which a briefing agent that has joined is in the room. After a handover it may have left."""
 
 
 class Notice(NamedTuple):
