@@ -45,7 +45,7 @@ from .dialogue_runner import DialogueRunner, DialogueSignal
 from .event_publisher import ConsultationEvents
 from .history import ConsultationHistory
 from .reply.classifier import ReplyClassifier
-from .reply.rules import prepare
+from .reply.rules import prepare_in_thread
 
 DISPLAY_NAME: Final = "Warm Transfer Agent"
 """Name of the agent in the room's list of participants."""
@@ -147,7 +147,7 @@ class Consultation:
             self._bus, self._task.transfer_id, self._task.join.fence, self._task.role
         ) as commands:
             try:
-                await asyncio.to_thread(prepare)
+                await prepare_in_thread()
                 # Read before joining: a participant who arrives during the join must not count as left.
                 async with self._join_limit:
                     history_before_join = await self._events.load_history(self._task.at)

@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Iterable
 from enum import StrEnum
@@ -183,14 +184,18 @@ def who_is_there(text: str) -> Finding:
     return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
 
 
+@cache
 def prepare() -> None:
-    """Build the patterns of all languages, which takes some tenths of a second. Idempotent.
-
-    Thread: any. The first call is for a thread, so that it does not stall the loop of a voice agent.
-    """
+    """Build the patterns of all languages, which takes some tenths of a second. Idempotent."""
     for each in _ALL:
         each.prepare()
     classify("")
+
+
+async def prepare_in_thread() -> None:
+    """Call `prepare` in a thread, unless it was called: it would stall the loop of a voice agent."""
+    if not prepare.cache_info().currsize:
+        await asyncio.to_thread(prepare)
 
 
 def _known(language: str | None, cleaned: str) -> Collection[Language]:
