@@ -71,7 +71,7 @@ DEFAULT_BRIDGE_GUARD_S = 5.0
 """The bridge guard of a request that does not set one: long enough for a hang-up that no webhook reported."""
 
 DEFAULT_NOTICE_S = 6.0
-"""The time for a notice to the supervisor in a request that does not set one: each fixed notice fits in it."""
+"""The time for a notice to the supervisor in a request that does not set one: each notice fits in it."""
 
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
@@ -220,7 +220,7 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     accept_by: Literal["voice", "either", "key"] | None = None
     """How a supervisor accepts: in words or by key. None: either, where the provider reports keys."""
     notice_s: NoticeSeconds | None = None
-    """How long the supervisor's leg stays up for a notice: `caller_left`, `called_off` or `time_over`. 0: none.
+    """How long the supervisor's leg stays up for a notice, such as `lines.caller_left`. 0: no notice.
 
     A coordinator writes `DEFAULT_NOTICE_S` into a request without it. None is left only in records of
     versions without notices.

@@ -93,8 +93,10 @@ class ConsultationDriver:
         await self.bus.publish(subjects.consult(self.id), encode(command))
         return time.monotonic()
 
-    async def leave(self) -> str:
-        command = LeaveConsultation(**self._command(10.0), fence=self._commands)
+    async def leave(self, notice: str | None = None, finish_s: float = 0.0) -> str:
+        command = LeaveConsultation(
+            **self._command(10.0), fence=self._commands, notice=notice, finish_s=finish_s
+        )
         await self.bus.publish(subjects.consult(self.id), encode(command))
         return command.command_id
 

@@ -37,6 +37,7 @@ from .conftest import (
     QUESTION,
     SUMMARY,
     TIME_SCALE,
+    UNDERSTOOD,
     ConsultationDriver,
     briefing_worker,
 )
@@ -324,6 +325,51 @@ async def test_a_lost_doubled_or_late_key_moves_nobody_twice(
         await driver.leave()
         await driver.wait_for(ConsultationLeft)
     assert len(decisions(await driver.events())) == int(decided)
+
+
+async def test_a_notice_is_said_whole_in_place_of_the_briefing_before_the_agent_leaves(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
+    notice = SpokenLines().caller_left
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.wait_for(AudioStreamEnabled)
+        await driver.brief(summary="A long story. " * 40)
+        await driver.cloud.say(driver.supervisor, "Hello?")
+        await driver.wait_said(GREETING)
+        await driver.leave(notice, finish_s=6.0)
+        await driver.wait_for(ConsultationLeft)
+    assert (await driver.said())[-1] == notice
+    assert QUESTION not in await driver.said()
+
+
+async def test_a_notice_that_takes_too_long_ends_with_its_time(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.wait_for(AudioStreamEnabled)
+        began_at = time.monotonic()
+        await driver.leave("on and on " * 200, finish_s=0.3)
+        await driver.wait_for(ConsultationLeft)
+    assert time.monotonic() - began_at >= 0.3
+
+
+async def test_the_line_after_a_no_is_said_whole(driver: ConsultationDriver, settings: BusSettings) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(DECLINES)
+        await driver.wait_for(AudioStreamEnabled)
+        await driver.brief()
+        await driver.wait_for(SupervisorDeclined)
+        await driver.leave(finish_s=6.0)
+        await driver.wait_for(ConsultationLeft)
+    assert (await driver.said())[-1] == UNDERSTOOD
 
 
 async def test_the_question_is_repeated_three_times_after_silence(
