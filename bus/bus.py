@@ -203,8 +203,11 @@ class Bus:
         """Return which messages the stream can hold. It shows that a stream was lost or purged."""
         return await read_span(self._connection, stream, deadline_s)
 
-    def subscribe(self, subject: str) -> Subscription:
+    def subscribe(self, subject: str, keep: Callable[[bytes], bool] | None = None) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.
+
+        With `keep`, only the messages for whose data it returns True. It must not raise, and it is quick: it
+        is called as each message arrives.
 
         Returns an async context manager that is also an async iterator of `LiveMessage`. Invariants:
 
@@ -216,7 +219,7 @@ class Bus:
           written after the transfer log was appended.
         - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.
         """
-        return Subscription(self._connection, subject)
+        return Subscription(self._connection, subject, keep)
 
     async def announce(self, subject: str, data: bytes) -> None:
         """Send a message that no stream stores to those who subscribe now. It may be lost. Never raises.
@@ -242,11 +245,17 @@ class Bus:
         """
         return Responder(self._connection, subject, handler, queue)
 
-    async def register_service(self, name: str, version: str, description: str) -> None:
-        """Show this process in `nats service ls` and in `diagnose()` until the bus is closed."""
+    async def register_service(
+        self, name: str, version: str, description: str, facts: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        """Show this process in `nats service ls` and in `diagnose()` until the bus is closed.
+
+        Each client can read `facts`: they hold no secret.
+        """
         from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
 
-        await Service(self._connection.client, ServiceConfig(name, version, description)).start()
+        config = ServiceConfig(name, version, description, metadata=dict(facts))
+        await Service(self._connection.client, config).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it.
