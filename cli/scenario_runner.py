@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from warmxfer.client import Client, TransferHandle
-from warmxfer.schemas import PhaseChanged, WarmTransferResult
+from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult
 
 from .local_stack.stack import LocalStack, PlacedCall
 from .scenarios import Scenario
@@ -75,6 +75,9 @@ async def play(
     while (problems := check_result(scenario, caller, result, report)) and monotonic() < deadline:
         await asyncio.sleep(POLL_S)
         report = await stack.report(caller, transfer.id)
+    if result.outcome is Outcome.VOICEMAIL:
+        speech = await stack.ledger(room=result.consultation_room_id or "", kind="speech")
+        problems += told_to_machine(result.summary, [entry["text"] for entry in speech])
     return ScenarioResult(
         scenario=scenario,
         id=transfer.id,
@@ -103,6 +106,11 @@ async def _follow(
 async def _wait_for_speech(stack: LocalStack, room_id: str, utterances: int) -> None:
     while len(await stack.ledger(room=room_id, kind="speech")) < utterances:  # noqa: ASYNC110
         await asyncio.sleep(POLL_S)
+
+
+def told_to_machine(summary: str, spoken: list[str]) -> list[str]:
+    """Return one sentence per part of `summary` that was spoken to a mailbox. Pure."""
+    return [f"a mailbox was told {text!r}" for text in spoken if text and text in summary]
 
 
 def check_result(

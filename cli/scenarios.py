@@ -98,6 +98,57 @@ SCENARIOS: tuple[Scenario, ...] = (
         expected=(Outcome.BRIEFING_TIMEOUT,),
     ),
     Scenario(
+        name="presses_one",
+        shows="the supervisor presses 1 and gets the caller",
+        supervisor=SUPERVISOR.format(21),
+    ),
+    Scenario(
+        name="presses_two",
+        shows="the supervisor presses 2: the caller stays with the AI",
+        supervisor=SUPERVISOR.format(22),
+        expected=(Outcome.DECLINED,),
+    ),
+    Scenario(
+        name="key_before_the_greeting",
+        shows="a 1 pressed before the greeting does not count; then the supervisor presses 2",
+        supervisor=SUPERVISOR.format(23),
+        expected=(Outcome.DECLINED,),
+    ),
+    Scenario(
+        name="german_with_key",
+        shows="a supervisor who speaks German presses 1",
+        supervisor=SUPERVISOR.format(24),
+        config={"lines": "de"},
+    ),
+    Scenario(
+        name="call_screening",
+        shows="a screening robot is told who calls; the person who then picks up is briefed",
+        supervisor=SUPERVISOR.format(25),
+    ),
+    Scenario(
+        name="foreign_mailbox",
+        shows="a German mailbox answers: it hears nothing of the call",
+        supervisor=SUPERVISOR.format(26),
+        expected=(Outcome.VOICEMAIL,),
+    ),
+    Scenario(
+        name="long_mailbox_greeting",
+        shows="a mailbox says only at the end of a long greeting that it is one",
+        supervisor=SUPERVISOR.format(27),
+        expected=(Outcome.VOICEMAIL,),
+    ),
+    Scenario(
+        name="speakerphone_echo",
+        shows="a speakerphone gives the questions back: that is no yes; the supervisor hangs up",
+        supervisor=SUPERVISOR.format(28),
+        expected=(Outcome.SUPERVISOR_DISCONNECTED,),
+    ),
+    Scenario(
+        name="hold_queue",
+        shows="a hold queue is waited for; the person who then speaks is briefed from the start",
+        supervisor=SUPERVISOR.format(29),
+    ),
+    Scenario(
         name="caller_leaves_on_hold",
         shows="the caller hangs up on hold: the supervisor's phone does not keep ringing",
         supervisor=SUPERVISOR.format(10),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import try_summary
+from . import try_reply, try_summary
 
 try_app = typer.Typer(
     no_args_is_help=True,
@@ -12,3 +12,4 @@ try_app = typer.Typer(
     help="See what the product makes of an input, without a call.",
 )
 try_app.command("summary")(try_summary.try_summary)
+try_app.command("reply")(try_reply.try_reply)

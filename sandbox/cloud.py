@@ -17,6 +17,7 @@ from .settings import Settings
 from .telephony.call_engine import CallEngine
 from .telephony.call_status import CallStatus
 from .telephony.calls import Calls
+from .telephony.keypad import Keypad
 from .telephony.room_switch import RoomSwitch
 from .tokens import TokenVerifier
 from .webhooks import WebhookSender
@@ -85,8 +86,16 @@ class Cloud:
         self.sockets = AgentSockets(self.clock, self.activity)
         self.dispatched_agents = DispatchedAgents(self.clock, self.ledger, self.activity)
         call_status = CallStatus(self.webhooks, self.rooms)
+        self.keypad = Keypad(self.clock, self.faults, self.activity)
         self.call_engine = CallEngine(
-            self.clock, self.ledger, self.activity, self.rooms, self.calls, self.phonebook, call_status
+            self.clock,
+            self.ledger,
+            self.activity,
+            self.rooms,
+            self.calls,
+            self.phonebook,
+            call_status,
+            self.keypad,
         )
         self.room_switch = RoomSwitch(
             self.clock, self.ledger, self.faults, self.activity, self.calls, call_status

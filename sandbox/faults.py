@@ -5,6 +5,7 @@ This module selects and counts faults. Other modules carry them out:
 - HTTP requests: `api/fault_injection.py`
 - chat completions: `api/chat_completions.py`
 - joins: `api/rooms.py`
+- pressed keys: `telephony/keypad.py`
 - room switches: `telephony/room_switch.py`
 - webhooks: `webhooks.py`
 """
@@ -37,6 +38,7 @@ LLM_KINDS: Final = frozenset({"hang", "endless", "refuse", "empty"})
 WEBHOOK_KINDS: Final = frozenset({"drop", "duplicate", "delay", "reorder"})
 SWITCH_KINDS: Final = frozenset({"never_arrives", "arrives_late", "fails"})
 JOIN_KINDS: Final = frozenset({"delay", "refuse"})
+KEY_KINDS: Final = frozenset({"drop", "duplicate", "delay"})
 
 _KINDS_BY_PLACE: Final = {
     "http": HTTP_KINDS,
@@ -44,6 +46,7 @@ _KINDS_BY_PLACE: Final = {
     "webhook": WEBHOOK_KINDS,
     "switch": SWITCH_KINDS,
     "join": JOIN_KINDS,
+    "key": KEY_KINDS,
 }
 UNLIMITED: Final = 0
 
@@ -125,6 +128,9 @@ class FaultRegistry:
     def for_join(self, participant_id: str, room_id: str) -> Fault | None:
         return self._by_ids("join", {"participantId": participant_id, "roomId": room_id})
 
+    def for_key(self, participant_id: str, digit: str) -> Fault | None:
+        return self._by_ids("key", {"participantId": participant_id, "digit": digit})
+
     def _by_ids(self, place: str, ids: dict[str, str]) -> Fault | None:
         for fault in self._faults:
             if fault.place == place and all(
@@ -171,7 +177,7 @@ def _parse_fault(body: request_fields.Body) -> Fault:
 
 
 def _place_of(match: request_fields.Body) -> str:
-    for place in ("webhook", "switch", "join"):
+    for place in ("webhook", "switch", "join", "key"):
         if match.get(place):
             return place
     path = request_fields.text(match, "path")

@@ -29,6 +29,7 @@ from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
 from .lenient import is_known, read_leniently, unknown_member
+from .line_languages import TRANSLATED
 from .outcomes import FALLBACK_SUMMARY, Outcome, apology_for
 from .queries import (
     MAX_LIVENESS_QUERY,
@@ -64,6 +65,7 @@ from .transfer import (
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
+    in_their_language,
     with_defaults,
 )
 from .validation import read_cancel, read_request
@@ -78,6 +80,7 @@ __all__ = [
     "MAX_TURN_CHARS",
     "SUMMARY_MAX_CHARS",
     "TOKEN_PATTERN",
+    "TRANSLATED",
     "CancelRequest",
     "DecodeError",
     "History",
@@ -122,6 +125,7 @@ __all__ = [
     "env_credential",
     "env_number",
     "format_traceback",
+    "in_their_language",
     "is_known",
     "parse_http_url",
     "participant_ids",

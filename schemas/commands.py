@@ -17,6 +17,8 @@ already, the gateway looks up its result instead of repeating it.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import UNSET, Struct, UnsetType
 
 from .fields import SummaryText, snake_case
@@ -225,6 +227,10 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     fence: int = 0
     """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: str = SpokenLines().one_moment
+    identify: str = SpokenLines().identify
+    screening: str = SpokenLines().screening
+    language: str | None = None
+    """The language of the lines, as an ISO 639-1 code, if the request names one."""
     transfer_id: str | UnsetType = UNSET
     """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
@@ -241,12 +247,19 @@ class BriefSupervisor(Command, frozen=True, kw_only=True):
     question: str
     connecting: str
     understood: str = SpokenLines().understood
+    confirm: str = SpokenLines().confirm
+    keys: str = SpokenLines().keys
+    accept_by: Literal["voice", "either", "key"] | None = None
+    """None: either, where the provider reports digits; else voice."""
 
 
 class LeaveConsultation(Command, frozen=True, kw_only=True):
-    """Leave the consultation room. -> ConsultationLeft"""
+    """Speak to the end for at most `finish_s`, then leave the consultation room. -> ConsultationLeft"""
 
     fence: int
+    notice: str | None = None
+    """Said to the supervisor before leaving, instead of what is being said."""
+    finish_s: float = 0.0
 
 
 ToPrimary = HoldCaller | ReleaseCaller | LeaveCall

@@ -267,6 +267,11 @@ class ConsultationJoined(CommandReply, frozen=True, kw_only=True):
 class SupervisorReady(Event, frozen=True, kw_only=True):
     """The supervisor said yes, after the summary, on their own leg."""
 
+    by: Literal["voice", "key"] | None = None
+    """None is left only in events of older versions."""
+    words: ReasonText = ""
+    """What the supervisor said or pressed."""
+
 
 class SupervisorDeclined(Event, frozen=True, kw_only=True):
     reason: ReasonText = ""

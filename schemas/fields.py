@@ -126,6 +126,11 @@ GuardSeconds = Annotated[
     Meta(ge=0.0, le=300.0, extra={"remedy": "give seconds from 0 to 300"}),
 ]
 
+NoticeSeconds = Annotated[
+    float,
+    Meta(ge=0.0, le=6.0, extra={"remedy": "give seconds from 0 to 6"}),
+]
+
 ProviderId = Annotated[
     str,
     Meta(

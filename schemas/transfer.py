@@ -19,6 +19,7 @@ from .fields import (
     DialledDigits,
     GuardSeconds,
     HeaderNames,
+    NoticeSeconds,
     PrintableName,
     PromptText,
     ProviderId,
@@ -31,6 +32,7 @@ from .fields import (
     WaitSeconds,
     snake_case,
 )
+from .line_languages import TRANSLATED, LanguageCode
 from .outcomes import Outcome
 
 
@@ -67,6 +69,9 @@ FINAL_PHASES = frozenset(
 
 DEFAULT_BRIDGE_GUARD_S = 5.0
 """The bridge guard of a request that does not set one: long enough for a hang-up that no webhook reported."""
+
+DEFAULT_NOTICE_S = 6.0
+"""The time for a notice to the supervisor in a request that does not set one: each notice fits in it."""
 
 RESERVED_OPTIONS = frozenset(
     {"routingRuleId", "gatewayId", "sipCallTo", "sipCallFrom", "destinationRoomId", "participant"}
@@ -136,9 +141,14 @@ Rescue = RescueByDial | RescueByAgent
 class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """The fixed sentences that callers and supervisors hear. The default apologies are in `outcomes.py`.
 
-    The defaults are upstream's, where it has one.
+    The defaults are upstream's, where it has one. `language` takes the lines that are not set here from
+    `line_languages.py`.
     """
 
+    language: Annotated[
+        LanguageCode | None, Meta(extra={"remedy": "use one of en es fr de pt it nl pl hi ja zh"})
+    ] = None
+    """The supervisor's language, as an ISO 639-1 code."""
     hold: SpokenLine = "Please hold while I connect you with a supervisor."
     greeting: SpokenLine = "Hi, I'm the AI assistant. Let me bring you up to speed on this call."
     question: SpokenLine = "Are you ready to take the call?"
@@ -147,6 +157,22 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """For a supervisor who joins before the summary is ready."""
     understood: SpokenLine = "Understood. The caller will be kept with the primary agent."
     """Said after the supervisor declines."""
+    confirm: SpokenLine = "Did I understand you right: shall I connect the caller to you now?"
+    """Asked after a yes that only the model understood."""
+    keys: SpokenLine = "Press 1 to accept, 2 to decline, or 3 to hear it again."
+    """Said before the question if the supervisor may answer by key."""
+    identify: SpokenLine = "Hello, am I speaking with a person who can take a call?"
+    """Asked before anything is told, if it is not clear that a person answered."""
+    screening: SpokenLine = (
+        "This is an AI assistant. A caller asked for a supervisor, and I would like to connect them to you."
+    )
+    """Said to a call-screening robot, which asks who calls and why."""
+    caller_left: SpokenLine = "The caller has hung up, so there is nothing to take over. Goodbye."
+    """Said to the supervisor when the caller has left, before their leg ends."""
+    called_off: SpokenLine = "The transfer was called off, so there is nothing to take over. Goodbye."
+    """Said to the supervisor when the transfer was cancelled, before their leg ends."""
+    time_over: SpokenLine = "I have no answer from you, so the caller stays with me. Goodbye."
+    """Said to the supervisor when the time for the briefing is over, before their leg ends."""
     supervisor_left: SpokenLine = "The supervisor is no longer on the line; let me keep helping you."
     """Said to a caller whom the bridge guard brought back to the AI."""
     apologies: Annotated[
@@ -154,6 +180,18 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(extra={"remedy": "use outcome words as keys and lines of 1 to 500 characters as values"}),
     ] = field(default_factory=dict[Outcome, SpokenLine])
     """Apologies by outcome. An outcome that is missing here uses `outcomes.APOLOGIES`."""
+
+
+_ENGLISH = SpokenLines()
+
+
+def in_their_language(lines: SpokenLines) -> SpokenLines:
+    """Return `lines` with each line that has its English default in the language that they name."""
+    translated = TRANSLATED.get(lines.language or "en", {})
+    missing = {
+        name: text for name, text in translated.items() if getattr(lines, name) == getattr(_ENGLISH, name)
+    }
+    return structs.replace(lines, **missing)
 
 
 class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,6 +224,15 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     versions without the bridge guard, which also complete without a leg check.
     """
     lines: SpokenLines = field(default_factory=SpokenLines)
+    """The fixed sentences. A request may give the code of a language alone: `"lines": "de"`."""
+    accept_by: Literal["voice", "either", "key"] | None = None
+    """How a supervisor accepts: in words or by key. None: either, where the provider reports keys."""
+    notice_s: NoticeSeconds | None = None
+    """How long the supervisor's leg stays up for a notice, such as `lines.caller_left`. 0: no notice.
+
+    A coordinator writes `DEFAULT_NOTICE_S` into a request without it. None is left only in records of
+    versions without notices.
+    """
     rescue: Annotated[
         RescueByDial | RescueByAgent | UnsetType | None,
         Meta(
@@ -221,11 +268,17 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
     """Return `request` with each default whose absence in a record means an older version's behaviour."""
-    guard_s, rescue = request.config.bridge_guard_s, request.config.rescue
+    guard_s, notice_s, rescue = (
+        request.config.bridge_guard_s,
+        request.config.notice_s,
+        request.config.rescue,
+    )
     config = structs.replace(
         request.config,
         bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
+        notice_s=DEFAULT_NOTICE_S if notice_s is None else notice_s,
         rescue=None if rescue is UNSET else rescue,
+        lines=in_their_language(request.config.lines),
     )
     return structs.replace(request, config=config)
 

@@ -46,6 +46,7 @@ def read_request(data: bytes) -> WarmTransferRequest:
     raw = _read_json(data)
     _reject_reserved(raw)
     _normalize_addresses(raw)
+    _expand_language(raw)
     request = _convert(raw, WarmTransferRequest)
     _check_destinations(request)
     _check_size(request)
@@ -86,6 +87,13 @@ def _normalize_addresses(raw: Any) -> None:
             given = cast("dict[str, Any]", fields)
             if isinstance(address := given.get(name), str):
                 given[name] = sip_address.normalized(address)
+
+
+def _expand_language(raw: Any) -> None:
+    """Read `"lines": "de"` as `"lines": {"language": "de"}`."""
+    language = _walk(raw, ["config", "lines"])
+    if isinstance(language, str):
+        raw["config"]["lines"] = {"language": language}
 
 
 def _check_destinations(request: WarmTransferRequest) -> None:

@@ -45,6 +45,7 @@ from .dialogue_runner import DialogueRunner, DialogueSignal
 from .event_publisher import ConsultationEvents
 from .history import ConsultationHistory
 from .reply.classifier import ReplyClassifier
+from .reply.rules import prepare_in_thread
 
 DISPLAY_NAME: Final = "Warm Transfer Agent"
 """Name of the agent in the room's list of participants."""
@@ -146,6 +147,7 @@ class Consultation:
             self._bus, self._task.transfer_id, self._task.join.fence, self._task.role
         ) as commands:
             try:
+                await prepare_in_thread()
                 # Read before joining: a participant who arrives during the join must not count as left.
                 async with self._join_limit:
                     history_before_join = await self._events.load_history(self._task.at)
@@ -252,6 +254,7 @@ class Consultation:
                 while True:
                     received = await self._next_input()
                     if isinstance(received, LeaveConsultation):
+                        await dialogue.finish_speaking(received.notice, received.finish_s)
                         return received
                     if isinstance(received, rooms.Disconnected):
                         return self._handle_disconnect(received.reason)

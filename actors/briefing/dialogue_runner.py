@@ -13,19 +13,22 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+import structlog
 from msgspec import Struct
 
 from warmxfer.adapters import rooms
 from warmxfer.schemas import BriefSupervisor, JoinConsultation
 
-from .dialogue import (
+from .dialogue import Dialogue
+from .dialogue_actions import (
+    AcceptBy,
     Action,
     AnswerQuestion,
     Briefing,
     ClassifyReply,
     Decide,
-    Dialogue,
-    DialogueState,
+    JudgeFirstWords,
+    OpeningLines,
     Say,
     StopSpeaking,
 )
@@ -37,6 +40,12 @@ ONE_MOMENT_AFTER_S: Final = 2.0
 
 SILENCE_S: Final = 8.0
 """How long the agent waits for a reply before it asks again."""
+
+PATIENCE_S: Final = 20.0
+"""The same after the supervisor asked for time."""
+
+
+log = structlog.get_logger(__name__)
 
 
 class OneMomentDue(Struct, frozen=True):
@@ -63,7 +72,14 @@ class QuestionAnswered(Struct, frozen=True):
     answer: str
 
 
-DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | QuestionAnswered
+class FirstWordsJudged(Struct, frozen=True):
+    """Result of the action `JudgeFirstWords` with the same `request_id`."""
+
+    request_id: int
+    classification: Classification
+
+
+DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | FirstWordsJudged | QuestionAnswered
 
 
 class DialogueRunner:
@@ -85,8 +101,12 @@ class DialogueRunner:
         self._events = events
         self._supervisor_id = join.supervisor_participant_id
         self._enqueue_signal = enqueue_signal
-        self._dialogue = Dialogue(join.one_moment)
+        self._language = join.language
+        self._room_id = join.room_id
+        self._caller_id = join.caller_participant_id
+        self._dialogue = Dialogue(OpeningLines(join.one_moment, join.identify, join.screening), join.language)
         self._question = ""
+        self._last_said: rooms.QueuedUtterance | None = None
         self._silence_timer_id = 0
         self._timers: list[asyncio.TimerHandle] = []
         self._model_tasks: set[asyncio.Task[None]] = set()
@@ -108,15 +128,26 @@ class DialogueRunner:
             if isinstance(action, StopSpeaking):
                 self._room.interrupt()
 
+    async def finish_speaking(self, notice: str | None, within_s: float) -> None:
+        """Say `notice`, or finish what is being said. Returns after `within_s` at the latest."""
+        self._dialogue.close()
+        if notice is not None:
+            self._room.interrupt()
+            self._last_said = self._room.say(notice, interruptible=False)
+        if self._last_said is not None and within_s > 0:
+            await asyncio.wait((self._last_said.ended,), timeout=within_s)
+
     async def handle(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
         """Pass one input to the dialogue, and perform the actions that it returns."""
         await self._perform(self._actions_for(received))
-        if self._dialogue.state is DialogueState.LISTENING and not isinstance(received, SilenceElapsed):
+        if self._dialogue.listening and not isinstance(received, SilenceElapsed):
             self._silence_timer_id += 1
-            self._schedule(SILENCE_S, SilenceElapsed(self._silence_timer_id))
+            silence_s = PATIENCE_S if self._dialogue.supervisor_asked_for_time else SILENCE_S
+            self._schedule(silence_s, SilenceElapsed(self._silence_timer_id))
 
     def _actions_for(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> list[Action]:
         dialogue, supervisor_id = self._dialogue, self._supervisor_id
+        now = asyncio.get_running_loop().time()
         match received:
             case rooms.ParticipantJoinedRoom(participant) if (
                 participant.id == supervisor_id and participant.audible
@@ -126,24 +157,52 @@ class DialogueRunner:
                 return self._supervisor_connected()
             case rooms.UtteranceHeard(participant_id, text) if participant_id == supervisor_id:
                 # The utterance first: the supervisor said it before they could hear the agent.
-                return [*dialogue.utterance_heard(text), *self._supervisor_connected()]
+                return [*dialogue.utterance_heard(text, now), *self._supervisor_connected()]
+            case rooms.KeyPressed(participant_id, digit) if participant_id == supervisor_id:
+                return dialogue.key_pressed(digit)
             case rooms.VoicemailSuspected(participant_id) if participant_id == supervisor_id:
-                return dialogue.voicemail_suspected()
+                return dialogue.machine_suspected()
+            case rooms.ParticipantJoinedRoom(participant) if self._is_stranger(participant.id):
+                return dialogue.stranger_joined(participant.id)
+            case rooms.ParticipantLeftRoom(participant_id) if self._is_stranger(participant_id):
+                return dialogue.stranger_left(participant_id)
             case rooms.SpeechEnded(_, interrupted):
-                return dialogue.speech_ended(interrupted=interrupted)
+                return dialogue.speech_ended(interrupted=interrupted, now=now)
             case BriefSupervisor():
                 self._question = received.question
-                return dialogue.briefing_received(_briefing(received))
+                return dialogue.briefing_received(_briefing(received, self._accept_by(received)))
             case OneMomentDue():
                 return dialogue.one_moment_due()
             case SilenceElapsed(timer_id) if timer_id == self._silence_timer_id:
                 return dialogue.silence_elapsed()
             case ReplyClassified(request_id, classification):
-                return dialogue.reply_classified(request_id, classification.intent, classification.reason)
+                return dialogue.reply_classified(
+                    request_id,
+                    classification.intent,
+                    classification.reason,
+                    machine_suspected=classification.machine_suspected,
+                )
+            case FirstWordsJudged(request_id, classification):
+                return dialogue.first_words_judged(
+                    request_id,
+                    classification.intent,
+                    machine_suspected=classification.machine_suspected,
+                )
             case QuestionAnswered(request_id, answer):
                 return dialogue.question_answered(request_id, answer)
             case _:
                 return []
+
+    def _accept_by(self, command: BriefSupervisor) -> AcceptBy:
+        """Return how the supervisor may accept; keys need a room that reports them."""
+        wanted = AcceptBy(command.accept_by or AcceptBy.EITHER)
+        if wanted is not AcceptBy.VOICE and not self._room.reports_keys:
+            log.info("keys_not_reported", room=self._room_id, accept_by=wanted.value)
+            return AcceptBy.VOICE
+        return wanted
+
+    def _is_stranger(self, participant_id: str) -> bool:
+        return participant_id not in (self._supervisor_id, self._caller_id)
 
     def _supervisor_connected(self) -> list[Action]:
         was_waiting = self._dialogue.supervisor_waiting
@@ -156,20 +215,24 @@ class DialogueRunner:
         for action in actions:
             match action:
                 case Say(text):
-                    self._room.say(text)
+                    self._last_said = self._room.say(text)
                 case StopSpeaking():
                     self._room.interrupt()
                 case Decide():
                     await self._events.publish_decision(action)
                 case ClassifyReply(reply, request_id):
                     self._start_model_task(self._classify(reply, request_id))
+                case JudgeFirstWords(text, request_id):
+                    self._start_model_task(self._judge_first_words(text, request_id))
                 case AnswerQuestion(question, summary, request_id):
                     self._start_model_task(self._answer(question, summary, request_id))
 
     async def _classify(self, reply: str, request_id: int) -> None:
-        self._enqueue_signal(
-            ReplyClassified(request_id, await self._classifier.classify(self._question, reply))
-        )
+        classification = await self._classifier.classify(self._question, reply, self._language)
+        self._enqueue_signal(ReplyClassified(request_id, classification))
+
+    async def _judge_first_words(self, text: str, request_id: int) -> None:
+        self._enqueue_signal(FirstWordsJudged(request_id, await self._classifier.who_is_there(text)))
 
     async def _answer(self, question: str, summary: str, request_id: int) -> None:
         self._enqueue_signal(QuestionAnswered(request_id, await self._classifier.answer(question, summary)))
@@ -185,7 +248,14 @@ class DialogueRunner:
         self._timers.append(asyncio.get_running_loop().call_later(delay_s, self._enqueue_signal, signal))
 
 
-def _briefing(command: BriefSupervisor) -> Briefing:
+def _briefing(command: BriefSupervisor, accept_by: AcceptBy) -> Briefing:
     return Briefing(
-        command.summary, command.greeting, command.question, command.connecting, command.understood
+        command.summary,
+        command.greeting,
+        command.question,
+        command.connecting,
+        command.understood,
+        command.confirm,
+        command.keys,
+        accept_by,
     )

@@ -36,7 +36,7 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import reply_msg_id
 from ..common.private_numbers import mask
-from .dialogue import Decide
+from .dialogue_actions import Decide
 from .history import HISTORY_EVENTS, ConsultationHistory, from_events
 from .reply.rules import ReplyIntent
 
@@ -128,7 +128,8 @@ class ConsultationEvents:
         event: Event
         match decision.intent:
             case ReplyIntent.READY:
-                event = SupervisorReady()
+                by = "key" if decision.by == "key" else "voice"
+                event = SupervisorReady(by=by, words=decision.words[:MAX_REASON_CHARS])
             case ReplyIntent.DECLINED:
                 event = SupervisorDeclined(reason=mask(decision.reason)[:MAX_REASON_CHARS])
             case _:

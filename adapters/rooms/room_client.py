@@ -102,6 +102,13 @@ class UtteranceHeard(Struct, frozen=True):
     text: str
 
 
+class KeyPressed(Struct, frozen=True):
+    """A participant pressed a key of the phone: 0 to 9, * or #. In order with their utterances."""
+
+    participant_id: str
+    digit: str
+
+
 class VoicemailSuspected(Struct, frozen=True):
     """The cloud's own detector takes this participant for an answering machine."""
 
@@ -137,6 +144,7 @@ RoomEvent = (
     | ParticipantLeftRoom
     | AudioStarted
     | UtteranceHeard
+    | KeyPressed
     | VoicemailSuspected
     | SpeechEnded
     | Disconnected
@@ -160,6 +168,11 @@ class RoomClient(Protocol):
     @property
     def model(self) -> ChatModel | None:
         """The chat model of the cloud's framework, between `join` and `leave`; None if there is none."""
+        ...
+
+    @property
+    def reports_keys(self) -> bool:
+        """Whether pressed keys are reported. Known after `join`."""
         ...
 
     async def join(self) -> RoomSnapshot:

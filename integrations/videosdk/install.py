@@ -35,7 +35,8 @@ def install(
     summary_timeout_s: float = 15.0,
     caller_arrival_timeout_s: float = 15.0,
     brief_by: Literal["briefing", "session"] = "briefing",
-    lines: Mapping[str, Any] | None = None,
+    accept_by: Literal["voice", "either", "key"] = "voice",
+    lines: Mapping[str, Any] | str | None = None,
     bridge_guard_s: float | None = None,
     rescue: Rescue | Mapping[str, Any] | None = None,
 ) -> None:
@@ -51,8 +52,9 @@ def install(
     - `caller_arrival_timeout_s`: how long the caller may take to arrive in the supervisor's room.
     - `brief_by`: "session" does what upstream does: this process briefs the supervisor, with a pipeline made
       anew from the classes of the session's. A `config.briefing_pipeline_factory` is always called here.
-    - `lines`: spoken sentences by their names in `SpokenLines`, for example in another language. The others
-      stay English.
+    - `accept_by`: "voice" does what upstream does. "either" and "key" let the supervisor press 1, 2 or 3.
+    - `lines`: spoken sentences by their names in `SpokenLines`, or the code of a language that ships, such as
+      "de". Others are English.
     - `bridge_guard_s`: how long this AI stays after completion, muted, for a caller who is then left alone.
       None: 5 s. 0: it leaves at completion, as upstream does.
     - `rescue`: what is done for a caller whose agent process died, as `config.rescue` of a request. None: the
@@ -67,7 +69,8 @@ def install(
         "pacing": pacing,
         "on_briefing_timeout": on_briefing_timeout,
         "command_timeout_s": command_timeout_s,
-        "lines": dict(lines or {}),
+        "accept_by": accept_by,
+        "lines": lines if isinstance(lines, str) else dict(lines or {}),
         "summary_timeout_s": summary_timeout_s,
         "caller_arrival_timeout_s": caller_arrival_timeout_s,
         "rescue": rescue,

@@ -109,6 +109,17 @@ async def force_say(cloud: Cloud, request: web.Request) -> web.Response:
     return json_response({"saying": [call.id for call in calls]})
 
 
+async def force_press(cloud: Cloud, request: web.Request) -> web.Response:
+    """Press one key of a person's phone."""
+    digit = request_fields.text(await request_fields.read_json(request), "digit", 1)
+    if digit not in "0123456789*#":
+        raise HttpError(400, "digit must be one of 0123456789*#.")
+    calls = _calls_of(cloud, request.match_info["participant_id"])
+    for call in calls:
+        cloud.keypad.press(call, digit)
+    return json_response({"pressing": [call.id for call in calls]})
+
+
 async def reset(cloud: Cloud, request: web.Request) -> web.Response:
     cloud.reset()
     return json_response({"reset": True})

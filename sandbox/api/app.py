@@ -56,6 +56,7 @@ OPEN_ROUTES: Final[Routes] = [
     ("PUT", "/sandbox/people/{number}", admin.override_person),
     ("POST", "/sandbox/people/{participant_id}/hangup", admin.force_hang_up),
     ("POST", "/sandbox/people/{participant_id}/say", admin.force_say),
+    ("POST", "/sandbox/people/{participant_id}/press", admin.force_press),
     ("POST", "/sandbox/reset", admin.reset),
 ]
 """Endpoints that need no token of the REST API. A join has a token of its own."""

@@ -60,6 +60,23 @@ STILL_THERE: Final = "Are you still there?"
 GREETING_OF_RESCUER: Final = "Hello, this is the front office. Our assistant failed; I am with you now."
 VOICEMAIL: Final = "Hi, you have reached the voicemail of Dana. Please leave a message after the beep."
 VOICEMAIL_SILENCE_S: Final = 30.0
+SCREENING: Final = (
+    "Hi, the person you're calling is using a screening service from Google, and will get a copy of this "
+    "conversation. Go ahead and say your name, and why you're calling."
+)
+FOREIGN_MAILBOX: Final = (
+    "Hier ist die Mailbox von Dana Berger. Ich bin gerade nicht erreichbar. "
+    "Bitte hinterlassen Sie eine Nachricht nach dem Signalton."
+)
+LONG_MAILBOX: Final = (
+    "Hello and thank you for your call to Dana Berger at the Riverside branch office. "
+    + "We are glad to hear from you and we value every call that reaches our team of specialists here. " * 5
+    + "Please leave a message after the beep."
+)
+HOLD_QUEUE: Final = (
+    "All of our agents are busy. Please stay on the line and your call will be answered in order."
+)
+ECHOES: Final = 3
 REFUND_STORY: Final = (
     "Hi, this is Ann. I was charged twice for order 4417.",
     "Both charges were on Monday, forty nine dollars each.",
@@ -140,6 +157,83 @@ async def eager(phone: Phone, person: Person) -> None:
 
 async def silent(phone: Phone, person: Person) -> None:
     """Stay on the line and never speak."""
+
+
+async def presses(phone: Phone, person: Person, key: str) -> None:
+    """Say the greeting, and press `key` each time the agent has asked."""
+    if person.greeting:
+        await phone.say(person.greeting)
+    greeted = False
+    async for event in phone.events(Spoke):
+        assert isinstance(event, Spoke)
+        if not event.speaker.is_agent:
+            if not greeted:
+                greeted = True
+                await phone.say(GREETING_TO_CALLER)
+        elif await _should_answer(phone, person, event):
+            phone.press(key)
+
+
+async def presses_one(phone: Phone, person: Person) -> None:
+    await presses(phone, person, "1")
+
+
+async def presses_two(phone: Phone, person: Person) -> None:
+    await presses(phone, person, "2")
+
+
+async def presses_early(phone: Phone, person: Person) -> None:
+    """Press 1 before the agent has said anything, where it must not count; then decline."""
+    phone.press("1")
+    await presses(phone, person, "2")
+
+
+async def german_with_key(phone: Phone, person: Person) -> None:
+    """Greet in German, ask a question back, and press 1."""
+    await phone.say("Ja, hallo, Müller?")
+    await presses(phone, replace(person, greeting=""), "1")
+
+
+async def screened(phone: Phone, person: Person) -> None:
+    """Let a screening robot ask first; pick up once the agent has said who calls, and accept."""
+    await phone.say(SCREENING)
+    async for event in phone.events(Spoke):
+        if isinstance(event, Spoke) and event.speaker.is_agent and "calle" in event.text.lower():
+            break
+    await phone.wait(1.0)
+    await supervise(phone, replace(person, greeting="Hello, this is Dana."), YES)
+
+
+async def foreign_mailbox(phone: Phone, person: Person) -> None:
+    await phone.say(FOREIGN_MAILBOX)
+    await phone.wait(VOICEMAIL_SILENCE_S)
+    phone.hang_up()
+
+
+async def long_mailbox(phone: Phone, person: Person) -> None:
+    await phone.say(LONG_MAILBOX)
+    await phone.wait(VOICEMAIL_SILENCE_S)
+    phone.hang_up()
+
+
+async def echoes(phone: Phone, person: Person) -> None:
+    """Give the end of each question back, as a speakerphone does; hang up after some of them."""
+    await phone.say(person.greeting)
+    echoed = 0
+    async for event in phone.events(Spoke):
+        if isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?"):
+            await phone.say(" ".join(event.text.split()[-5:]))
+            echoed += 1
+            if echoed == ECHOES:
+                phone.hang_up()
+                return
+
+
+async def held_in_queue(phone: Phone, person: Person) -> None:
+    """Be a hold queue first, then a person who is ready."""
+    await phone.say(HOLD_QUEUE)
+    await phone.wait(5.0)
+    await supervise(phone, replace(person, greeting="Hello, support desk, this is Sam."), YES)
 
 
 async def rescuer(phone: Phone, person: Person) -> None:
@@ -237,6 +331,15 @@ SUPERVISORS: Final = {
     "+14155550112": Person("curious", curious),
     "+14155550113": Person("eager", eager),
     "+14155550114": Person("rescuer", rescuer),
+    "+14155550121": Person("presses_one", presses_one),
+    "+14155550122": Person("presses_two", presses_two),
+    "+14155550123": Person("presses_early", presses_early),
+    "+14155550124": Person("german_with_key", german_with_key),
+    "+14155550125": Person("screened", screened),
+    "+14155550126": Person("foreign_mailbox", foreign_mailbox),
+    "+14155550127": Person("long_mailbox", long_mailbox),
+    "+14155550128": Person("echoes", echoes),
+    "+14155550129": Person("held_in_queue", held_in_queue),
 }
 CALLERS: Final = {
     "+14155550201": Person("patient", patient),

@@ -17,6 +17,7 @@ from .recordings import Recordings
 from .room_events import (
     AudioEnabled,
     Joined,
+    KeyPressed,
     Left,
     ListenChanged,
     SpeechBegan,
@@ -100,6 +101,13 @@ class RoomActivity:
         participant.listening = listening
         self._ledger.record("listen", "api", participant.ledger_ref(participant.room), enabled=listening)
         self._notify(participant.room, ListenChanged(participant), exclude=participant)
+
+    def press_key(self, participant: Participant, digit: str) -> None:
+        """Report a key that a person pressed. No effect outside a room."""
+        if participant.room is None:
+            return
+        self._ledger.record("key", "person", participant.ledger_ref(participant.room), digit=digit)
+        self._notify(participant.room, KeyPressed(participant, digit), exclude=participant)
 
     def _remove(self, room: Room, participant: Participant, reason: str, by: By) -> None:
         participant.speech.stop_all()

@@ -56,6 +56,17 @@ class Spoke:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A person pressed a key of the phone. It is reported in order with speech."""
+
+    participant: Participant
+    digit: str
+
+    def frame(self) -> Frame | None:
+        return {"type": "key", "participantId": self.participant.id, "digit": self.digit}
+
+
+@dataclass(frozen=True, slots=True)
 class ListenChanged:
     participant: Participant
 

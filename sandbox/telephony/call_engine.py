@@ -20,6 +20,7 @@ from ..rooms.room_activity import RoomActivity
 from ..rooms.rooms import Room, Rooms, SipTag
 from .call_status import CallStatus
 from .calls import Call, Calls
+from .keypad import Keypad
 from .phone import Phone
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class CallEngine:
         calls: Calls,
         phonebook: PhoneBook,
         call_status: CallStatus,
+        keypad: Keypad,
     ) -> None:
         self._clock = clock
         self._ledger = ledger
@@ -48,6 +50,7 @@ class CallEngine:
         self._calls = calls
         self._phonebook = phonebook
         self._call_status = call_status
+        self._keypad = keypad
         self._answer_watchers: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def dial(self, call: Call) -> None:
@@ -67,6 +70,10 @@ class CallEngine:
             self._activity.enable_audio(call.participant)
             person = self._phonebook.person_for(call)
             self._start_task(call, person.behaviour(phone, person))
+
+    def press_key(self, call: Call, digit: str) -> None:
+        """Press a key of the phone."""
+        self._keypad.press(call, digit)
 
     def end(self, call: Call) -> None:
         """End a call for the API. Raises HttpError 400 if it has already ended."""

@@ -21,6 +21,8 @@ class CallControl(Protocol):
 
     def hang_up(self, call: Call, by: By) -> None: ...
 
+    def press_key(self, call: Call, digit: str) -> None: ...
+
     def watch_answers(self, call: Call, callback: Callable[[], None]) -> None: ...
 
 
@@ -70,6 +72,10 @@ class Phone:
         if participant is not None and participant.room is not None:
             self._utterance_count += 1
             participant.speech.say(Utterance(f"p{self._utterance_count}", text))
+
+    def press(self, digit: str) -> None:
+        """Press a key. No effect outside a room."""
+        self._call_engine.press_key(self._call, digit)
 
     def hang_up(self) -> None:
         self._call_engine.hang_up(self._call, "person")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from warmxfer.cli.local_stack.stack import PlacedCall
-from warmxfer.cli.scenario_runner import check_result
+from warmxfer.cli.scenario_runner import check_result, told_to_machine
 from warmxfer.cli.scenarios import BY_NAME
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
@@ -83,3 +83,11 @@ def test_checks_of_a_returned_caller(change: dict[str, Any], problem: str | None
 def test_an_unexpected_outcome_is_a_problem() -> None:
     found = check_result(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), RETURNED)
     assert found == ["the outcome is declined, not supervisor_busy"]
+
+
+def test_a_part_of_the_summary_said_to_a_mailbox_is_a_problem() -> None:
+    summary = "Ann was charged twice. She wants one charge refunded."
+    assert told_to_machine(summary, ["Hi, I'm the AI assistant.", ""]) == []
+    assert told_to_machine(summary, ["Ann was charged twice."]) == [
+        "a mailbox was told 'Ann was charged twice.'"
+    ]

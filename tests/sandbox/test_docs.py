@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from warmxfer.sandbox.api.app import ADMIN_PREFIX, OPEN_ROUTES
-from warmxfer.sandbox.faults import HTTP_KINDS, JOIN_KINDS, LLM_KINDS, SWITCH_KINDS, WEBHOOK_KINDS
+from warmxfer.sandbox.faults import HTTP_KINDS, JOIN_KINDS, KEY_KINDS, LLM_KINDS, SWITCH_KINDS, WEBHOOK_KINDS
 from warmxfer.sandbox.people.personas import CALLERS, SUPERVISORS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
@@ -25,7 +25,7 @@ def test_the_page_states_the_ringing_time_of_each_person() -> None:
 def test_the_page_lists_every_fault() -> None:
     faults = PAGE.partition("## Faults")[2]
     named = set(re.findall(r"`(\w+)`", faults))
-    assert named >= HTTP_KINDS | LLM_KINDS | WEBHOOK_KINDS | SWITCH_KINDS | JOIN_KINDS
+    assert named >= HTTP_KINDS | LLM_KINDS | WEBHOOK_KINDS | SWITCH_KINDS | JOIN_KINDS | KEY_KINDS
 
 
 def test_the_page_lists_the_whole_admin_api() -> None:

@@ -56,7 +56,7 @@ SAMPLES: dict[Any, Any] = {
     dict[str, Any]: {"data": {"callId": "call-1", "timelog": []}},
     str: 'words, \N{SNOWMAN} and "quotes"',
     int: 60,
-    float: 30.5,
+    float: 5.5,
     bool: True,
     Any: {"any": [1, None]},
 }

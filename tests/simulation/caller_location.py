@@ -6,8 +6,11 @@ an AI only while the process of that AI is down.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
 
 from tests.testkit.invariants import (
     Effects,
@@ -21,11 +24,15 @@ from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.schemas import NoticeKind, Outcome, SpokenLines, TransferRefused
 
 from .cloud import Call
+from .plan import UNWILLING
 
 if TYPE_CHECKING:
     from .world import World
 
 CONNECTING = SpokenLines().connecting
+FIXED_LINES = frozenset(each for each in asdict(SpokenLines()).values() if isinstance(each, str))
+"""Lines that tell nothing of the call."""
+
 LAST_UTTERANCE_S = 0.1
 """How long after the caller's arrival an agent may end an utterance that it began before."""
 
@@ -137,6 +144,27 @@ def no_briefing_for_the_caller(world: World, history: TransferHistory) -> Iterat
         begun_before = any(at <= utterance.at < at + LAST_UTTERANCE_S for at in arrivals)
         if briefing and caller_id in utterance.heard_by and not begun_before:
             yield f"I5: the caller heard a part of the briefing: {utterance.words}"
+
+
+def only_a_willing_line_gets_the_caller(world: World, history: TransferHistory) -> Iterator[str]:
+    """I33: no caller is moved to a line that never accepts, unless the request wants it at the time-out."""
+    plan = world.plans[history.id]
+    if plan.supervisor not in UNWILLING or plan.config["on_briefing_timeout"] == "proceed":
+        return
+    if any((each.what, each.transfer_id) == ("moved", history.id) for each in world.cloud.ledger):
+        yield f"I33: the caller was moved to a line that never accepts: {plan.supervisor}"
+
+
+def nothing_private_without_a_person(world: World, history: TransferHistory) -> Iterator[str]:
+    """I34: a mailbox, a screening robot and a queue hear fixed lines only."""
+    plan = world.plans[history.id]
+    if plan.supervisor not in ("voicemail", "screened", "queued"):
+        return
+    person_since = world.people.persons_since.get(history.id, math.inf)
+    for utterance in world.cloud.utterances:
+        private = utterance.participant_id == f"wxa-{history.id}" and utterance.words not in FIXED_LINES
+        if private and utterance.at < person_since:
+            yield f"I34: told to a {plan.supervisor} line: {utterance.words}"
 
 
 def with_supervisor(history: TransferHistory) -> bool:

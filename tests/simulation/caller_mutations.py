@@ -121,11 +121,28 @@ def repeat_summary_to_both(patch: Patch) -> None:
     """Repeat the summary after the decision, when the caller may already be in the room."""
     real = dialogue.Dialogue._decide
 
-    def decide(self: dialogue.Dialogue, intent: Any, reason: str) -> list[dialogue.Action]:
+    def decide(self: dialogue.Dialogue, decision: dialogue.Decide) -> list[dialogue.Action]:
         summary = self._briefing.summary if self._briefing else ""
-        return [*real(self, intent, reason), dialogue.Say(summary)]
+        return [*real(self, decision), dialogue.Say(summary)]
 
     patch.setattr(dialogue.Dialogue, "_decide", decide)
+
+
+def take_the_echo_for_a_yes(patch: Patch) -> None:
+    """Take our own question, given back by a speakerphone, for a reply, and any reply for a yes."""
+
+    def decide(self: dialogue.Dialogue, *_: Any, **__: Any) -> list[dialogue.Action]:
+        return self._decide(dialogue.Decide(dialogue.ReplyIntent.READY))
+
+    patch.setattr(dialogue, "is_echo", lambda *_: False)
+    patch.setattr(dialogue, "without_echo", lambda text, _: text)
+    patch.setattr(dialogue.Dialogue, "reply_classified", decide)
+
+
+def brief_whatever_answers(patch: Patch) -> None:
+    """Take the first words of every line for those of a person."""
+    patch.setattr(dialogue, "is_machine", lambda text: False)
+    patch.setattr(dialogue.Dialogue, "_judge_first_words", lambda self, text: self._found_person())
 
 
 def close_room_at_complete(patch: Patch) -> None:

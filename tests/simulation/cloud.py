@@ -201,6 +201,13 @@ class Cloud:
         for call in hearers:
             self.on_said(call, words)
 
+    def press(self, room_id: str, participant_id: str, digit: str) -> None:
+        """Report a key that a person pressed to the agents, in order with speech."""
+        room = self.rooms[room_id]
+        if participant_id in room.participants:
+            self._world.trace.add(room_id, f"{participant_id} presses {digit}")
+            self._announce(room, "key", participant_id, digit)
+
     def _announce(self, room: Room, what: str, participant_id: str, words: str) -> None:
         for participant in list(room.participants.values()):
             if participant.on_event is not None and participant.participant_id != participant_id:

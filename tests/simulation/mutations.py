@@ -244,5 +244,7 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (assume_recorded, "I28"),
     (callers.forget_a_lost_session, "I29"),
     (callers.rescue_every_time, "I30"),
+    (callers.take_the_echo_for_a_yes, "I33"),
+    (callers.brief_whatever_answers, "I34"),
 )
 """I19 is broken together with L3: a transfer that never ends lives too long. I21 is the same as L1."""

@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from warmxfer.actors.briefing import actor as briefing_actor
+from warmxfer.actors.briefing.reply.rules import prepare
 from warmxfer.actors.common import capacity
 from warmxfer.actors.gateway import actor as gateway_actor
 from warmxfer.actors.summarizer import actor as summarizer_actor
@@ -95,6 +96,7 @@ def patched() -> Iterator[Patches]:
         gateway_actor.WebhookHealth: lambda: PATCHES._world.webhooks.open_health(),
         summarizer_actor.open_model: lambda settings: PATCHES._world.open_model(),
     }
+    prepare()  # a thread would wake the loop at a time of its own
     undo: list[tuple[ModuleType, str, object]] = []
     clock_defaults = BrokerClock.__init__.__defaults__
     for module in _modules():

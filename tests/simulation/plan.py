@@ -18,6 +18,15 @@ Supervisor = Literal[
     "hangs_up_ringing",
     "hangs_up_briefing",
     "hangs_up_after_yes",
+    "presses_one",
+    "presses_two",
+    "presses_early",
+    "key_doubled",
+    "key_late",
+    "key_lost",
+    "screened",
+    "queued",
+    "speakerphone",
 ]
 SUPERVISORS: dict[Supervisor, float] = {
     "ready": 10,
@@ -31,7 +40,20 @@ SUPERVISORS: dict[Supervisor, float] = {
     "hangs_up_ringing": 1,
     "hangs_up_briefing": 1.5,
     "hangs_up_after_yes": 1.5,
+    "presses_one": 1,
+    "presses_two": 0.5,
+    "presses_early": 0.5,
+    "key_doubled": 0.5,
+    "key_late": 0.5,
+    "key_lost": 0.5,
+    "screened": 0.5,
+    "queued": 0.5,
+    "speakerphone": 0.5,
 }
+UNWILLING: frozenset[Supervisor] = frozenset(
+    {"declines", "voicemail", "silent", "presses_two", "presses_early", "speakerphone"}
+)
+"""Lines that never accept."""
 SUPERVISOR_NUMBER = "+14155550110"
 RESCUER_NUMBER = "+14155550114"
 OUR_NUMBER = "+14155550199"

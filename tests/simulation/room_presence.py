@@ -38,6 +38,7 @@ class SimRoomClient:
     """One connection to one room."""
 
     model = None
+    reports_keys = True
 
     def __init__(self, world: World, options: JoinOptions) -> None:
         self._world = world
@@ -144,6 +145,8 @@ class SimRoomClient:
                 event = rooms.AudioStarted(participant_id)
             case "said":
                 event = rooms.UtteranceHeard(participant_id, words)
+            case "key":
+                event = rooms.KeyPressed(participant_id, words)
             case _:
                 event = rooms.Disconnected(DisconnectReason(words))
         self._clear_at = max(self._clear_at, self._world.loop.time() + EVENT_DELAY_S)

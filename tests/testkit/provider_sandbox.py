@@ -60,6 +60,10 @@ class Cloud:
         """Make a person speak."""
         await self._post(f"/sandbox/people/{participant_id}/say", {"text": text})
 
+    async def press(self, participant_id: str, digit: str) -> None:
+        """Make a person press a key."""
+        await self._post(f"/sandbox/people/{participant_id}/press", {"digit": digit})
+
     async def hang_up(self, participant_id: str) -> None:
         await self._post(f"/sandbox/people/{participant_id}/hangup", {})
 

@@ -57,6 +57,17 @@ class Participant:
         self.handlers.append(handler)
 
 
+class PubSub:
+    """Replaces the library's pubsub: one callback for each topic."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Any] = {}
+
+    async def subscribe(self, config: Any) -> list[Any]:
+        self.callbacks[config.get("topic")] = config.get("cb")
+        return []
+
+
 class Meeting:
     """Replaces the RTC library's meeting. Its events run in the context of its session."""
 
@@ -69,6 +80,12 @@ class Meeting:
         self.context = contextvars.copy_context()
         """The context of its session."""
         self._handlers: list[Any] = []
+        self.pubsub = PubSub()
+
+    def press(self, id: str, digit: Any, payload: Any = None) -> None:
+        """Let a participant press a key. `payload` replaces the payload of the message."""
+        message = {"topic": "DTMF_EVENT", "senderId": id, "payload": payload or {"number": digit}}
+        self.context.run(self.pubsub.callbacks["DTMF_EVENT"], message)
 
     def add_event_listener(self, handler: Any) -> None:
         self._handlers.append(handler)

@@ -16,7 +16,7 @@ from videosdk.agents.warm_transfer import (
     WarmTransferResult,
 )
 
-from tests.actors.briefing.conftest import QUESTION, ConsultationDriver
+from tests.actors.briefing.conftest import GREETING, QUESTION, ConsultationDriver
 from warmxfer.actors.briefing import brief_here
 from warmxfer.adapters.rooms import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
 from warmxfer.bus import Bus, BusSettings, subjects
@@ -136,10 +136,13 @@ async def test_a_lost_connection_is_restored_and_the_briefing_repeated(
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await driver.brief()
+        await consultation.stt.transcribe("Hello?")
         await until(lambda: consultation.tts.has_said(QUESTION))
         lost = consultation.meeting
         consultation.tts.said.clear()
         lost._emit("on_error", "Internal socket Error")
+        await until(lambda: consultation.tts.has_said(GREETING))
+        await consultation.stt.transcribe("Hello?")
         await until(lambda: consultation.tts.has_said(QUESTION))
         assert lost.left
         assert consultation.meeting is not lost

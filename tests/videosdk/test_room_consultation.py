@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
@@ -23,6 +23,7 @@ from warmxfer.schemas import (
     FailureKind,
     ParticipantJoined,
     ParticipantLeft,
+    SpokenLines,
     SupervisorDeclined,
     SupervisorReady,
     VoicemailDetected,
@@ -32,6 +33,7 @@ from warmxfer.schemas import (
 from .offline import Meeting, OfflineTTS, ScriptedLLM
 from .room_fixture import TOKEN, Consultation, offline, until
 
+AcceptBy = Literal["voice", "either", "key"]
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 ASKED_AGAIN = 2
 
@@ -56,13 +58,15 @@ class BriefingRun:
     driver: ConsultationDriver
     consultation: Consultation
 
-    async def begin(self) -> None:
-        """Let the supervisor join, and send the command to brief."""
+    async def begin(self, first_words: str = "Hello?", accept_by: AcceptBy = "voice") -> None:
+        """Let the supervisor join and say the first words, and send the command to brief."""
         await self.driver.join()
         await self.driver.wait_for(ConsultationJoined)
         self.consultation.meeting.joins(self.driver.supervisor, "Agent Smith")
         await self.driver.wait_for(AudioStreamEnabled, participant_id=self.driver.supervisor)
-        await self.driver.brief()
+        if first_words:
+            await self.consultation.stt.transcribe(first_words)
+        await self.driver.brief(accept_by=accept_by)
 
     async def wait_for_question(self, count: int = 1) -> None:
         await until(
@@ -135,6 +139,23 @@ async def test_a_ready_supervisor_is_briefed_asked_and_connected(briefing: Brief
     assert [_squeezed(line) for line in briefing.said] == [_squeezed(line) for line in spoken]
 
 
+@pytest.mark.parametrize(
+    ("key", "decision"),
+    [("1", SupervisorReady(by="key", words="1")), ("2", SupervisorDeclined(reason="pressed 2"))],
+)
+async def test_a_key_of_the_supervisor_decides_and_no_other_participants(
+    briefing: BriefingRun, key: str, decision: Event
+) -> None:
+    await briefing.begin(accept_by="key")
+    await briefing.wait_for_question()
+    briefing.consultation.meeting.joins("stranger")
+    briefing.consultation.meeting.press("stranger", "1")
+    briefing.consultation.meeting.leaves("stranger")
+    briefing.consultation.meeting.press(briefing.driver.supervisor, key)
+    await briefing.driver.wait_for(type(decision))
+    assert decisions(await briefing.end()) == [decision]
+
+
 async def test_h3_a_yes_during_the_narration_does_not_count(briefing: BriefingRun) -> None:
     briefing.consultation.tts.speech_s = 0.6
     briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
@@ -146,7 +167,7 @@ async def test_h3_a_yes_during_the_narration_does_not_count(briefing: BriefingRu
     assert decisions(await briefing.driver.events()) == []
     await briefing.consultation.stt.transcribe("Yes.")
     await briefing.driver.wait_for(SupervisorReady)
-    assert decisions(await briefing.end()) == [SupervisorReady()]
+    assert decisions(await briefing.end()) == [SupervisorReady(by="voice", words="Yes.")]
 
 
 async def test_the_pipelines_llm_classifies_what_the_rules_cannot(briefing: BriefingRun) -> None:
@@ -168,7 +189,7 @@ async def test_a_tool_call_against_the_supervisors_words_does_not_count(briefing
     await briefing.begin()
     await briefing.wait_for_question()
     await asyncio.sleep(0.1)
-    await briefing.consultation.stt.transcribe("Yes, hold on, the pasta is on the stove.")
+    await briefing.consultation.stt.transcribe("If the pasta allows it, yes.")
     await briefing.wait_for_question(ASKED_AGAIN)
     assert decisions(await briefing.end()) == []
 
@@ -186,19 +207,21 @@ async def test_a_supervisor_who_says_yes_in_their_own_language_gets_the_caller(
     await asyncio.sleep(0.1)
     await briefing.consultation.stt.transcribe(said)
     await briefing.driver.wait_for(SupervisorReady)
-    assert decisions(await briefing.end()) == [SupervisorReady()]
+    assert decisions(await briefing.end()) == [SupervisorReady(by="voice", words=said)]
 
 
-async def test_h20_the_frameworks_detector_ends_a_briefing_of_a_voicemail(
+async def test_h20_a_line_that_the_frameworks_detector_suspects_is_asked_and_ends_if_silent(
     briefing: BriefingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.SILENCE_S", 0.3)
     briefing.consultation.llm = ScriptedClassifier(says="yes")
     briefing.consultation.tts.speech_s = 0.5
-    await briefing.begin()
+    await briefing.begin(first_words="")
     await briefing.consultation.stt.transcribe("Grüezi, hier ist der Anschluss von Familie Meier.")
     await briefing.driver.wait_for(VoicemailDetected)
     assert decisions(await briefing.end()) == [VoicemailDetected()]
+    assert briefing.consultation.tts.has_said(SpokenLines().identify)
     assert not briefing.consultation.tts.has_said(QUESTION)
 
 
@@ -231,13 +254,15 @@ async def test_a_lost_connection_is_restored_and_the_briefing_repeated(briefing:
     lost = briefing.consultation.meeting
     briefing.consultation.make_meeting = lambda config: _with_supervisor(briefing.driver.supervisor, config)
     lost._emit("on_error", "Internal socket Error")
+    await until(lambda: briefing.said.count(GREETING) == ASKED_AGAIN)
+    await briefing.consultation.stt.transcribe("Hello?")
     await briefing.wait_for_question(ASKED_AGAIN)
     assert lost.left
     assert briefing.consultation.meeting is not lost
     await asyncio.sleep(0.1)
     await briefing.consultation.stt.transcribe("Yes, put them through.")
     await briefing.driver.wait_for(SupervisorReady)
-    assert decisions(await briefing.end()) == [SupervisorReady()]
+    assert decisions(await briefing.end()) == [SupervisorReady(by="voice", words="Yes, put them through.")]
 
 
 async def test_h21_a_component_that_hangs_on_close_does_not_delay_the_end(

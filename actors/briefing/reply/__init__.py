@@ -1,7 +1,8 @@
-"""Classification of the supervisor's reply.
+"""What the supervisor's reply means, and who is on the line.
 
-classifier.py    a chat model with tools, checked by the rules; the rules alone if there is no model
-rules.py         the built-in classifier, for English
-no_patterns.py   regular expressions for a no, a voicemail greeting, a question
-yes_patterns.py  regular expressions for a yes
+classifier.py  the one path: a chat model with tools beside the rules; the rules alone if there is no model
+rules.py       the built-in rules
+phrases.py     texts as words; the words of a yes
+languages/     the phrases of each language
+echo.py        our own words, given back by a speakerphone
 """

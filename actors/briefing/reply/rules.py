@@ -1,222 +1,341 @@
-"""Built-in classifier of the reply to "are you ready to take the call?". Pure, for English.
+"""The built-in rules: what a reply to "are you ready to take the call?" means, and who is on the line. Pure.
 
 Invariants:
 
-- Prefer UNCLEAR to READY. UNCLEAR costs one more question. A false READY connects the caller to a supervisor
+- Prefer asking again. An unclear reply costs one more question. A false yes moves the caller to a supervisor
   who is not there.
-- A reply is a yes only if it contains nothing but a yes.
-- A refusal wins over a yes before it: "yes, but not now".
-- A request to wait turns a yes into UNCLEAR: "yeah, hold on".
-- Words about tools, prompts or instructions are never a yes.
-
-The model-based classifier uses two of these rules for replies in any language: `unambiguous` and
-`could_be_yes`.
+- A reply is a yes only if it is nothing but a yes, in one language. A word of no list makes it unclear.
+- Patterns of a no decide only in their own language: a bare "No." is a yes in Polish. A plain "no" that
+  several languages share needs the language of the setting, or of the model.
+- Only a machine's own words are a machine. Everything else is asked.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-import unicodedata
+from collections.abc import Collection, Iterable
 from enum import StrEnum
-from typing import Final, Literal
+from functools import cache
+from typing import Final
 
-from . import no_patterns, yes_patterns
+from msgspec import Struct
 
-MAX_READY_WORDS: Final = 25
-LONG_GREETING_WORDS: Final = 15
-"""Minimum length of a first utterance for which weaker signs of voicemail count.
+from warmxfer.schemas import TRANSLATED, SpokenLines
 
-People answer the phone with fewer words.
-"""
+from . import phrases
+from .languages import ELSEWHERE_YES, LANGUAGES, Language
+from .languages.english import ENGLISH
+
+DEFAULT_LANGUAGE: Final = "en"
+"""The language of a bare "no" if neither a setting nor a model names one."""
+
+_KANA = re.compile("[\u3040-\u30ff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+
+_BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|लेकिन|पर)(?!\S)")
+"""Words after which a yes may follow a no."""
+
+_LEADS_TO_VERB: Final = frozenset(("to", "not", "don't", "can't", "won't"))
+"""Words after which a phrase of a yes is none: "not able to do it"."""
+
+_POLITE_END = re.compile(
+    r"(?:ok(?:ay)?|all ?right|fine|good|great|gut|prima|super|vale|bien|bueno|bon|d'accord|bene|va bene|goed|"
+    r"dobrze|dobra|ta bom|certo|theek hai|thik hai|ठीक है)(?: \|)? (?:thanks|thank you|"
+    r"thank you very much|cheers|danke|vielen dank|gracias|"
+    r"muchas gracias|merci|obrigad[oa]|grazie|bedankt|dank je|"
+    r"dziekuje|dzieki|धन्यवाद|shukriya)"
+)
+"""Words that end a talk as well as they begin one: "okay, thanks"."""
+
+ASKING_LINES: Final = ("question", "confirm", "keys", "identify")
+"""Fixed lines that a supervisor answers."""
+
+MACHINE_SIGNS: Final = 3
+"""Signs of a machine, one of them a machine's own, that make one without a question. A beep is two."""
+
+MAX_NAME_WORDS: Final = 4
+MAX_NAME_CHARS: Final = 15
+"""Words beside a greeting, and characters of each. More of them are asked who it is."""
+
+_GREETING = phrases.pattern(
+    r"""
+    hello; hi; hey; good (?:morning|afternoon|evening|day); hallo; guten (?:tag|morgen|abend); moin; servus;
+    grüß gott; grüezi; hola; buenas(?: (?:tardes|noches))?; buenos días; aló; bueno; bonjour; bonsoir; allô;
+    olá; alô; bom dia; boa (?:tarde|noite); pronto; buongiorno; buonasera; salve;
+    goede(?:morgen|middag|avond|dag); dzień dobry; dobry wieczór; halo; słucham;
+    नमस्ते; नमस्कार; हैलो; हेलो; namaste; namaskar; もしもし; 喂; 你好; 您好
+    """
+)
+"""What a person says who picks up."""
+
+_NEGATION = re.compile(
+    r"(?<!\S)(?:not|\S+n't|cannot|no|nicht|keine?n?|nie|niet|geen|ne|pas|non|nao|nahi|nahin|नहीं|नही)(?!\S)|[不没別别]|ない|ません"
+)
+"""Words that say no in a question, which asks for something by them."""
+
+_ASKING_END = re.compile(r"(?:[吗呢か]|(?<!\S)(?:kya|क्या))$")
+"""The end of a question that speech recognition gives without its mark."""
 
 
 class ReplyIntent(StrEnum):
-    """What a reply means."""
+    """What a reply means, and who is on the line."""
 
     READY = "ready"
     DECLINED = "declined"
     VOICEMAIL = "voicemail"
     QUESTION = "question"
+    WAIT = "wait"
     UNCLEAR = "unclear"
+    # the first words of the call
+    PERSON = "person"
+    CALL_SCREENING = "call_screening"
+    HOLD = "hold"
 
 
-def classify(text: str, *, first: bool = False) -> ReplyIntent:
-    """Return what `text` means as a reply to "are you ready to take the call?".
+class Finding(Struct, frozen=True):
+    """What the rules find. `certain`: for a model's yes or for its word who is on the line, it cannot be
+    otherwise. An unclear reply that is not certain may be a yes in words that the rules do not know."""
 
-    `first` says that it is the first utterance of the call, where a voicemail greeting would be.
+    intent: ReplyIntent
+    certain: bool = False
+    machine_suspected: bool = False
+    """Whether an unclear first utterance has signs of a machine."""
+
+
+def classify(text: str, language: str | None = None) -> Finding:
+    """Return what `text` means as a reply to the question. `language`: its ISO 639-1 code, if known."""
+    cleaned = phrases.clean(text)
+    if is_yes(text):
+        return Finding(ReplyIntent.READY, certain=True)
+    if is_machine(text):
+        return Finding(ReplyIntent.VOICEMAIL, certain=True)
+    known = _known(language, cleaned)
+    always = known if language is None else (ENGLISH, *known)
+    waits = _has("wait", cleaned, always)
+    refused = _refuses(cleaned, text, known, language)
+    if _machine_signs(cleaned) > 1:
+        return Finding(ReplyIntent.UNCLEAR, certain=True)
+    if waits:
+        return Finding(ReplyIntent.WAIT, certain=True)
+    if refused is not None:
+        return Finding(refused, certain=True)
+    if _has("elsewhere", cleaned, always):
+        return Finding(ReplyIntent.UNCLEAR, certain=True)
+    if _asks(cleaned, always) or (phrases.asks(text) and len(cleaned.split()) > 1 and not _greets(cleaned)):
+        return Finding(ReplyIntent.QUESTION, certain=True)
+    if phrases.asks(text):
+        return Finding(ReplyIntent.UNCLEAR, certain=True)  # "hello?" and "pardon?" ask for the question
+    return Finding(ReplyIntent.UNCLEAR, certain=not cleaned)
+
+
+def is_yes(text: str) -> bool:
+    """Return whether `text` is a plain yes in any language, and nothing else."""
+    cleaned, asked = phrases.clean(text), phrases.asks(text)
+    if _POLITE_END.fullmatch(cleaned) or _is_end_of_our_question(cleaned):
+        return False
+    if any(each.vocabulary.covers(cleaned, asked=asked) for each in _ALL):
+        return True
+    return not asked and cleaned.replace(f" {phrases.BOUNDARY} ", " ") in _elsewhere_yes()
+
+
+def refuses_plainly(text: str, language: str | None = None) -> bool:
+    """Return whether `text` is a refusal in words that are one by themselves, so that it counts at any time.
+
+    A bare "no" is none: said during the briefing, it may answer something else.
     """
-    reply = _normalize(text)
-    intent = _unambiguous(reply, first=first)
-    if intent is not None:
-        return intent
-    if _is_refusal(reply):
-        return ReplyIntent.UNCLEAR  # a refusal with a yes after it
-    if _is_english_no(reply):
-        return ReplyIntent.DECLINED
-    if _is_question(reply):
-        return ReplyIntent.QUESTION
-    return ReplyIntent.READY if _is_yes(reply) else ReplyIntent.UNCLEAR
+    cleaned = phrases.clean(text)
+    known = _known(language, cleaned)
+    found = any(each.has("refusal", each.without("no_refusal", cleaned)) for each in known)
+    return found and classify(text, language).intent is ReplyIntent.DECLINED
 
 
-def unambiguous(
-    text: str, *, first: bool = False
-) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
-    """Return DECLINED or VOICEMAIL if `text` is one beyond doubt, so that no model is asked; else None."""
-    return _unambiguous(_normalize(text), first=first)
+def is_machine(text: str) -> bool:
+    """Return whether only a machine says `text`.
 
-
-def could_be_yes(text: str) -> bool:
-    """Return whether a model may classify `text`, in any language, as a yes.
-
-    Returns False if `text` contains an English no, an English question or an English request to wait. Returns
-    False also for a voicemail greeting, words about tools, and a `text` that is no reply at all.
+    A question, or an offer to take a message, is a person's as well: the line is asked.
     """
-    return _could_be_yes(_normalize(text))
+    cleaned = phrases.clean(text)
+    if not _has("machine", cleaned, _ALL) or phrases.asks(text):
+        return False
+    if any(_has(sign, cleaned, _ALL) for sign in ("screening", "person", "offer")):
+        return False
+    sure = _has("beep", cleaned, _ALL) or _has("reached", cleaned, _ALL)
+    return _count_signs(cleaned, "machine", "maybe_machine") >= MACHINE_SIGNS - sure
 
 
-def _unambiguous(reply: str, *, first: bool) -> Literal[ReplyIntent.DECLINED, ReplyIntent.VOICEMAIL] | None:
-    if _is_voicemail(reply, first=first):
-        return ReplyIntent.VOICEMAIL
-    return ReplyIntent.DECLINED if _is_refusal(reply) and not _yes_after_no(reply) else None
+def who_is_there(text: str) -> Finding:
+    """Return who says `text` as the first words of a call: person, machine, screening robot or queue."""
+    cleaned = phrases.clean(text)
+    if _has("screening", cleaned, _ALL):
+        return Finding(ReplyIntent.CALL_SCREENING, certain=True)
+    person = _has("person", cleaned, _ALL)
+    if is_machine(text):
+        return Finding(ReplyIntent.VOICEMAIL, certain=True)
+    if _has("machine", cleaned, _ALL):
+        return Finding(ReplyIntent.UNCLEAR, certain=True, machine_suspected=True)
+    if _has("hold", cleaned, _ALL) and not person:
+        return Finding(ReplyIntent.HOLD, certain=True)
+    signs = _machine_signs(cleaned)
+    if person or is_yes(text) or _greets(cleaned):
+        return Finding(ReplyIntent.PERSON, certain=True)
+    if signs or not cleaned:
+        return Finding(ReplyIntent.UNCLEAR, certain=signs > 1, machine_suspected=signs > 0)
+    return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
 
 
-def _could_be_yes(reply: str) -> bool:
-    plain = _without_false_noes(reply)
-    return not (
-        _is_voicemail(reply, first=False)
-        or _is_refusal(reply)
-        or _is_english_no(reply)
-        or no_patterns.WAIT_REQUEST.search(plain)
-        or no_patterns.PROMPT_INJECTION.search(plain)
-        or _is_english_question(plain)
-        or all(no_patterns.NO_ANSWER.match(clause) for clause in _clauses(reply))
+@cache
+def prepare() -> None:
+    """Build the patterns of all languages, which takes some tenths of a second. Idempotent."""
+    for each in _ALL:
+        each.prepare()
+    classify("")
+
+
+async def prepare_in_thread() -> None:
+    """Call `prepare` in a thread, unless it was called: it would stall the loop of a voice agent."""
+    if not prepare.cache_info().currsize:
+        await asyncio.to_thread(prepare)
+
+
+def _known(language: str | None, cleaned: str) -> Collection[Language]:
+    """Return the languages whose signs count: the one that is known, or those that the words are in."""
+    if language is None:
+        return _languages_of(cleaned)
+    found = LANGUAGES.get(language.split("-")[0].lower())
+    return () if found is None else (found,)
+
+
+def _languages_of(cleaned: str) -> Collection[Language]:
+    """Return the languages that know the most words of the text; all of them if none knows one."""
+    if _KANA.search(cleaned):
+        return (LANGUAGES["ja"],)
+    if _HAN.search(cleaned):
+        return (LANGUAGES["zh"], LANGUAGES["ja"])
+    words = [word for word in cleaned.split() if word != phrases.BOUNDARY]
+    known = {each: sum(word in each.words for word in words) for each in _ALL if each.spaced}
+    most = max(known.values())
+    return tuple(each for each, count in known.items() if count == most) if most else _ALL
+
+
+def _refuses(
+    cleaned: str, text: str, known: Collection[Language], language: str | None
+) -> ReplyIntent | None:
+    """Return DECLINED for a refusal, UNCLEAR for one with a yes after it, None if there is none."""
+    clauses = [clause.strip() for clause in _BUT.sub(phrases.BOUNDARY, cleaned).split(phrases.BOUNDARY)]
+    asked = phrases.asks(text) or _ASKING_END.search(cleaned) is not None
+    for each in known:
+        plain = each.without("no_refusal", cleaned)
+        bare = language is not None or each.code == DEFAULT_LANGUAGE or not _is_shared_no(cleaned)
+        told = _without_asked_negation(plain) if asked else plain
+        if each.has("refusal", told) or (bare and each.is_no(plain.replace(f" {phrases.BOUNDARY}", ""))):
+            taken_back = _yes_after_no(clauses, each) or _ends_with_yes(plain, each)
+            return ReplyIntent.UNCLEAR if taken_back else ReplyIntent.DECLINED
+        if each.is_no(clauses[0]) or (each.is_no(clauses[-1]) and not asked):
+            return ReplyIntent.UNCLEAR
+    return None
+
+
+def _without_asked_negation(plain: str) -> str:
+    """Return the text without its last clause if that asks with a no, as "can't Dana do that?"."""
+    before, _, last = plain.rpartition(phrases.BOUNDARY)
+    return before if _NEGATION.search(last) else plain
+
+
+def _ends_with_yes(plain: str, language: Language) -> bool:
+    """Return whether a yes of at least two words follows the refusal: "I can't say no, put her on"."""
+    spans = language.spans("refusal", plain) if language.spaced else []
+    if not spans:
+        return False
+    words = plain.split()
+    first = len(plain[: spans[-1][1]].split())
+    return any(
+        words[start - 1] not in _LEADS_TO_VERB and is_yes(" ".join(words[start:]))
+        for start in range(first, len(words) - 1)
     )
 
 
-def _normalize(text: str) -> str:
-    reply = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'").replace("\u061f", "?")
-    return " ".join(no_patterns.NOISE.sub(" ", reply).split())
+def _is_shared_no(cleaned: str) -> bool:
+    """Return whether the no is a word of several languages, one of which says yes by it."""
+    return set(cleaned.split()) <= {"no", "ne", "non", phrases.BOUNDARY}
 
 
-def _without_false_noes(reply: str) -> str:
-    return no_patterns.FALSE_NO.sub(" ", no_patterns.ASIDE_NO.sub(" ", reply)).strip()
+def _yes_after_no(clauses: list[str], language: Language) -> bool:
+    refusals = [
+        index
+        for index, clause in enumerate(clauses)
+        if language.is_no(clause) or language.has("refusal", language.without("no_refusal", clause))
+    ]
+    after = clauses[refusals[-1] + 1 :] if refusals else []
+    return any(clause and is_yes(clause) for clause in after)
 
 
-def _is_voicemail(reply: str, *, first: bool) -> bool:
-    if no_patterns.VOICEMAIL.search(reply):
-        # A person says only "I'm not available". A voicemail greeting also says beep or message.
-        return (
-            not no_patterns.UNAVAILABLE_SELF.search(reply) or no_patterns.RECORDING.search(reply) is not None
+def _asks(cleaned: str, known: Collection[Language]) -> bool:
+    clauses = cleaned.split(f" {phrases.BOUNDARY} ")
+    return any(each.starts_with("question", clause) for each in known for clause in clauses)
+
+
+def _has(sign: str, cleaned: str, languages: Iterable[Language]) -> bool:
+    return any(each.has(sign, cleaned) for each in languages)
+
+
+def _machine_signs(cleaned: str) -> int:
+    return _count_signs(cleaned, "maybe_machine")
+
+
+def _count_signs(cleaned: str, *signs: str) -> int:
+    """Return in how many places the text has one of `signs`. A place inside another one does not count."""
+    count = 0
+    for spaced in (True, False):
+        places = {
+            span
+            for sign in signs
+            for each in (_languages_of(cleaned) if sign == "maybe_machine" else _ALL)
+            if each.spaced == spaced
+            for span in each.spans(sign, cleaned)
+        }
+        count += sum(
+            not any(other != place and other[0] <= place[0] and place[1] <= other[1] for other in places)
+            for place in places
         )
-    if no_patterns.HUMAN.search(reply):
-        return False
-    if no_patterns.REACHED.search(reply):
-        return True
+    return count
+
+
+def _is_end_of_our_question(cleaned: str) -> bool:
+    """Return whether `cleaned` is the end of a line that we say, as a speakerphone gives it back.
+
+    One word is not: "ready" is an answer.
+    """
+    return " " in cleaned and cleaned in _our_ends()
+
+
+@cache
+def _our_ends() -> frozenset[str]:
+    spoken = ({name: getattr(SpokenLines(), name) for name in ASKING_LINES}, *TRANSLATED.values())
+    lines = [phrases.clean(lines[name]).split() for lines in spoken for name in ASKING_LINES]
+    return frozenset(" ".join(words[start:]) for words in lines for start in range(len(words) - 1))
+
+
+def _greets(cleaned: str) -> bool:
+    """Return whether `cleaned` is nothing but a greeting, such as "hello, this is Dana"."""
+    return any(each.vocabulary.greets(cleaned) for each in _ALL)
+
+
+def _greets_with_name(cleaned: str) -> bool:
+    """Return whether `cleaned` is a greeting with a few words more, such as "Müller, good morning"."""
+    rest = _GREETING.sub(" ", cleaned).replace(phrases.BOUNDARY, " ")
+    words = rest.split()
     return (
-        first
-        and len(reply.split()) >= LONG_GREETING_WORDS
-        and no_patterns.MAYBE_VOICEMAIL.search(reply) is not None
+        rest != cleaned.replace(phrases.BOUNDARY, " ")
+        and len(words) <= MAX_NAME_WORDS
+        and all(len(word) <= MAX_NAME_CHARS for word in words)
+        and not any(each.vocabulary.weakens(word) for each in _ALL for word in words)
     )
 
 
-def _is_refusal(reply: str) -> bool:
-    """Return whether the reply contains a no that counts in any language, whatever else it contains."""
-    plain = _without_false_noes(reply)
-    hard = no_patterns.HARD_NO.search(plain)
-    if hard:
-        # "I'm not ready yet, one second" asks for time; it does not refuse.
-        return not (
-            no_patterns.WAIT_HINT.search(plain) and re.fullmatch(r".*not ready(?: yet)?", hard.group())
-        )
-    if no_patterns.BARE_NO.match(plain) or no_patterns.SOFT_NO.search(plain):
-        return not (yes_patterns.GO.search(plain) or no_patterns.WAIT_HINT.search(plain))
-    return False
+@cache
+def _elsewhere_yes() -> frozenset[str]:
+    return frozenset(phrases.clean(each) for each in ELSEWHERE_YES) - {""}
 
 
-def _yes_after_no(reply: str) -> bool:
-    """Return whether a yes follows the last no: as when the person changes their mind."""
-    clauses = _clauses(reply)
-    no_indexes = [index for index, clause in enumerate(clauses) if _is_refusal(clause)]
-    return any(_is_yes_clause(clause) for clause in clauses[no_indexes[-1] + 1 :]) if no_indexes else False
-
-
-def _ends_with_no(reply: str) -> bool:
-    """Return whether the last clause is a no: "am I ready? No.", but not the tag in "páselo, ¿no?"."""
-    return not reply.endswith("?") and no_patterns.BARE_NO.match(_clauses(reply)[-1]) is not None
-
-
-def _is_english_no(reply: str) -> bool:
-    """Return whether the reply is a no in English: "no, it's my day off", but not "no, it's fine"."""
-    plain = _without_false_noes(reply)
-    if _ends_with_no(reply):
-        return True
-    if (
-        not no_patterns.PLAIN_NO.match(plain)
-        or yes_patterns.GO.search(plain)
-        or no_patterns.WAIT_HINT.search(plain)
-    ):
-        return False
-    return not any(_is_yes_clause(clause) for clause in _clauses(plain))
-
-
-def _is_question(reply: str) -> bool:
-    clauses = _clauses(reply)
-    if all(no_patterns.SMALL_TALK.match(clause) for clause in clauses):
-        return False
-    if any(_is_question_clause(clause) for clause in clauses):
-        return True
-    return reply.endswith("?") and not _ends_with_request(clauses)
-
-
-def _is_english_question(reply: str) -> bool:
-    asked = reply.endswith("?") and no_patterns.WH_WORD.search(reply) is not None
-    return asked or any(
-        no_patterns.ENGLISH_QUESTION.match(clause) and not yes_patterns.REQUEST.match(clause)
-        for clause in _clauses(reply)
-    )
-
-
-def _is_question_clause(clause: str) -> bool:
-    return no_patterns.QUESTION.match(clause) is not None and not _is_go_ahead_clause(clause)
-
-
-def _is_yes(reply: str) -> bool:
-    """Return whether the reply is a yes, with nothing beside it but greetings, thanks and the like."""
-    clauses = _clauses(no_patterns.ASIDE_NO.sub(" ", reply))
-    if (
-        not _could_be_yes(reply)
-        or _is_hedged_or_long(reply)
-        or (reply.endswith("?") and not _ends_with_request(clauses))
-    ):
-        return False
-    while clauses and yes_patterns.POLITE.match(clauses[-1]):
-        clauses.pop()
-    if not clauses or not _is_go_ahead_clause(clauses[-1]):
-        return False
-    return all(_is_go_ahead_clause(clause) or yes_patterns.ASIDE.match(clause) for clause in clauses)
-
-
-def _is_go_ahead_clause(clause: str) -> bool:
-    return _is_yes_clause(clause) or yes_patterns.REQUEST.match(clause) is not None
-
-
-def _is_yes_clause(clause: str) -> bool:
-    """Return whether the clause is nothing but a yes. A clause that is too long is not matched."""
-    return len(clause.split()) <= MAX_READY_WORDS and yes_patterns.YES_CLAUSE.match(clause) is not None
-
-
-def _is_hedged_or_long(reply: str) -> bool:
-    """Return whether the reply is too long for a yes, or contains a word that weakens one."""
-    plain = _without_false_noes(reply)
-    patterns = (no_patterns.HEDGE, no_patterns.WAIT_HINT)
-    return len(reply.split()) > MAX_READY_WORDS or any(sign.search(plain) for sign in patterns)
-
-
-def _ends_with_request(clauses: list[str]) -> bool:
-    """Return whether the last clause is "can you put them through", or "please" follows such a clause."""
-    last = [clause for clause in clauses if clause != "please"][-1:]
-    return any(yes_patterns.REQUEST.match(clause) for clause in last)
-
-
-def _clauses(reply: str) -> list[str]:
-    return [clause for part in no_patterns.CLAUSES.split(reply) if (clause := part.strip())] or [""]
+_ALL: Final = tuple(LANGUAGES.values())

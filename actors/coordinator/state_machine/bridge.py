@@ -35,6 +35,7 @@ from .cleanup import (
     cleanup_failed,
     cleanup_timed_out,
     finish,
+    leave_over,
     send_return,
     start_cleanup,
 )
@@ -152,6 +153,7 @@ def leave_failed(ctx: StepContext, event: CommandFailed) -> None:
     if ctx.state.stage is Stage.HANDING_OVER:
         complete_if_handed_over(ctx)
     else:
+        leave_over(ctx)
         cleanup_failed(ctx, event)
 
 
@@ -159,6 +161,7 @@ def leave_timed_out(ctx: StepContext, command: type[Command]) -> None:
     if ctx.state.stage is Stage.HANDING_OVER:
         complete_if_handed_over(ctx)
     else:
+        leave_over(ctx)
         cleanup_timed_out(ctx, command)
 
 
@@ -219,7 +222,12 @@ def handover_timed_out(ctx: StepContext) -> None:
 def complete(ctx: StepContext, **evidence: EvidenceValue) -> None:
     """Complete the transfer. The AI session leaves with the same record, or stays for the guard."""
     recording = {"recording": ctx.state.recording or RECORDING_UNCONFIRMED} if ctx.config.record else {}
-    ctx.decide(Outcome.COMPLETE, "", **recording, **evidence)
+    accepted = (
+        {"accepted_by": ctx.state.accepted_by, "accepted_words": ctx.state.accepted_words}
+        if ctx.state.accepted_by
+        else {}
+    )
+    ctx.decide(Outcome.COMPLETE, "", **recording, **accepted, **evidence)
     finish(ctx)
     guard.start_guard(ctx)
 

@@ -30,6 +30,7 @@ from warmxfer.schemas import (
 
 from . import timeouts
 from .leg_checks import check_legs_after_end, schedule_cleanup_check
+from .notice import Notice, supervisor_notice
 from .rescue import lose_session, rescue_caller
 from .state import (
     CallerPlace,
@@ -57,14 +58,29 @@ def start_cleanup(
     ctx.stop_waiting_for(*(each for each in ctx.policies if each is not CreateRoom))
     if ctx.state.caller is CallerPlace.SEEN_EARLY:
         ctx.state.caller = CallerPlace.WITH_AI  # the switch was refused: the provider did not move the caller
+    notice = supervisor_notice(ctx, outcome)
     ctx.enter_stage(Stage.UNWINDING, timeouts.unwinding_s(ctx.config))
     _release_caller(ctx, awaited=await_release)
     rescue_caller(ctx)
-    if ctx.is_started(PreparationTask.DIAL) and not ctx.state.caller.may_be_in_consultation:
+    if notice is not None:
+        _leave_after_notice(ctx, notice)
+    elif ctx.is_started(PreparationTask.DIAL) and not ctx.state.caller.may_be_in_consultation:
         end_supervisor_leg(ctx)
-    if ctx.is_started(PreparationTask.JOIN):
+    if notice is None and ctx.is_started(PreparationTask.JOIN):
         ctx.send(LeaveConsultation)
     finish_if_clean(ctx)
+
+
+def _leave_after_notice(ctx: StepContext, notice: Notice) -> None:
+    """Let the briefing agent speak to the end. The leg counts as one to be ended from now on."""
+    ctx.state.supervisor_leg = ctx.state.supervisor_leg.with_end(confirmed=False)
+    ctx.state.end_leg_on_leave = True
+    ctx.send(
+        LeaveConsultation,
+        timeout_s=timeouts.notice_s(ctx.config) + timeouts.NOTICE_GRACE_S,
+        notice=notice.line,
+        finish_s=timeouts.notice_s(ctx.config),
+    )
 
 
 def give_up(ctx: StepContext, why: str) -> None:
@@ -103,6 +119,7 @@ def _release_caller(ctx: StepContext, *, awaited: bool = True) -> None:
 def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:
     """Have the gateway end the supervisor's leg, whether or not it is known to be up."""
     ctx.state.supervisor_leg = ctx.state.supervisor_leg.with_end(confirmed=False)
+    ctx.state.end_leg_on_leave = False
     ctx.send(
         EndCall,
         awaited=awaited,
@@ -261,7 +278,14 @@ def call_ended(ctx: StepContext, event: CallEnded) -> None:
 
 
 def consultation_left(ctx: StepContext, event: ConsultationLeft) -> None:
+    leave_over(ctx)
     finish_if_clean(ctx)
+
+
+def leave_over(ctx: StepContext) -> None:
+    """The briefing agent has left, or does not answer: end the leg that stayed up for its notice."""
+    if ctx.state.end_leg_on_leave:
+        end_supervisor_leg(ctx, awaited=not ctx.state.stage.ended)
 
 
 def room_closed(ctx: StepContext, event: RoomClosed) -> None:

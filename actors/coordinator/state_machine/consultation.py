@@ -80,6 +80,7 @@ def _join_when_dialed_and_heard(ctx: StepContext) -> None:
 
 
 def supervisor_ready(ctx: StepContext, event: SupervisorReady) -> None:
+    ctx.state.accepted_by, ctx.state.accepted_words = event.by or "", event.words
     ctx.publish_phase(WarmTransferPhase.BRIEFING_COMPLETE, resolution="ready")
     begin_switch(ctx)
 

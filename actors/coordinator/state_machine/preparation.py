@@ -104,6 +104,9 @@ def _join(ctx: StepContext) -> None:
         supervisor_participant_id=ctx.state.supervisor_participant_id,
         caller_participant_id=ctx.state.caller_consult_id,
         one_moment=ctx.config.lines.one_moment,
+        identify=ctx.config.lines.identify,
+        screening=ctx.config.lines.screening,
+        language=ctx.config.lines.language,
     )
 
 
@@ -132,6 +135,9 @@ def _brief(ctx: StepContext) -> None:
         question=ctx.config.lines.question,
         connecting=ctx.config.lines.connecting,
         understood=ctx.config.lines.understood,
+        confirm=ctx.config.lines.confirm,
+        keys=ctx.config.lines.keys,
+        accept_by=ctx.config.accept_by,
     )
 
 

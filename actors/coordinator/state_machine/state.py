@@ -223,6 +223,13 @@ class TransferFields(Struct, kw_only=True):
     recording: str = ""
     """The result of the caller's recording in the consultation room, for the evidence. Empty if unknown."""
 
+    end_leg_on_leave: bool = False
+    """Whether the supervisor's leg is ended only when the briefing agent has left, which speaks a notice."""
+    accepted_by: str = ""
+    """How the supervisor accepted, "voice" or "key", for the evidence. Empty if unknown."""
+    accepted_words: str = ""
+    """What the supervisor said or pressed to accept, for the evidence."""
+
     ended_at: float | None = None
     """When the transfer ended. Outages move it later: they do not use up the time for clean-up checks."""
     last_leg_check_id: str = field(name="late_look", default="")

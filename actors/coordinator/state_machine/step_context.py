@@ -126,14 +126,19 @@ class StepContext:
             )
         )
 
-    def send(self, command: type[Command], *, awaited: bool = True, **fields: Any) -> str:
-        """Send a command and return its id. If `awaited`, wait for its reply as long as its row says."""
+    def send(
+        self, command: type[Command], *, awaited: bool = True, timeout_s: float | None = None, **fields: Any
+    ) -> str:
+        """Send a command and return its id. If `awaited`, wait for its reply.
+
+        It waits `timeout_s`, or as long as the row of the command says.
+        """
         policy = self.policies[command]
         self.state.commands += 1
         command_id = f"{self.state.id}-{self.state.commands}"
         if "fence" in command.__struct_fields__:
             fields["fence"] = self.state.commands
-        due_at = self.now + policy.timeout_s(self.config)
+        due_at = self.now + (policy.timeout_s(self.config) if timeout_s is None else timeout_s)
         self.outbox.append(command(command_id=command_id, deadline_at=due_at, **fields))  # pyright: ignore[reportArgumentType]
         if awaited:
             self.state.pending[command_id] = PendingCommand(wire_name(command), due_at + policy.grace_s)

@@ -34,6 +34,9 @@ RING_MARGIN_S = 5
 MAX_OUTAGE_S = 120.0
 """Maximum time a broker outage may add to preparation before the transfer is cancelled."""
 
+NOTICE_GRACE_S = 1.0
+"""How much longer than the notice the supervisor's leg stays up for a briefing agent that does not answer."""
+
 UNWINDING_TIMEOUT_FACTOR = 6.0
 """Maximum time of clean-up, in command timeouts. The evidence names what is unconfirmed by then."""
 
@@ -87,7 +90,13 @@ def switching_s(config: WarmTransferConfig) -> float:
 
 
 def unwinding_s(config: WarmTransferConfig) -> float:
-    return UNWINDING_TIMEOUT_FACTOR * config.command_timeout_s
+    """Return the time of clean-up, which begins once the notice to the supervisor is over."""
+    return UNWINDING_TIMEOUT_FACTOR * config.command_timeout_s + notice_s(config)
+
+
+def notice_s(config: WarmTransferConfig) -> float:
+    """Return how long a notice to the supervisor may take. Records of versions without notices have none."""
+    return config.notice_s or 0.0
 
 
 def handover_check_s(config: WarmTransferConfig) -> float:

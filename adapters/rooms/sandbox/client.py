@@ -57,6 +57,10 @@ class SandboxRoomClient:
         self._listening = True
         self._connection_task: asyncio.Task[None] | None = None
 
+    @property
+    def reports_keys(self) -> bool:
+        return True
+
     async def join(self) -> RoomSnapshot:
         socket, snapshot = await self._connect()
         self._roster.replace_all(snapshot.participants)

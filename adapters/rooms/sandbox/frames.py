@@ -9,6 +9,7 @@ import msgspec
 from ..room_client import (
     AudioStarted,
     DisconnectReason,
+    KeyPressed,
     ParticipantJoinedRoom,
     ParticipantLeftRoom,
     RoomEvent,
@@ -55,6 +56,8 @@ def event(frame: Frame) -> RoomEvent | None:
             return AudioStarted(participant_id, str(frame.get("kind") or "audio"))
         case {"type": "speech", "participantId": str(participant_id), "text": str(text)}:
             return UtteranceHeard(participant_id, text)
+        case {"type": "key", "participantId": str(participant_id), "digit": str(digit)}:
+            return KeyPressed(participant_id, digit)
     return None
 
 

@@ -114,6 +114,8 @@ class SilentAgentSession:
             traces_options=UNWATCHED["traces"],
         )
 
+        self.reports_keys = False
+
     async def enter(self) -> None:
         """Join the room and start to listen. Raises `RetryableError`; the caller sets the deadline."""
         try:
@@ -121,6 +123,7 @@ class SilentAgentSession:
             await self.room.entered
             self._started = True
             await self._agent_session.start()
+            self.reports_keys = await self.room.subscribe_keys()
         except (RetryableError, TimeoutError):
             raise
         except Exception as error:  # a vendor's component may raise anything

@@ -64,6 +64,10 @@ class VideoSDKRoomClient:
         llm = self._session.llm if self._session else None
         return FrameworkChatModel(llm) if llm is not None else None
 
+    @property
+    def reports_keys(self) -> bool:
+        return self._session is not None and self._session.reports_keys
+
     async def join(self) -> RoomSnapshot:
         scope = self._factory.scope
         self._context = scope.copy() if scope is not None else contextvars.copy_context()

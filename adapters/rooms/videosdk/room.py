@@ -8,6 +8,7 @@ pipeline. So each transcript is that participant's, whatever their name is.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from ..room_client import (
     AudioStarted,
     Disconnected,
     DisconnectReason,
+    KeyPressed,
     ParticipantJoinedRoom,
     ParticipantLeftRoom,
     RoomEvent,
@@ -28,6 +30,10 @@ from .framework import ParticipantHandler, VideoSDKHandler
 from .server_lookup import prefetch_servers
 
 AUDIO: Final = "audio"
+KEYS_TOPIC: Final = "DTMF_EVENT"
+"""The pubsub topic of pressed keys (1.0.30). `senderId` is the participant, `payload.number` the digit."""
+SUBSCRIBE_TIMEOUT_S: Final = 3.0
+KEYS: Final = frozenset("0123456789*#")
 CONNECTION_LOST: Final = "Internal socket Error"
 """The only error of the library after which its connection is lost (videosdk 0.4.1)."""
 
@@ -56,6 +62,34 @@ class FrameworkRoom(VideoSDKHandler):
         self._on_event = on_event
         self._listens_to = listens_to
         self._cloud = (token, host)
+        self._key_callbacks: list[Callable[[Any], Any]] = []
+
+    async def subscribe_keys(self) -> bool:
+        """Report pressed keys from now on; return whether the cloud accepted it. Never raises.
+
+        The framework's own handler drops the sender and the digit 0.
+        """
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT_S):
+                accepted = await super().subscribe_to_pubsub({"topic": KEYS_TOPIC, "cb": self._on_key})
+        except Exception as error:  # the library may raise anything
+            log.warning("keys_not_subscribed", room=self.meeting_id, error=type(error).__name__)
+            return False
+        return accepted is not None
+
+    async def subscribe_to_pubsub(self, pubsub_config: Any) -> Any:
+        """Subscribe to a topic. A topic has one subscriber: another one of keys is called after ours."""
+        if pubsub_config.get("topic") != KEYS_TOPIC:
+            return await super().subscribe_to_pubsub(pubsub_config)
+        self._key_callbacks.append(pubsub_config.get("cb"))
+        return []
+
+    def _on_key(self, message: Any) -> None:
+        sender, digit = _pressed(message)
+        if sender and digit in KEYS:
+            self._emit(KeyPressed(sender, digit))
+        for callback in self._key_callbacks:
+            callback(message)
 
     async def connect(self) -> None:
         await prefetch_servers(self.meeting_id, *self._cloud)
@@ -113,3 +147,17 @@ class FrameworkRoom(VideoSDKHandler):
             listening.cancel()
         if stream is not None:
             self.audio_listener_tasks[participant_id] = asyncio.create_task(self.add_audio_listener(stream))
+
+
+def _pressed(message: Any) -> tuple[str, str]:
+    """Return the participant and the digit of a pubsub message; empty texts if it has none."""
+    if not isinstance(message, dict):
+        return "", ""
+    payload = message.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except ValueError:
+            return "", ""
+    digit = payload.get("number") if isinstance(payload, dict) else None
+    return str(message.get("senderId") or ""), "" if digit is None else str(digit)

@@ -85,6 +85,7 @@ class BenchRoomClient:
     """`RoomClient` whose utterances end at once. The supervisor says yes to each question."""
 
     model = None
+    reports_keys = False
 
     def __init__(self, rooms: BenchRooms, options: JoinOptions) -> None:
         self._rooms = rooms

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest_asyncio
 from msgspec import UNSET
@@ -17,6 +17,7 @@ from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
+    AudioStreamEnabled,
     BriefSupervisor,
     Event,
     JoinConsultation,
@@ -75,7 +76,9 @@ class ConsultationDriver:
             else subjects.work_queue(self.id, "briefing")
         )
 
-    async def brief(self, summary: str = SUMMARY) -> float:
+    async def brief(
+        self, summary: str = SUMMARY, accept_by: Literal["voice", "either", "key"] = "voice"
+    ) -> float:
         """Send BriefSupervisor; returns the monotonic time at which it was sent."""
         command = BriefSupervisor(
             **self._command(60.0),
@@ -85,17 +88,25 @@ class ConsultationDriver:
             question=QUESTION,
             connecting=CONNECTING,
             understood=UNDERSTOOD,
+            accept_by=accept_by,
         )
         await self.bus.publish(subjects.consult(self.id), encode(command))
         return time.monotonic()
 
-    async def leave(self) -> str:
-        command = LeaveConsultation(**self._command(10.0), fence=self._commands)
+    async def leave(self, notice: str | None = None, finish_s: float = 0.0) -> str:
+        command = LeaveConsultation(
+            **self._command(10.0), fence=self._commands, notice=notice, finish_s=finish_s
+        )
         await self.bus.publish(subjects.consult(self.id), encode(command))
         return command.command_id
 
     async def dial(self, number: str) -> str:
         return await self.cloud.dial(self.room_id, self.supervisor, number)
+
+    async def person_answers(self) -> None:
+        """Let the supervisor, once they can be heard, say hello."""
+        await self.wait_for(AudioStreamEnabled, participant_id=self.supervisor)
+        await self.cloud.say(self.supervisor, "Hello?")
 
     async def events(self) -> list[Event]:
         """Return all events published so far."""

@@ -23,6 +23,7 @@ from warmxfer.schemas import (
     LivenessReply,
     ParticipantJoined,
     ParticipantLeft,
+    SpokenLines,
     SupervisorDeclined,
     SupervisorReady,
     VoicemailDetected,
@@ -36,11 +37,16 @@ from .conftest import (
     QUESTION,
     SUMMARY,
     TIME_SCALE,
+    UNDERSTOOD,
     ConsultationDriver,
     briefing_worker,
 )
 
 READY, NO_ANSWER, VOICEMAIL, DECLINES = (f"+1415555010{n}" for n in (1, 3, 5, 6))
+PRESSES_ONE, PRESSES_TWO, PRESSES_EARLY, GERMAN_WITH_KEY, SCREENED = (
+    f"+141555501{n}" for n in ("21", "22", "23", "24", "25")
+)
+FOREIGN_MAILBOX, LONG_MAILBOX, HELD_IN_QUEUE = (f"+141555501{n}" for n in ("26", "27", "29"))
 HANGS_UP_WHILE_BRIEFED, SILENT, CURIOUS, EAGER = (f"+141555501{n}" for n in ("08", "11", "12", "13"))
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 REFUSAL = "No, sorry, I can't take this call right now, I am in a meeting."
@@ -98,8 +104,8 @@ async def test_the_greeting_follows_the_briefing_command_at_once(
             SupervisorDeclined(reason="No, sorry, I can't take this call right now, I am in a meeting."),
         ),
         (VOICEMAIL, VoicemailDetected()),
-        (CURIOUS, SupervisorReady()),
-        (EAGER, SupervisorReady()),
+        (CURIOUS, SupervisorReady(by="voice", words="Yes, I'm ready, put them through.")),
+        (EAGER, SupervisorReady(by="voice", words="Yes.")),
     ],
 )
 async def test_each_kind_of_supervisor_leads_to_its_decision(
@@ -165,7 +171,7 @@ async def test_a_caller_who_joins_during_the_briefing_does_not_hear_the_rest_of_
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
-        await driver.wait_for(AudioStreamEnabled, participant_id=driver.supervisor)
+        await driver.person_answers()
         await driver.brief("She wants a refund. " * 20)
         await driver.wait_said(GREETING)
         await driver.cloud.dial(driver.room_id, driver.caller, SILENT)
@@ -185,11 +191,11 @@ async def test_h11_h12_only_the_supervisors_own_words_count(
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
-        await driver.cloud.dial(driver.room_id, "stranger", SILENT, name="Agent Supervisor")
-        await driver.wait_for(AudioStreamEnabled, participant_id=driver.supervisor)
-        await driver.wait_for(ParticipantJoined, participant_id="stranger")
+        await driver.person_answers()
         await driver.brief()
         await driver.wait_said(QUESTION)
+        await driver.cloud.dial(driver.room_id, "stranger", SILENT, name="Agent Supervisor")
+        await driver.wait_for(ParticipantJoined, participant_id="stranger")
         await driver.cloud.say("stranger", "Yes, I'm ready, put them through.")
         await driver.cloud.wait_ledger(driver.room_id, "speech", 5)
         assert decisions(await driver.events()) == []
@@ -236,6 +242,136 @@ async def test_the_one_moment_line_is_said_once_while_the_briefing_is_late(
     assert (await driver.said())[:2] == [ONE_MOMENT, GREETING]
 
 
+async def test_nothing_private_is_said_to_a_silent_line_or_while_a_stranger_is_there(
+    driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.SILENCE_S", 0.1)
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.brief()
+        identify = SpokenLines().identify
+        await driver.wait_said(identify, count=3)
+        assert await driver.said() == [GREETING, *[identify] * 3]
+        stranger_call = await driver.cloud.dial(driver.room_id, "stranger", SILENT)
+        await driver.wait_for(ParticipantJoined, participant_id="stranger")
+        await driver.person_answers()
+        await asyncio.sleep(0.3)
+        assert not set(NARRATION) & set(await driver.said())
+        await driver.cloud.hang_up("stranger")
+        assert stranger_call
+        await driver.wait_said(QUESTION)
+        assert set(NARRATION) <= set(await driver.said())
+        await driver.leave()
+        await driver.wait_for(ConsultationLeft)
+
+
+@pytest.mark.parametrize(
+    ("number", "event"),
+    [
+        (PRESSES_ONE, SupervisorReady(by="key", words="1")),
+        (PRESSES_TWO, SupervisorDeclined(reason="pressed 2")),
+        (PRESSES_EARLY, SupervisorDeclined(reason="pressed 2")),
+        (GERMAN_WITH_KEY, SupervisorReady(by="key", words="1")),
+        (FOREIGN_MAILBOX, VoicemailDetected()),
+        (LONG_MAILBOX, VoicemailDetected()),
+        (SCREENED, SupervisorReady(by="voice", words="Yes, I'm ready, put them through.")),
+        (HELD_IN_QUEUE, SupervisorReady(by="voice", words="Yes, I'm ready, put them through.")),
+    ],
+)
+async def test_each_kind_of_line_leads_to_its_decision(
+    driver: ConsultationDriver, settings: BusSettings, number: str, event: Event
+) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(number)
+        await driver.wait_for(AudioStreamEnabled)
+        await driver.brief(accept_by="either")
+        assert await driver.wait_for(type(event)) == event
+        await driver.leave()
+        await driver.wait_for(ConsultationLeft)
+    said = await driver.said()
+    if isinstance(event, VoicemailDetected):
+        assert not set(NARRATION) & set(said)
+    if number in (SCREENED, HELD_IN_QUEUE):
+        start = len(said) - 1 - said[::-1].index(GREETING)
+        assert said[start : start + 1 + len(NARRATION)] == [GREETING, *NARRATION]
+        assert not set(NARRATION) & set(said[:start])
+
+
+@pytest.mark.parametrize(("kind", "decided"), [("drop", False), ("duplicate", True), ("delay", True)])
+async def test_a_lost_doubled_or_late_key_moves_nobody_twice(
+    driver: ConsultationDriver, settings: BusSettings, kind: str, decided: bool
+) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.cloud.press(driver.supervisor, "1")
+        await driver.person_answers()
+        await driver.brief(accept_by="key")
+        await driver.wait_said(QUESTION)
+        await driver.cloud.say(driver.supervisor, "Yes, I'm ready.")
+        await driver.wait_said(SpokenLines().confirm)
+        assert decisions(await driver.events()) == [], "a yes in words, or a key before the first line"
+        await driver.cloud.break_once(kind, {"key": True}, delayS=1.0)
+        await driver.cloud.press(driver.supervisor, "1")
+        if decided:
+            await driver.wait_for(SupervisorReady, by="key")
+        else:
+            await asyncio.sleep(0.3)
+        await driver.leave()
+        await driver.wait_for(ConsultationLeft)
+    assert len(decisions(await driver.events())) == int(decided)
+
+
+async def test_a_notice_is_said_whole_in_place_of_the_briefing_before_the_agent_leaves(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
+    notice = SpokenLines().caller_left
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.wait_for(AudioStreamEnabled)
+        await driver.brief(summary="A long story. " * 40)
+        await driver.cloud.say(driver.supervisor, "Hello?")
+        await driver.wait_said(GREETING)
+        await driver.leave(notice, finish_s=6.0)
+        await driver.wait_for(ConsultationLeft)
+    assert (await driver.said())[-1] == notice
+    assert QUESTION not in await driver.said()
+
+
+async def test_a_notice_that_takes_too_long_ends_with_its_time(
+    driver: ConsultationDriver, settings: BusSettings
+) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(SILENT)
+        await driver.wait_for(AudioStreamEnabled)
+        began_at = time.monotonic()
+        await driver.leave("on and on " * 200, finish_s=0.3)
+        await driver.wait_for(ConsultationLeft)
+    assert time.monotonic() - began_at >= 0.3
+
+
+async def test_the_line_after_a_no_is_said_whole(driver: ConsultationDriver, settings: BusSettings) -> None:
+    async with briefing_worker(settings):
+        await driver.join()
+        await driver.wait_for(ConsultationJoined)
+        await driver.dial(DECLINES)
+        await driver.wait_for(AudioStreamEnabled)
+        await driver.brief()
+        await driver.wait_for(SupervisorDeclined)
+        await driver.leave(finish_s=6.0)
+        await driver.wait_for(ConsultationLeft)
+    assert (await driver.said())[-1] == UNDERSTOOD
+
+
 async def test_the_question_is_repeated_three_times_after_silence(
     driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +380,7 @@ async def test_the_question_is_repeated_three_times_after_silence(
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
+        await driver.person_answers()
         await driver.brief()
         await driver.wait_said(QUESTION, count=4)
         await asyncio.sleep(0.5)

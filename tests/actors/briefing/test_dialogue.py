@@ -5,21 +5,22 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from warmxfer.actors.briefing.dialogue import (
-    LINES_AHEAD,
-    MAX_REASKS,
+from warmxfer.actors.briefing.dialogue import LINES_AHEAD, MAX_REASKS, Dialogue
+from warmxfer.actors.briefing.dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
     ClassifyReply,
     Decide,
-    Dialogue,
     DialogueState,
+    JudgeFirstWords,
+    OpeningLines,
     Say,
     StopSpeaking,
 )
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes, who_is_there
 from warmxfer.schemas import FALLBACK_SUMMARY
 
 BRIEFING = Briefing(
@@ -30,6 +31,9 @@ BRIEFING = Briefing(
     understood="All right.",
 )
 ONE_MOMENT = "A moment, please."
+IDENTIFY = "Who is there?"
+SCREENING = "A caller waits for you."
+OPENING = OpeningLines(ONE_MOMENT, IDENTIFY, SCREENING)
 LINES = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
 
 
@@ -37,9 +41,10 @@ class DialogueHarness:
     """A dialogue with a simulated room: it ends spoken lines, and records all actions."""
 
     def __init__(self) -> None:
-        self.dialogue = Dialogue(ONE_MOMENT)
+        self.dialogue = Dialogue(OPENING)
         self.actions: list[Action] = []
         self.speaking = 0
+        self.now = 0.0
 
     def apply(self, actions: list[Action]) -> None:
         for action in actions:
@@ -57,10 +62,18 @@ class DialogueHarness:
 
     def supervisor_says(self, text: str) -> None:
         """Pass an utterance to the dialogue, and classify it by the built-in rules."""
-        self.apply(self.dialogue.utterance_heard(text))
+        self.now += 10.0
+        self.apply(self.dialogue.utterance_heard(text, self.now))
         last_action = self.actions[-1] if self.actions else None
         if isinstance(last_action, ClassifyReply):
-            self.apply(self.dialogue.reply_classified(last_action.request_id, classify(last_action.text)))
+            intent = classify(last_action.text).intent
+            self.apply(self.dialogue.reply_classified(last_action.request_id, intent))
+        if isinstance(last_action, JudgeFirstWords):
+            found = who_is_there(last_action.text).intent
+            suspected = found is ReplyIntent.UNCLEAR
+            self.apply(
+                self.dialogue.first_words_judged(last_action.request_id, found, machine_suspected=suspected)
+            )
 
     def answer(self, text: str) -> None:
         question = self.actions[-1]
@@ -73,7 +86,8 @@ class DialogueHarness:
 
     @property
     def decisions(self) -> list[Decide]:
-        return [action for action in self.actions if isinstance(action, Decide)]
+        """The decisions, without the words that they rest on."""
+        return [replace(action, words="") for action in self.actions if isinstance(action, Decide)]
 
 
 @pytest.fixture
@@ -86,9 +100,18 @@ def asked() -> DialogueHarness:
 
 
 def speaking_harness() -> DialogueHarness:
+    """A dialogue with a person that is being briefed."""
+    harness = person_harness()
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    return harness
+
+
+def person_harness() -> DialogueHarness:
+    """A dialogue with a person who has said hello."""
     harness = DialogueHarness()
     harness.apply(harness.dialogue.supervisor_connected())
-    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    harness.supervisor_says("Hello?")
+    harness.actions.clear()
     return harness
 
 
@@ -108,6 +131,8 @@ def test_a_briefing_that_arrives_first_waits_for_the_supervisor() -> None:
     harness.apply(harness.dialogue.briefing_received(BRIEFING))
     assert harness.actions == []
     harness.apply(harness.dialogue.supervisor_connected())
+    assert harness.said == LINES[:1]
+    harness.supervisor_says("Hello?")
     assert harness.said == LINES[:LINES_AHEAD]
 
 
@@ -115,7 +140,10 @@ def test_a_yes_after_the_question_is_ready_and_published_before_the_connecting_l
     asked: DialogueHarness,
 ) -> None:
     asked.supervisor_says("Yes, go ahead.")
-    assert asked.actions[-2:] == [Decide(ReplyIntent.READY), Say("Connecting the caller now.")]
+    assert asked.actions[-2:] == [
+        Decide(ReplyIntent.READY, words="Yes, go ahead."),
+        Say("Connecting the caller now."),
+    ]
 
 
 @pytest.mark.parametrize("lines_ended", range(4))
@@ -148,7 +176,8 @@ def test_a_refusal_or_voicemail_counts_while_the_agent_speaks(
     before = len(harness.actions)
     harness.supervisor_says(text)
     after = [action for action in harness.actions[before:] if not isinstance(action, Say)]
-    assert after == [StopSpeaking(), Decide(intent, text)]
+    assert after[0] == StopSpeaking()
+    assert harness.decisions == [Decide(intent, text)]
     said_before = harness.said
     harness.finish_speaking()
     assert harness.said == said_before
@@ -190,7 +219,7 @@ def test_silence_is_asked_again_up_to_the_limit(asked: DialogueHarness) -> None:
 
 def test_a_question_is_answered_and_the_agent_asks_again(asked: DialogueHarness) -> None:
     asked.supervisor_says("Who is the caller?")
-    assert asked.actions[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 2)
+    assert asked.actions[-1] == AnswerQuestion("Who is the caller?", BRIEFING.summary, 3)
     asked.answer("Ann is.")
     asked.finish_speaking()
     assert asked.said[len(LINES) :] == ["Ann is.", BRIEFING.question]
@@ -204,7 +233,7 @@ def test_a_question_during_the_briefing_is_answered_before_the_agent_asks() -> N
     harness.finish_speaking()
     harness.supervisor_says("Yes.")
     assert harness.decisions == []
-    assert harness.actions[-1] == AnswerQuestion("Who is it?", BRIEFING.summary, 1)
+    assert harness.actions[-1] == AnswerQuestion("Who is it?", BRIEFING.summary, 2)
     harness.answer("Ann is.")
     harness.finish_speaking()
     assert harness.said == [*LINES[:-1], "Ann is.", BRIEFING.question]
@@ -248,6 +277,8 @@ def test_the_one_moment_line_is_said_once() -> None:
     harness.apply(harness.dialogue.one_moment_due())
     assert harness.actions == []
     harness.apply(harness.dialogue.supervisor_connected())
+    harness.supervisor_says("Hello?")
+    harness.actions.clear()
     assert harness.dialogue.supervisor_waiting
     harness.apply(harness.dialogue.one_moment_due())
     harness.apply(harness.dialogue.one_moment_due())
@@ -271,7 +302,10 @@ def test_a_newer_briefing_restarts_the_dialogue() -> None:
 
 def test_a_refusal_is_published_before_the_understood_line(asked: DialogueHarness) -> None:
     asked.supervisor_says("No, I can't.")
-    assert asked.actions[-2:] == [Decide(ReplyIntent.DECLINED, "No, I can't."), Say("All right.")]
+    assert asked.actions[-2:] == [
+        Decide(ReplyIntent.DECLINED, "No, I can't.", words="No, I can't."),
+        Say("All right."),
+    ]
 
 
 def test_the_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
@@ -283,25 +317,38 @@ def test_the_first_decision_is_the_only_one(asked: DialogueHarness) -> None:
 
 
 def test_an_empty_summary_becomes_the_fallback_line() -> None:
-    harness = DialogueHarness()
-    harness.apply(harness.dialogue.supervisor_connected())
+    harness = person_harness()
     harness.apply(harness.dialogue.briefing_received(Briefing(" \n", "Hi.", "Ready?", "Now.", "Fine.")))
     harness.finish_speaking()
     assert harness.said == ["Hi.", FALLBACK_SUMMARY, "Ready?"]
 
 
-def test_the_voicemail_detector_counts_until_the_question_was_asked() -> None:
-    early, late = DialogueHarness(), DialogueHarness()
-    for harness in (early, late):
-        harness.apply(harness.dialogue.supervisor_connected())
-        harness.apply(harness.dialogue.briefing_received(BRIEFING))
-    early.apply(early.dialogue.voicemail_suspected())
-    assert early.actions[-2:] == [StopSpeaking(), Decide(ReplyIntent.VOICEMAIL)]
-    assert early.dialogue.voicemail_suspected() == [], "once"
+def test_the_machine_detector_makes_the_agent_ask_who_it_is_until_the_question_was_asked() -> None:
+    early, late = speaking_harness(), speaking_harness()
+    early.end_line()
+    early.apply(early.dialogue.machine_suspected())
+    assert early.said[-1] == IDENTIFY
+    assert early.decisions == []
+    early.finish_speaking()
+    early.supervisor_says("Yes, I am here.")
+    early.finish_speaking()
+    assert early.said[-3:] == LINES[1:]
     late.finish_speaking()
-    assert late.dialogue.voicemail_suspected() == []
+    assert late.dialogue.machine_suspected() == []
     late.supervisor_says("Yes.")
     assert late.decisions == [Decide(ReplyIntent.READY)]
+
+
+def test_a_suspected_machine_that_stays_silent_is_one() -> None:
+    harness = DialogueHarness()
+    harness.apply(harness.dialogue.supervisor_connected())
+    harness.apply(harness.dialogue.briefing_received(BRIEFING))
+    harness.apply(harness.dialogue.machine_suspected())
+    for _ in range(3):
+        harness.finish_speaking()
+        harness.apply(harness.dialogue.silence_elapsed())
+    assert harness.said == [LINES[0], IDENTIFY, IDENTIFY]
+    assert harness.decisions == [Decide(ReplyIntent.VOICEMAIL)]
 
 
 EVENTS = st.one_of(
@@ -311,6 +358,7 @@ EVENTS = st.one_of(
         st.sampled_from(["Yes.", "Hello?", "Who is it?", "Hold on.", "Go ahead.", "Hmm"]),
     ),
     st.tuples(st.just("classify"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
+    st.tuples(st.just("first"), st.sampled_from(list(ReplyIntent)), st.integers(0, 1)),
     st.tuples(st.just("answer"), st.sampled_from(["Ann.", "Yes, I'm ready.", ""]), st.integers(0, 1)),
 )
 
@@ -334,16 +382,18 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
             case "silence":
                 actions = dialogue.silence_elapsed()
             case "voicemail":
-                actions = dialogue.voicemail_suspected()
+                actions = dialogue.machine_suspected()
             case "end" | "interrupt":
                 line = speaking.pop(0) if speaking else None
                 question_asked |= event == "end" and line == BRIEFING.question
                 actions = dialogue.speech_ended(interrupted=event == "interrupt") if line else []
             case ("say", text):
-                yes_after_question |= question_asked and classify(text) is ReplyIntent.READY
+                yes_after_question |= question_asked and is_yes(text)
                 actions = dialogue.utterance_heard(text)
             case ("classify", intent, age):
                 actions = dialogue.reply_classified(dialogue._request_id - age, intent)
+            case ("first", intent, age):
+                actions = dialogue.first_words_judged(dialogue._request_id - age, intent)
             case (_, text, age):
                 actions = dialogue.question_answered(dialogue._request_id - age, text)
         for action in actions:

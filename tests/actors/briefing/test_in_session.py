@@ -68,7 +68,7 @@ async def driver(fresh_bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterato
 async def begin(driver: ConsultationDriver, number: str, summary: str = SUMMARY) -> None:
     await driver.wait_for(ConsultationJoined)
     await driver.dial(number)
-    await driver.wait_for(AudioStreamEnabled)
+    await driver.person_answers()
     await driver.brief(summary)
 
 
@@ -234,6 +234,7 @@ async def test_a_restarted_process_continues_with_the_same_participant_id(
     assert QUESTION not in await driver.said()
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await driver.wait_said(GREETING, count=2)
+        await driver.person_answers()
         await driver.wait_said(QUESTION)
         await driver.cloud.say(driver.supervisor, "Yes, go ahead.")
         await driver.wait_for(SupervisorReady)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from warmxfer.actors.briefing.dialogue import Decide
+from warmxfer.actors.briefing.dialogue_actions import AcceptBy, Decide
 from warmxfer.actors.briefing.reply.classifier import ANSWER_PROMPT, CLASSIFY_PROMPT
 from warmxfer.actors.briefing.reply.rules import ReplyIntent
 from warmxfer.adapters.llm import Message, ModelSettings, Reply, Tool, ToolCall
@@ -33,13 +33,11 @@ YES = [
     "Oui, passez-le-moi.",
     "はい、お願いします。",
     "No hay problema, páselo.",
-    "No, no, páselo, está bien.",
     "No problem, put them through.",
     "Is goed, verbind maar door.",
     "Sí, soy el supervisor, páselo.",
     "Ready whenever you are.",
     "Yes but quickly.",
-    "Right then, time to meet our caller.",
 ]
 NO = ["No, gracias.", "Nein danke, gerade nicht.", "Abhi nahi.", "No puedo ahora, estoy en una reunión."]
 
@@ -75,8 +73,28 @@ ACCEPTS = ToolCall("done_briefing", {})
 
 
 @pytest.mark.parametrize("reply", YES)
-async def test_a_yes_in_any_words_is_ready(reply: str) -> None:
+async def test_a_yes_in_the_rules_words_is_ready(reply: str) -> None:
     assert (await play_dialogue(FakeModel(ACCEPTS), [reply])).decisions == [Decide(ReplyIntent.READY)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "second"),
+    [
+        ("Vâng, anh nối máy đi ạ.", "Vâng."),
+        ("Да, конечно, я вас слушаю, соединяйте.", "Да."),
+        ("Right then, time to meet our caller.", "Yes."),
+        ("Evet, müşteriyi alayım.", "1"),
+    ],
+)
+async def test_a_yes_that_only_the_model_found_needs_a_second_plain_one(reply: str, second: str) -> None:
+    model = FakeModel(ACCEPTS)
+    once = await play_dialogue(model, [reply], accept_by=AcceptBy.EITHER)
+    assert once.decisions == []
+    assert once.said[-1] == "Shall I?"
+    twice = await play_dialogue(model, [reply, second], accept_by=AcceptBy.EITHER)
+    assert [decision.intent for decision in twice.decisions] == [ReplyIntent.READY]
+    again = await play_dialogue(model, [reply, reply, reply, reply], accept_by=AcceptBy.EITHER)
+    assert again.decisions == [], "the same words again are no plainer"
 
 
 @pytest.mark.parametrize("reply", NO)
@@ -86,11 +104,18 @@ async def test_a_no_in_any_language_is_declined_without_asking_again(reply: str)
     assert result.said.count("Are you ready?") == 1
 
 
-@pytest.mark.parametrize("reply", ["No.", "No thanks.", "Not now.", "I can't.", "Busy.", "Call back later."])
+@pytest.mark.parametrize("reply", ["No thanks.", "Not now.", "I can't.", "I'm busy.", "Call back later."])
 async def test_a_plain_english_no_is_declined_whatever_the_model_says(reply: str) -> None:
     model = FakeModel(ACCEPTS)
     assert (await play_dialogue(model, [reply])).decisions == [Decide(ReplyIntent.DECLINED, reply)]
     assert model.classified == []
+
+
+async def test_a_bare_no_is_asked_again_if_the_model_contradicts_it() -> None:
+    result = await play_dialogue(FakeModel(ACCEPTS), ["No."])
+    assert result.decisions == []
+    agreed = await play_dialogue(FakeModel(ToolCall("decline_transfer", {"reason": "No."})), ["No."])
+    assert agreed.decisions == [Decide(ReplyIntent.DECLINED, "No.")]
 
 
 async def test_voicemail_is_detected_whatever_the_model_says() -> None:
@@ -102,7 +127,7 @@ async def test_voicemail_is_detected_whatever_the_model_says() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["Not now. Oh well, okay, put them through.", "Yes. No.", "No, it's my day off.", "Yes, hold on."],
+    ["Not now. Oh well, okay, put them through.", "Yes. No.", "No, it's my day off."],
 )
 async def test_the_supervisor_is_asked_again_when_model_and_rules_contradict_each_other(
     reply: str,
@@ -118,11 +143,18 @@ async def test_a_question_in_spanish_is_answered_and_the_agent_asks_again() -> N
     assert result.said[-2:] == ["Ann, por un cobro doble.", "Are you ready?"]
 
 
-@pytest.mark.parametrize("reply", ["No hay problema, páselo.", "Ok, espera un momento.", "Nein danke."])
-async def test_a_reply_in_another_language_is_asked_again_when_the_model_is_unreachable(reply: str) -> None:
+@pytest.mark.parametrize("reply", ["Vâng, nối máy đi.", "Да ладно уже, давай.", "Tusen takk, men vent litt."])
+async def test_words_in_another_language_are_asked_again_when_the_model_is_unreachable(reply: str) -> None:
     result = await play_dialogue(UnreachableModel(None), [reply])
     assert result.decisions == []
     assert result.said.count("Are you ready?") == 2
+
+
+@pytest.mark.parametrize("reply", ["Yes, hold on.", "Ok, espera un momento.", "Sure, hold please."])
+async def test_a_plea_for_time_is_waited_for_whatever_the_model_says(reply: str) -> None:
+    result = await play_dialogue(FakeModel(ACCEPTS), [reply])
+    assert result.decisions == []
+    assert result.said.count("Are you ready?") == 1
 
 
 async def test_a_request_to_wait_in_spanish_is_not_a_yes() -> None:
@@ -145,6 +177,7 @@ async def brief_until_question(driver: ConsultationDriver) -> None:
     await driver.wait_for(ConsultationJoined)
     await driver.dial(SILENT)
     await driver.wait_for(AudioStreamEnabled, participant_id=driver.supervisor)
+    await driver.cloud.say(driver.supervisor, "Hello?")
     await driver.brief()
     await driver.wait_said(QUESTION)
 
@@ -180,12 +213,12 @@ async def test_a_yes_in_spanish_does_not_count_from_another_participant_or_befor
         await driver.join()
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
-        await driver.cloud.dial(driver.room_id, "stranger", SILENT)
         await driver.wait_for(AudioStreamEnabled, participant_id=driver.supervisor)
-        await driver.wait_for(ParticipantJoined, participant_id="stranger")
         await driver.cloud.say(driver.supervisor, "Sí, páselo.")
         await driver.brief()
         await driver.wait_said(QUESTION)
+        await driver.cloud.dial(driver.room_id, "stranger", SILENT)
+        await driver.wait_for(ParticipantJoined, participant_id="stranger")
         await driver.cloud.say("stranger", "Sí, páselo por favor.")
         await driver.cloud.wait_ledger(driver.room_id, "speech", 6)
         assert not any(isinstance(event, SupervisorReady) for event in await driver.events())

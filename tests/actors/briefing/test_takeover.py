@@ -52,7 +52,7 @@ async def begin(driver: ConsultationDriver) -> None:
     await driver.join()
     await driver.wait_for(ConsultationJoined)
     await driver.dial(SILENT)
-    await driver.wait_for(AudioStreamEnabled)
+    await driver.person_answers()
     await driver.brief(LONG_SUMMARY)
     await driver.wait_said(GREETING)
 
@@ -79,6 +79,7 @@ async def test_another_worker_briefs_again_with_the_same_id_when_a_worker_dies(
             proxy.cut(for_good=True)
             async with asyncio.timeout(TAKEOVER_S):
                 await driver.wait_said(GREETING, count=2)
+                await driver.person_answers()
                 await driver.wait_said(QUESTION)
             await driver.cloud.say(driver.supervisor, "Yes, go ahead.")
             await driver.wait_for(SupervisorReady)

@@ -1,0 +1,57 @@
+"""German."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .language import Language
+
+GERMAN: Final = Language(
+    code="de",
+    them=(
+        "ihn|sie|es|den|die|das|den anrufer|die anruferin|den kunden|die kundin|den anruf|das gespräch|die dame|den herrn|"
+        "den mann|die frau|ihn mir|sie mir|mir den anrufer|mir die anruferin|mir den kunden|mir die kundin|ihm|ihr|mir|mich"
+    ),
+    yes="""
+    ja (ja|gerne|gern|klar|bitte|natürlich|sicher|doch|genau|mach ich|passt|okay|); jo; jep; jap; jawohl; klar (doch|); na klar; aber (klar|sicher|gerne|ja); na gut; gut; sicher;
+    gerne; gern; sehr gerne; natürlich; selbstverständlich; auf jeden fall; absolut; unbedingt; bereit; (ich bin|bin|wir sind) (jetzt|) (bereit|soweit|so weit|da|verfügbar|dran|startklar|frei); einverstanden; in ordnung; geht in ordnung; (das|) passt mir; (das|) geht (klar|jetzt|); das ist (ok|okay|in ordnung|gut|prima); ist okay; ist in ordnung; mach ich; mache ich; machen wir; machen sie (das|); mach (das|); machen sie ruhig; los; los geht's; los gehts; auf geht's; dann los; nur zu; nur her damit; her damit; immer her damit;
+    kein problem; kein thema; warum nicht; von mir aus; meinetwegen; (ich|) (übernehme|nehme) (gerne|gern|jetzt|) {them} (gerne|gern|jetzt|) (an|entgegen|); (ich|) (übernehme|nehme) {them}; ich übernehme (gerne|gern|jetzt|); übernehme ich; (das|den|die) (übernehme|nehme|mache) ich (gerne|gern|); ich kann (jetzt|gerne|) (sprechen|übernehmen|reden|den anruf annehmen|das gespräch übernehmen|den anruf übernehmen|rangehen|);
+    ich spreche (gerne|gern|jetzt|) mit (ihm|ihr|dem kunden|der kundin|dem anrufer|der anruferin); (ich habe|habe|hab|ich hab) (jetzt|gerade|) zeit; ich nehme an; (stellen sie|stell|stellt|verbinden sie|verbinde|verbindet|schalten sie|schalt|leiten sie|leite|geben sie|gib|gebt|holen sie|hol|bringen sie|schicken sie) (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) ({them}|) (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) (durch|rüber|her|weiter|dazu|rein|zu|zu mir|an mich weiter|);
+    verbinden; durchstellen; (bitte|) ({them}|) (bitte|ruhig|gerne|gern|jetzt|) (durchstellen|verbinden|durchgeben|rüberstellen|herstellen|weiterleiten|durchschalten); {them} (bitte|) durchstellen; sie können (ihn|sie|den anrufer|die anruferin|den kunden|die kundin|den anruf|das gespräch|) (jetzt|gerne|gern|ruhig|) (durchstellen|verbinden|durchgeben|rüberstellen|weiterleiten); du kannst (ihn|sie|) (durchstellen|verbinden);
+    lassen sie {them} (rein|durch); rein damit; immer rein damit; nur rein damit; verbinden sie uns; super gerne; ich stehe bereit; ich wäre (jetzt|) (bereit|soweit|so weit); kann losgehen; es kann losgehen; wir können (loslegen|starten|anfangen); wir können; ich kann; freilich; aber natürlich; gut dann los
+    """,
+    request="""
+    (können|könnten|würden) sie {them} (bitte|) (durchstellen|verbinden|rüberstellen|weiterleiten|durchgeben); (kannst|könntest) du {them} (bitte|) (durchstellen|verbinden|rüberstellen)
+    """,
+    before="""
+    alles klar; passt; guten (tag|morgen|abend); tag; moin; servus; grüß gott; grüezi; ach; ach so; achso; äh; ähm; hm; also; so; na; nun; dann; und; prima; super; toll; perfekt; sehr gut; wunderbar; genau; richtig; verstehe; ich verstehe; verstanden; habe verstanden; ich habe verstanden; danke für (die info|die information|die zusammenfassung|das briefing|das warten|die infos);
+    danke (ihnen|schön|sehr|); vielen dank; besten dank; bitte; (hier ist|hier spricht|ich bin|das ist) * ; * hier; * am apparat; am apparat; ich bin (der|die) (supervisor|vorgesetzte|chef|chefin|teamleiter|teamleiterin|leiter|leiterin); ich bin's; ich bin es; (ich|) (habe|hab) (das system|die akte|den fall|den vorgang|die daten|das konto|alles|die bestellung|die unterlagen|das ticket|den auftrag|die kundendaten|das profil) (schon|bereits|jetzt|) (offen|auf|vor mir|da|geöffnet|parat|im system|im blick|);
+    ich kenne (den kunden|die kundin|den fall|ihn|sie|das|den vorgang); ich weiß bescheid; weiß bescheid; das reicht (mir|); da bin ich; ich bin (wieder|) (am platz|zurück|am rechner|im system|im bild); bin im bild; ich sehe (den fall|das|es|ihn|sie|die akte|das konto); ich helfe (gerne|gern|ihm|ihr|); keine sorge; ich denke; ich glaube; ich würde sagen; dann bitte; na dann; gut dann
+    """,
+    after="""
+    bitte; danke (schön|sehr|); vielen dank; jetzt; sofort; direkt; schnell; gerne; gern; ruhig; mal; doch; durch; mit mir; zu mir; an mich; hier; dann; auch; natürlich; klar; aber (bitte|) (schnell|kurz); ich habe (nur|) (kurz|fünf minuten|5 minuten|zehn minuten|zwei minuten|ein paar minuten|einen moment) (zeit|); ich habe zeit; ich bin (bereit|da|soweit)
+    """,
+    never="nicht; kein; keine; nie; niemand; nein; krank; weg; beschäftigt; kaum; fast; anrufer; kunde; falsch; unsicher; müde; unterwegs; dagegen; im; nur",
+    no=r"(?:(?:äh|ähm|oh|ach|also|hm|tut mir leid|leider) )*(?:nein|nee|nö|ne|nicht|niemals|auf keinen fall|lieber nicht|leider nicht|besser nicht|keinesfalls)(?: (?:nein|nee|nö|danke|leider|sorry|bitte nicht|vielen dank|auf keinen fall))*",
+    refusal=r"""
+    nein(?: \|)? (?:danke|leider|tut mir|ich (?:kann|will|habe|möchte)(?: \S+)?|das geht|jetzt nicht|gerade nicht|auf keinen)(?: \S+)?; (?:ich (?:kann|will|möchte|werde)|(?:kann|will|möchte|werde) ich)(?: \S+){0,4} nicht(?: (?:sprechen|annehmen|übernehmen|rangehen|reden))?; (?:kann|will|möchte)(?: (?:leider|gerade|jetzt|grad|heute|momentan|im|moment))* nicht(?: (?:sprechen|annehmen|übernehmen|rangehen|reden))?; (?:das )?geht (?:gerade |jetzt |heute |leider |im moment |grad )*nicht; (?:jetzt|gerade|heute|im moment|momentan|grad) (?:leider |gerade |grad )?(?:nicht|keine zeit|schlecht); keine zeit; nicht (?:jetzt|heute|möglich|bereit|verfügbar|zuständig);
+    (?:passt|ist) (?:gerade |jetzt |mir |heute )*(?:schlecht|nicht gut|ungünstig); (?:ich bin |bin |sitze |ich sitze )?(?:gerade )?(?:in|im) (?:einer|einem|der)? ?(?:besprechung|meeting|termin|sitzung); (?:ich )?(?:fahre|bin) (?:gerade )?(?:auto|unterwegs|beschäftigt|im urlaub); rufen sie (?:mich )?(?:später|morgen|zurück)(?: \S+)?; (?:stellen|verbinden) sie (?:\S+ ){0,3}nicht(?: \S+)?; ich lehne ab; lehne ich ab; ablehnen; falsche nummer; falsch verbunden; lieber (?:später|morgen|nicht); ein andermal; fragen sie jemand anderen
+    """,
+    no_refusal=r"kein (?:problem|thema)(?: \S+)?; warum nicht; ich kann nicht klagen; wenn es ihnen nichts ausmacht",
+    wait=r"""
+    (?:einen |ein |nur |kleinen |noch |kurzen )*(?:moment|augenblick|sekunde|sekündchen|momentchen|minute|minütchen)(?: (?:bitte|noch|mal|eben))*; (?:fünf|zwei|zehn|drei|\d+|paar) (?:minuten|sekunden)(?: noch)?; warten(?: sie)?(?: \S+)*; warte(?: \S+)*; sofort da; gleich (?:da|soweit|fertig|zurück|bereit)?; noch nicht(?: \S+)*; (?:ich )?(?:bin )?gleich(?: \S+)?; bleiben sie (?:dran|in der leitung)(?: \S+)*; (?:ich )?(?:muss|möchte|will) (?:noch|erst|vorher|nur)(?: \S+)*; lassen sie mich (?:kurz|erst|noch|eben)(?: \S+)*; erst(?: mal| noch)?; bevor; vorher; fast fertig; gedulden(?: \S+)*
+    """,
+    elsewhere=r"""
+    (?:zu|zum|zur|an|in|auf|mit) (?:(?:die|den|das|der|dem|meine|meinen|meiner|meinem|unsere|ihrer|einen|eine) )?(?:voicemail|mailbox|anrufbeantworter|buchhaltung|vertrieb|support|zentrale|kollegen|kollegin|abteilung|warteschleife|technik|sekretariat|empfang|rechnungsabteilung|chef|handy|jemand \S+)(?: \S+)?; (?:lassen|lass) sie? (?:ihn|sie|es) gehen; legen sie auf; auflegen; sagen sie (?:ihm|ihr|dem|der)(?: \S+)*; wenn; falls; vielleicht; eventuell; kommt drauf an; morgen; später; nachher; tschüss; wiederhören; egal; schon gut; nicht nötig; mal sehen; weiß nicht; bin mir nicht sicher; statt(?:dessen)?; außer
+    """,
+    question=r"(?:(?:und|ja|okay|gut|aber|moment|hallo|ach) (?:\| )?){0,2}(?:wer|wen|wem|was|welche[rsn]?|wann|wo|wie|warum|wieso|weshalb|worum|wohin|woher|um was)(?: \S+)+; wie bitte; bitte was; (?:wiederholen sie|noch einmal|nochmal|noch mal)(?: \S+)*; (?:ist|hat|war|kann|will|sind|haben) (?:er|sie|es|das|der|die|ich)(?: \S+)+",
+    machine=r"""
+    nach dem (?:signal|signalton|piep|piepton|ton|pfeifton|pieps|beep)(?: \S+)*; (?:hinterlassen|hinterlasst|hinterlass) (?:sie )?(?:\S+ ){0,3}(?:nachricht|namen|mitteilung)(?: \S+)*; (?<!zur )(?<!die )(?<!in die )(?<!auf die )(?<!den )(?<!zum )(?:mailbox|voicemail|anrufbeantworter|sprachbox|mobilbox|combox) (?:von|des|der|ist|für)(?: \S+)*; (?:sprechen|sie hören|sie sprechen|verbunden) (?:\S+ ){0,2}mit (?:der|dem) (?:mailbox|voicemail|anrufbeantworter|automatischen)(?: \S+)*; (?:gewünschte|gewählte|angerufene|gerufene)[rns]? (?:gesprächspartner|teilnehmer|rufnummer|nummer|person)(?: \S+)*; (?:teilnehmer|rufnummer|anschluss) (?:ist )?(?:zurzeit|zur zeit|derzeit|momentan|vorübergehend|leider)?(?: \S+)* nicht (?:erreichbar|vergeben|verfügbar)(?: \S+)*; ihr anruf wird weitergeleitet an(?: \S+)*
+    """,
+    maybe_machine=r"willkommen (?:bei|beim|in); nachricht; nicht (?:erreichbar|verfügbar|da|persönlich|zu hause|im büro|im haus|am platz); rufe? (?:\S+ ){0,3}zurück(?: \S+)*; zurückrufen; schnellstmöglich; so bald wie möglich; mailbox; anrufbeantworter; (?:öffnungszeiten|geschäftszeiten|sprechzeiten|bürozeiten)(?: \S+)*; außerhalb unserer(?: \S+)*; ihr anruf ist uns wichtig; nicht ans telefon(?: \S+)*",
+    reached=r"(?:hier ist|sie sind verbunden mit|sie sprechen mit) (?:die|der|dem) (?:mailbox|voicemail|sprachbox|mobilbox|combox|anrufbeantworter)",
+    offer=r"(?:möchten|möchtest|wollen|willst|wünschen) (?:sie|du)(?: \S+)*; (?:kann|soll|darf) ich (?:\S+ ){0,4}(?:ausrichten|weitergeben|notieren|aufnehmen|aufschreiben|bestellen)(?: \S+)*; bei mir(?: \S+)*",
+    person=r"(?:wie|was|womit) kann ich (?:\S+ ){0,3}(?:helfen|tun)(?: \S+)*; was kann ich für sie tun; (?:wer|mit wem) (?:ist|spricht|spreche)(?: \S+)*; worum geht es(?: \S+)*; ich (?:kann|übernehme|vertrete)(?: \S+)*; am apparat",
+    screening=r"anruf(?:filter|prüfung|assistent|screening|schutz)\w*; (?:sagen|nennen) sie(?: \S+){0,2} (?:wer sie sind|ihren namen); (?:virtuelle|digitale|automatische)\w* (?:\S+)?assisten\w*; (?:bevor|ehe) ich (?:sie )?(?:durchstelle|verbinde); (?:anruf|nummer|anschluss)(?: \S+){0,3} (?:geschützt|gefiltert|geprüft); kein roboter; (?:nennen|sagen) sie (?:bitte )?ihren namen(?: \|)?(?: und)?(?: \|)?(?: \S+){0,3} (?:grund|warum|anliegen|weshalb)(?: \S+)*; grund (?:ihres|für ihren|des) anruf\S*(?: \S+)*; (?:anruffilter|anrufassistent|anrufscreening|anrufe filtert|filterdienst)(?: \S+)*",
+    hold=r"(?:bitte )?(?:bleiben|warten) sie (?:in der leitung|am apparat|dran|einen moment|bitte)(?: \S+)*; (?:nächste|nächster|nächsten) (?:freie|freier|freien|verfügbare|verfügbarer)(?: \S+)*; (?:alle|unsere) (?:\S+ ){0,2}(?:mitarbeiter|leitungen|plätze|berater|agenten)(?: \S+)*; warteschleife(?: \S+)*; wartezeit(?: \S+)*; (?:drücken|wählen) sie(?: bitte)? (?:die |bitte )?(?:\d+|eins|zwei|drei|vier|fünf|null|raute)(?: \S+)*; für \S+(?: \S+){0,3} (?:\| )?drücken(?: \S+)*; sie werden (?:gleich |sofort |umgehend )?(?:verbunden|weitergeleitet)(?: \S+)*",
+)
