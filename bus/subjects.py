@@ -3,6 +3,7 @@
     of users                    warmxfer.<id>.<kind>
     between the actors          wx.<partition>.<id>.<kind>[.<rest>]
     of one AI session           wx.session.<session>.<kind>
+    of an archived transfer     wx.archive.<id>
     request and reply           warmxfer.ask.<question>[.<session>]
 
 - Invariant: no other file writes a subject as text.
@@ -22,6 +23,8 @@ from warmxfer.schemas.fields import TOKEN_PATTERN
 from .errors import InvalidRequest
 from .partition import partition_of
 from .subject_table import (
+    ARCHIVE,
+    ARCHIVED,
     CORE,
     EVENTS,
     IN,
@@ -31,11 +34,22 @@ from .subject_table import (
     STREAM_OF_KIND,
     STREAMS,
     SUBJECTS,
+    WORKING_STREAMS,
     SubjectSpec,
     stored_filters,
 )
 
-__all__ = ["CORE", "EVENTS", "IN", "STREAMS", "SUBJECTS", "SubjectSpec", "stored_filters"]
+__all__ = [
+    "ARCHIVE",
+    "CORE",
+    "EVENTS",
+    "IN",
+    "STREAMS",
+    "SUBJECTS",
+    "WORKING_STREAMS",
+    "SubjectSpec",
+    "stored_filters",
+]
 
 ROLES = ("summarizer", "gateway", "briefing")
 """Roles with a work queue. `primary` and `consult` take level commands on subjects of their own instead."""
@@ -59,6 +73,7 @@ COORDINATOR_PRESENCE = "wx.coordinator.presence"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
+ANY_ARCHIVED = f"{INTERNAL_ROOT}.{ARCHIVED}.*"
 
 INVALID_ID = "unaddressed"
 """The id in the dead letter of a message whose own subject carries no allowed id."""
@@ -189,6 +204,16 @@ def caller_lock(session: str) -> str:
     return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.lock"
 
 
+def of_session(session: str) -> str:
+    """Return the filter for the commands and the lock of one AI session."""
+    return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.*"
+
+
+def archived(id: str) -> str:
+    """Return the subject of the one archived record of a transfer."""
+    return f"{INTERNAL_ROOT}.{ARCHIVED}.{check_token(id)}"
+
+
 def ask_history(session: str) -> str:
     return f"{ROOT}.ask.history.{check_token(session, 'session')}"
 
@@ -235,6 +260,8 @@ def place_of(subject: str) -> Place:
     """
     words = subject.split(".")
     internal = words[0] == INTERNAL_ROOT
+    if internal and len(words) == 3 and words[1] == ARCHIVED:
+        return Place(ARCHIVE, subject)
     kind = words[3] if internal and len(words) > 3 else words[-1]
     stream = STREAM_OF_KIND.get(kind)
     if stream is None or len(words) < 3:

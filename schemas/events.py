@@ -79,6 +79,8 @@ class TransferRequested(Event, frozen=True, kw_only=True):
     transfer_id: str
     request: WarmTransferRequest
     conflicting_transfer_id: str | None = field(name="held_by", default=None)
+    archive_after_s: float | None = None
+    """How long after its end the transfer is archived, as its coordinator is set. None: never."""
 
 
 class TransferRefused(Event, frozen=True, kw_only=True):
@@ -91,6 +93,7 @@ class TransferRefused(Event, frozen=True, kw_only=True):
     detail: str
     outcome: Outcome = Outcome.INVALID_REQUEST
     retry_after_s: float | None = None
+    archive_after_s: float | None = None
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
@@ -112,6 +115,7 @@ class TransferBroken(Event, frozen=True, kw_only=True):
     transfer_id: str
     kind: str
     cause: ReasonText
+    archive_after_s: float | None = None
 
 
 # ── from the primary session ─────────────────────────────────────────────────────────────────────

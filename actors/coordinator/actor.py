@@ -17,7 +17,10 @@ from .storage_guard import BYTES_PER_MB
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; call `ready` once the coordinator serves."""
     coordinator = Coordinator(
-        bus, max_transfers=settings.max_transfers, max_store_bytes=settings.max_store_mb * BYTES_PER_MB
+        bus,
+        max_transfers=settings.max_transfers,
+        max_store_bytes=settings.max_store_mb * BYTES_PER_MB,
+        archive_after_s=settings.archive_after_s,
     )
     async with PartitionSharing(bus) as sharing:
         worker = Worker(

@@ -25,6 +25,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from warmxfer.bus import (
     BrokerClock,
@@ -37,10 +38,12 @@ from warmxfer.bus import (
     NewerVersionNeeded,
     RetryableError,
     StaleWrite,
+    Stored,
     TransferLog,
     Unwanted,
     subjects,
 )
+from warmxfer.bus.messages import MSG_ID
 from warmxfer.schemas import (
     AnyEvent,
     DeadlinePassed,
@@ -54,15 +57,17 @@ from warmxfer.schemas import (
 
 from . import request_owner
 from .admission import Admission
+from .archive import Archive
 from .caller_lock import lock_caller
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event
 from .liveness import TransferLiveness
-from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
+from .outbox import outgoing, pending_timer, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
-from .settings import DEFAULT_MAX_TRANSFERS
+from .settings import DEFAULT_ARCHIVE_AFTER_S, DEFAULT_MAX_TRANSFERS
 from .state_machine import (
     Applied,
+    ArchiveTransfer,
     Record,
     RecordedOutput,
     UnreadableRecord,
@@ -92,9 +97,16 @@ class Coordinator:
     """Moves transfers. Any number of processes may run one; the transfer log decides between them."""
 
     def __init__(
-        self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS, max_store_bytes: int = 0
+        self,
+        bus: Bus,
+        *,
+        max_transfers: int = DEFAULT_MAX_TRANSFERS,
+        max_store_bytes: int = 0,
+        archive_after_s: float | None = DEFAULT_ARCHIVE_AFTER_S,
     ) -> None:
         self._bus = bus
+        self._archive = Archive(bus)
+        self._archive_after_s = archive_after_s
         self._clock = BrokerClock()
         self._admission = Admission(bus, max_transfers, self._clock, max_store_bytes=max_store_bytes)
         self._liveness = TransferLiveness(bus, self._clock)
@@ -121,28 +133,39 @@ class Coordinator:
         redelivered = delivery.delivery_count > 1
         cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
-            if cached is not None and not cached.sent:
+            paused_at = clock() + PAUSED_PROCESS_S
+            caused = cached is not None and _caused_by(cached.record, delivery)
+            archived = cached is not None and cached.record.state.archived
+            if cached is not None and not cached.sent and (caused or not archived):
                 await self._publish_missing(cached)
-            if cached is not None and _caused_by(cached.record, delivery):
+            if caused:
                 return
+            if cached is None or archived:
+                known = await self._archive.find(delivery.transfer_id)
+                if known is not None:
+                    await self._archive.answer_late(delivery, known)
+                    return
             if cached is None:
                 if delivery.kind == "request" and not await request_owner.is_first_request(
                     self._bus, delivery
                 ):
                     await request_owner.refuse(self._bus, delivery)
                     return
-                event = await self._first_event(event, delivery)
+                event = self._to_be_archived(await self._first_event(event, delivery))
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
                 if await self._is_applied(cached, delivery, redelivered=redelivered):
                     return
                 # Append.
-                paused_at = clock() + PAUSED_PROCESS_S
                 appended = await self._append(cached, outcome, event, delivery)
                 if appended is not None:
                     # Publish.
-                    await (self._publish if clock() < paused_at else self._publish_missing)(appended)
+                    paused = clock() >= paused_at
+                    if paused and cached is None and await self._archive.find(delivery.transfer_id):
+                        await self._archive.take_back(delivery.transfer_id, appended.seq)
+                        return
+                    await (self._publish_missing if paused else self._publish)(appended)
                     _log_end(outcome.state.id, outcome.outbox)
                     return
                 redelivered = True
@@ -219,6 +242,12 @@ class Coordinator:
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
 
+    def _to_be_archived(self, event: AnyEvent) -> AnyEvent:
+        """Return the event that starts the transfer, which says when its end is archived."""
+        if isinstance(event, TransferRequested | TransferRefused | TransferBroken):
+            return replace(event, archive_after_s=self._archive_after_s)
+        return event
+
     def _may_be_early(self, delivery: Delivery) -> bool:
         """Return whether the request may still come, after its user's cancel. In a flood it may not."""
         if delivery.kind != "cancel" or delivery.delivery_count >= EARLY_TRIES:
@@ -251,14 +280,16 @@ class Coordinator:
         unknown = cached.unknown if cached else {}
         timer_before = pending_timer(cached.record.state) if cached else None
         cancel_timer = None if timer_before == pending_timer(state) else timer_before
+        data, after, msg_id = (
+            encode_record(record, unknown),
+            cached.seq if cached else 0,
+            _record_id(delivery),
+        )
+        if state.archived:
+            last = Stored(subjects.log(state.id), after + 1, delivery.at, data, {MSG_ID: msg_id})
+            await self._archive.store(state.id, after, last)
         try:
-            seq = await self._log.append(
-                state.id,
-                encode_record(record, unknown),
-                cached.seq if cached else 0,
-                _record_id(delivery),
-                cancel_timer,
-            )
+            seq = await self._log.append(state.id, data, after, msg_id, cancel_timer, last=state.archived)
         except StaleWrite:
             self._cache.drop(state.id)
             self._liveness.drop(state.id)
@@ -282,6 +313,9 @@ class Coordinator:
         messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
+        state = cached.record.state
+        if any(isinstance(each, ArchiveTransfer) for each in cached.record.outbox):
+            await self._archive.remove(state.id, state.request, cached.seq, cached.record.at)
         cached.sent = True
 
     async def _publish_missing(self, cached: CachedRecord) -> None:
@@ -293,7 +327,8 @@ class Coordinator:
         """
         state, since = cached.record.state, None
         if cached.record.outbox:
-            since = await self._log.since(state.id, cached.seq, session_subjects(state.request))
+            on = [each.subject for each in outgoing(cached.record)]
+            since = await self._log.since(state.id, cached.seq, on)
         if since is not None and since.followed:
             cached.sent = True
         else:
