@@ -21,7 +21,12 @@ import msgspec
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
-from warmxfer.actors.coordinator.state_machine.record import ArchiveTransfer, SetTimer, StoredRecord, StoredTransfer
+from warmxfer.actors.coordinator.state_machine.record import (
+    ArchiveTransfer,
+    SetTimer,
+    StoredRecord,
+    StoredTransfer,
+)
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
 from warmxfer.actors.gateway.handlers import dial, rescue, return_caller
