@@ -248,6 +248,11 @@ def parse(subject: str) -> Address:
     raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
 
 
+def is_of_archive(subject: str) -> bool:
+    """Return whether `subject` is that of an archived record."""
+    return subject.startswith(f"{INTERNAL_ROOT}.{ARCHIVED}.")
+
+
 def is_of_session(subject: str) -> bool:
     """Return whether `subject` names an AI session and no transfer."""
     return subject.startswith(f"{INTERNAL_ROOT}.{SESSION}.")

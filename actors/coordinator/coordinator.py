@@ -62,7 +62,7 @@ from .caller_lock import lock_caller
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event
 from .liveness import TransferLiveness
-from .outbox import outgoing, pending_timer, unknown_outputs
+from .outbox import outgoing, pending_timer, timers_due, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
 from .settings import DEFAULT_ARCHIVE_AFTER_S, DEFAULT_MAX_TRANSFERS
 from .state_machine import (
@@ -137,7 +137,7 @@ class Coordinator:
             caused = cached is not None and _caused_by(cached.record, delivery)
             archived = cached is not None and cached.record.state.archived
             if cached is not None and not cached.sent and (caused or not archived):
-                await self._publish_missing(cached)
+                await self._publish_missing(cached, _fired_at(event))
             if caused:
                 return
             if cached is None or archived:
@@ -317,9 +317,11 @@ class Coordinator:
         if any(isinstance(each, ArchiveTransfer) for each in cached.record.outbox):
             await self._archive.remove(state.id, state.request, cached.seq, cached.record.at)
         cached.sent = True
+        if state.stage.ended:
+            self._cache.put_end(state.id, cached.seq)
 
-    async def _publish_missing(self, cached: CachedRecord) -> None:
-        """Publish the outputs of a record that are not in the stream yet.
+    async def _publish_missing(self, cached: CachedRecord, fired_at: float = 0.0) -> None:
+        """Publish the outputs of a record that are not in the stream yet. A timer due at `fired_at` was.
 
         Message ids alone do not prevent a repeat: the broker remembers them for two minutes. A transfer waits
         longer while a phone rings, or after its end. If another record follows, its writer has published all
@@ -332,7 +334,8 @@ class Coordinator:
         if since is not None and since.followed:
             cached.sent = True
         else:
-            await self._publish(cached, since.ids if since else ())
+            fired = timers_due(cached.record, fired_at)
+            await self._publish(cached, since.ids.union(fired) if since else fired)
 
     # ── other entry points ───────────────────────────────────────────────────────────────────────
 
@@ -407,6 +410,11 @@ def _continuable(entry: LogEntry) -> Record:
     if (why := obstacle(record)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
+
+
+def _fired_at(event: AnyEvent) -> float:
+    """Return when the timer was due whose event this is, or 0 for another event."""
+    return event.due_at if isinstance(event, DeadlinePassed) else 0.0
 
 
 def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:

@@ -92,6 +92,15 @@ def outgoing(record: Record) -> list[Outgoing]:
     ]
 
 
+def timers_due(record: Record, at: float) -> list[str]:
+    """Return the message ids of the timers of `record` that were due at `at`, or earlier."""
+    return [
+        message_id(record.state.id, record.state.seq, index)
+        for index, output in enumerate(record.outbox)
+        if isinstance(output, SetTimer) and output.due_at <= at
+    ]
+
+
 def unknown_outputs(record: Record) -> list[str]:
     """Return the message ids of the outputs of `record` that this version cannot publish."""
     return [

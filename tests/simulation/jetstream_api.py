@@ -54,6 +54,13 @@ class JetStreamApi:
             case ["STREAM", "MSG", "GET", stream]:
                 subject = msgspec.json.decode(data)["last_by_subj"]
                 self._answer(reply, self._leader_get(self._world.streams.by_name[stream], subject))
+            case ["STREAM", "PURGE", stream]:
+                query = msgspec.json.decode(data)
+                purged = self._world.streams.by_name[stream].purge(query["filter"], query.get("seq"))
+                self._answer(reply, {"success": True, "purged": purged})
+            case ["STREAM", "MSG", "DELETE", stream]:
+                removed = self._world.streams.by_name[stream].remove(msgspec.json.decode(data)["seq"])
+                self._answer(reply, {"success": True} if removed else {"error": NO_MESSAGE})
             case ["INFO"]:
                 self._answer(reply, {"type": "io.nats.jetstream.api.v1.account_info_response"})
             case ["STREAM", "INFO", stream]:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER, outgoing
+from warmxfer.actors.coordinator.outbox import ARCHIVE_TIMER, GUARD_TIMER, TIMER, outgoing
 from warmxfer.actors.coordinator.state_machine import LAST_STAGES, Record, RecordedEvent, decode_record
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import (
@@ -43,11 +43,15 @@ class TransferHistory:
     """Commands and timers, without phases and results."""
     notices: list[tuple[Stored, TransferNotice]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
+    archived: list[Stored] = field(default_factory=list)
 
     def add(self, stored: Stored) -> None:
         """Decode one message of this transfer and append it. Other kinds (requests, events) are skipped."""
         if subjects.is_of_session(stored.subject):
             self.sent.append(stored)
+            return
+        if subjects.is_of_archive(stored.subject):
+            self.archived.append(stored)
             return
         match subjects.parse(stored.subject).kind:
             case "log":
@@ -119,6 +123,10 @@ class TransferHistory:
     def guard_timer_subject(self) -> str:
         return subjects.timer(self.id, GUARD_TIMER)
 
+    @property
+    def archive_timer_subject(self) -> str:
+        return subjects.timer(self.id, ARCHIVE_TIMER)
+
     def subjects_by_msg_id(self) -> dict[str, str]:
         """Return message id -> subject of every message that the records order to be sent."""
         return {each.msg_id or "": each.subject for _, record in self.records for each in outgoing(record)}
@@ -136,6 +144,8 @@ def transfer_of(stored: Stored) -> str:
     if subjects.is_of_session(stored.subject):
         is_command = not stored.subject.endswith(".lock")
         return (undecoded_transfer_id(stored.data) or "") if is_command else ""
+    if subjects.is_of_archive(stored.subject):
+        return stored.subject.rpartition(".")[2]
     return subjects.parse(stored.subject).id
 
 
