@@ -17,6 +17,7 @@ from warmxfer.bus import subjects
 from warmxfer.bus.archive import log_of
 from warmxfer.schemas import DeadlinePassed, NoticeKind, Outcome, decode_command
 
+from .fault_schedule import POISON
 from .plan import TransferPlan
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def bounded_life(world: World, history: TransferHistory) -> Iterator[str]:
 
 
 ARCHIVED_SOON_S = 120.0
+LEFT_TO_NEWER_S = 32.0
+"""For how long a message of an unknown type is given back. The least wait for the archive is longer."""
 
 
 def waits_for_archive(history: TransferHistory) -> bool:
@@ -139,7 +142,24 @@ def archived_completely(world: World, history: TransferHistory) -> Iterator[str]
 def dead_letters(world: World, history: TransferHistory) -> Iterator[str]:
     """I22: an unreadable message has a dead letter with its cause, and no other message has one."""
     poison = {seq for id, seq in world.fault_schedule.poison if id == history.id}
+    poison -= _removed_early(world, poison, history)
     yield from map(str, only_poison_dead_lettered(history, poison))
+
+
+def _removed_early(world: World, poison: set[int], history: TransferHistory) -> set[int]:
+    """Return the poison that was removed while it was left to a newer version: the wait is short here."""
+    if not history.archived:
+        return set()
+    archived_at, streams = history.archived[-1].at, world.streams
+    return {
+        each.seq
+        for each in streams.after(0)
+        if each.data == POISON
+        and each.seq in poison
+        and transfer_of(each) == history.id
+        and streams.by_name[subjects.place_of(each.subject).stream].get(each.seq) is None
+        and archived_at - each.at < LEFT_TO_NEWER_S
+    } - {letter["seq"] for letter in history.dead_letters}
 
 
 def summary_fails_nothing(world: World, history: TransferHistory) -> Iterator[str]:
