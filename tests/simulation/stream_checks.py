@@ -147,10 +147,16 @@ def dead_letters(world: World, history: TransferHistory) -> Iterator[str]:
 
 
 def _removed_early(world: World, poison: set[int], history: TransferHistory) -> set[int]:
-    """Return the poison that was removed while it was left to a newer version: the wait is short here."""
+    """Return the poison that was removed while it was left to a newer version: the wait is short here.
+
+    An outage uses up no wait, but it uses up the time of the message.
+    """
     if not history.archived:
         return set()
     archived_at, streams = history.archived[-1].at, world.streams
+    waits_since = max(
+        (stored.at for stored, record in history.records if not record.state.archived), default=0.0
+    )
     return {
         each.seq
         for each in streams.after(0)
@@ -158,7 +164,7 @@ def _removed_early(world: World, poison: set[int], history: TransferHistory) -> 
         and each.seq in poison
         and transfer_of(each) == history.id
         and streams.by_name[subjects.place_of(each.subject).stream].get(each.seq) is None
-        and archived_at - each.at < LEFT_TO_NEWER_S
+        and archived_at - max(each.at, waits_since) < LEFT_TO_NEWER_S
     } - {letter["seq"] for letter in history.dead_letters}
 
 
