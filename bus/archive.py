@@ -15,6 +15,9 @@ import zlib
 import msgspec
 from msgspec import Struct
 
+from warmxfer.schemas import decode_as
+from warmxfer.schemas.archived import ArchivedTransfer
+
 from . import subjects
 from .bus import READ_DEADLINE_S, Bus
 from .errors import InternalError, StreamMissing
@@ -132,6 +135,18 @@ async def is_archived(bus: Bus, id: str) -> bool:
         return await bus.get_last_from_leader(subjects.archived(id)) is not None
     except StreamMissing:
         return False
+
+
+async def archived_success(bus: Bus, id: str) -> bool:
+    """Return whether transfer `id` is archived as a success. A record that cannot be read counts as one."""
+    try:
+        stored = await bus.get_last_from_leader(subjects.archived(id))
+    except StreamMissing:
+        return False
+    if stored is None:
+        return False
+    result = decode_as(ArchivedTransfer, line_of(stored.data)).result
+    return result is None or result.success
 
 
 def _request_of(data: bytes) -> bytes:
