@@ -68,9 +68,15 @@ class TransferLog:
         return any(each.msg_id == msg_id for each in stored)
 
     async def since(self, id: str, seq: int, on: Iterable[str]) -> LogTail:
-        """Return what is stored for transfer `id` above number `seq`, in its log and on the subjects `on`."""
+        """Return what is stored for transfer `id` above number `seq`, in its log and on `on`.
+
+        `on` are subjects of the coordinator's stream, wildcards allowed.
+        """
         found = await asyncio.gather(
-            *(self._bus.history(each, MAX_RECORDS, after=seq) for each in sorted({subjects.log(id), *on}))
+            *(
+                self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE)
+                for each in sorted({subjects.log(id), *on})
+            )
         )
         stored = [each for part in found for each in part]
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 async def find_archived(bus: Bus, id: str) -> ArchivedLog | None:
-    """Return the log of an archived transfer, or None. One that cannot be read is logged, and counts as none."""
+    """Return the log of an archived transfer, or None. One that cannot be read counts as none."""
     stored = await read_archived(bus, id)
     try:
         return None if stored is None else log_of(stored.data)

@@ -330,6 +330,8 @@ class Coordinator:
         state, since = cached.record.state, None
         if cached.record.outbox:
             on = [each.subject for each in outgoing(cached.record)]
+            if unknown_outputs(cached.record):  # A newer version knows their subjects.
+                on += [subjects.for_actors(state.id), subjects.for_users(state.id)]
             since = await self._log.since(state.id, cached.seq, on)
         if since is not None and since.followed:
             cached.sent = True

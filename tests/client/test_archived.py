@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 import time
 import zlib
 from collections.abc import AsyncIterator
@@ -150,9 +151,7 @@ def test_a_log_is_archived_bit_for_bit_also_if_a_record_cannot_be_read() -> None
 
 def noise(seed: int, length: int) -> str:
     """Return text that cannot be compressed to less than two thirds."""
-    return "".join(
-        random.Random(seed).choices("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", k=length)
-    )
+    return "".join(random.Random(seed).choices(string.ascii_letters, k=length))
 
 
 def test_the_largest_request_is_stored_once_in_a_long_log() -> None:
