@@ -29,6 +29,8 @@ from .scenario import Scenario, open_scenario
 EVERYTHING = "wx.>"
 """What the actors read, in each stream."""
 SESSION = "session"
+KEPT = {"WARMXFER_ARCHIVE_AFTER_S": "86400"}
+"""No transfer is archived: what was published before and after the copies is compared."""
 MAX_READ = 100_000
 POLL_S = 0.02
 TRIGGER_KINDS = ("request", "cancel", "event", "timeout", "do", SESSION)
@@ -96,7 +98,7 @@ class Redeliverer:
         self._own: set[tuple[str, int]] = set()
         self._due: list[tuple[float, int, Stored]] = []
         self._places = itertools.count()
-        self._read_to = dict.fromkeys(subjects.STREAMS, 0)
+        self._read_to = dict.fromkeys(subjects.WORKING_STREAMS, 0)
 
     @asynccontextmanager
     async def redelivering(self) -> AsyncIterator[None]:
@@ -121,7 +123,7 @@ class Redeliverer:
             await asyncio.sleep(POLL_S)
 
     async def _read_new(self) -> None:
-        for stream in subjects.STREAMS:
+        for stream in subjects.WORKING_STREAMS:
             for stored in await self._bus.history(
                 EVERYTHING, MAX_READ, after=self._read_to[stream], stream=stream
             ):

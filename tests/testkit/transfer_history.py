@@ -9,6 +9,7 @@ from typing import Any
 from warmxfer.actors.coordinator.outbox import ARCHIVE_TIMER, GUARD_TIMER, TIMER, outgoing
 from warmxfer.actors.coordinator.state_machine import LAST_STAGES, Record, RecordedEvent, decode_record
 from warmxfer.bus import Bus, Stored, subjects
+from warmxfer.bus.archive import log_of
 from warmxfer.schemas import (
     CheckLegs,
     CommandFailed,
@@ -150,7 +151,7 @@ def transfer_of(stored: Stored) -> str:
 
 
 async def read_history(bus: Bus, id: str) -> TransferHistory:
-    """Read records, phases, results and dead letters of one transfer from a real stream."""
+    """Read records, phases, results and dead letters of one transfer from a real stream, or its archive."""
     history = TransferHistory(id)
     for subject, limit in (
         (subjects.log(id), MAX_RECORDS),
@@ -161,6 +162,27 @@ async def read_history(bus: Bus, id: str) -> TransferHistory:
     ):
         for stored in await bus.history(subject, limit, deadline_s=READ_DEADLINE_S):
             history.add(stored)
+    if not history.records or history.records[0][1].state.seq != 1:
+        archived = await bus.get_last(subjects.archived(id), deadline_s=READ_DEADLINE_S)
+        return history if archived is None else archived_history(id, archived)
+    return history
+
+
+def archived_history(id: str, archived: Stored) -> TransferHistory:
+    """Return what the archive has of a transfer. Its messages to users are those that its log ordered."""
+    history, log = TransferHistory(id), log_of(archived.data)
+    for stored in log.stored_records():
+        record = decode_record(stored.data)
+        history.records.append((stored, record))
+        for output in record.outbox:
+            if isinstance(output, PhaseChanged):
+                history.phases.append((stored, output))
+            elif isinstance(output, WarmTransferResult):
+                history.results.append((stored, output))
+            elif isinstance(output, TransferNotice):
+                history.notices.append((stored, output))
+    history.dead_letters = [json.loads(each) for each in log.dead_letters]
+    history.archived.append(archived)
     return history
 
 
