@@ -57,7 +57,7 @@ QUIET_S = 2.0
 async def f8(chance: random.Random) -> AsyncIterator[Row]:
     """Store every message up to five times more, soon after the first."""
     row = Row("F8", f"every message again, up to {MAX_COPIES} times")
-    async with open_scenario(counts=TWO_OF_EACH) as scenario:
+    async with open_scenario(counts=TWO_OF_EACH, env=KEPT) as scenario:
         redeliverer = Redeliverer(
             scenario.bus,
             lambda: [chance.uniform(0, REDELIVERY_S) for _ in range(chance.randint(1, MAX_COPIES))],
@@ -69,7 +69,7 @@ async def f8(chance: random.Random) -> AsyncIterator[Row]:
 async def f9(chance: random.Random) -> AsyncIterator[Row]:
     """Store every message again late, and all of them in random order after the end."""
     row = Row("F9", "every message again in any order, and after the end")
-    async with open_scenario(counts=TWO_OF_EACH) as scenario:
+    async with open_scenario(counts=TWO_OF_EACH, env=KEPT) as scenario:
         redeliverer = Redeliverer(scenario.bus, lambda: [chance.uniform(0, LATE_S)])
         calls = await _transfers(scenario, redeliverer)
         before = await _published_to_users(scenario)
