@@ -55,6 +55,7 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     briefing_jobs: int | None = None
     """Consultations of one process; above the limit of the settings if need be."""
     ack_wait_s: float | None = None
+    archive_after_s: float | None = None
     sync_interval: str = "2m"
     spare_sessions: int = 0
     """Sessions that one process attaches at the start, so that most loads need no process of their own."""
@@ -123,6 +124,8 @@ class BenchStack:
         if sessions:
             command += ["--sessions", sessions]
         env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"}
+        if settings.archive_after_s is not None:
+            env["WARMXFER_ARCHIVE_AFTER_S"] = f"{settings.archive_after_s:g}"
         if settings.ack_wait_s is not None:
             env["WARMXFER_ACK_WAIT_S"] = f"{settings.ack_wait_s:g}"
         log_path = self.directory / f"{role}-{self._started}.log"
