@@ -61,7 +61,7 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
 
 
 async def _until_archived(stack: BenchStack, progress: Progress) -> None:
-    """Wait until every ended transfer has left the working streams. Raises `InternalError` if one does not."""
+    """Wait until each ended transfer has left the working streams. Raises `InternalError` if one does not."""
     deadline_at = time.perf_counter() + ARCHIVED_WITHIN_S + stack.ended_transfers / ARCHIVED_PER_S
     while (left := stack.ended_transfers - await _archived(stack)) > 0:
         if time.perf_counter() > deadline_at:

@@ -403,3 +403,30 @@ def _listed(method: Callable[..., Awaitable[Any]], reads: list[str]) -> Callable
         return await method(subject, *args, **options)
 
     return read
+
+
+async def test_the_working_streams_do_not_grow_with_ended_transfers(fresh_bus: Bus) -> None:
+    """Each transfer has a session of its own. What is left are last records, which expire."""
+    ready, archived_of, stored = asyncio.Event(), [0], [0]
+    task = asyncio.create_task(run(fresh_bus, CoordinatorSettings(archive_after_s=AFTER_S), ready=ready.set))
+    await asyncio.wait_for(ready.wait(), PATIENCE_S)
+    for count in (1, 5):
+        for number in range(archived_of[-1], count):
+            body = request(f"room-{number}", command_timeout_s=1, bridge_guard_s=0)
+            await asyncio.wait_for(FakeActors(fresh_bus, f"t-{number}").run_transfer(body), PATIENCE_S)
+        async with asyncio.timeout(2 * PATIENCE_S):
+            while await messages(fresh_bus, *subjects.WORKING_STREAMS) > count:
+                await asyncio.sleep(0.05)
+        archived_of.append(await messages(fresh_bus, subjects.ARCHIVE))
+        for number in range(count):
+            await fresh_bus.purge(subjects.CORE, subjects.log(f"t-{number}"))
+        stored.append(await messages(fresh_bus, *subjects.WORKING_STREAMS))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert archived_of == [0, 1, 5]
+    assert stored == [0, 0, 0]
+
+
+async def messages(bus: Bus, *streams: str) -> int:
+    infos = [await bus._connection.api(f"STREAM.INFO.{name}") for name in streams]
+    return sum(each["state"]["messages"] for each in infos)
