@@ -218,8 +218,8 @@ class Bus:
         await stream.ensure_stream(self._connection, name, deadline_s)
 
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
-        """Return the number of subjects that match `subject` and hold at least one message."""
-        return await diagnostics.count(self._connection, subject, deadline_s)
+        """Return the number of messages on `subject` (wildcards allowed). Any replica answers."""
+        return await stream_reader.count(self._connection, subjects.place_of(subject), deadline_s)
 
     async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
         """Return how much storage the broker has used, and its limit if the broker names one."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from .connection import Connection, JetStreamApiError
 from .consumer_table import COORDINATOR, consumers_of
 from .consumers import list_consumers
-from .subjects import ROLES, STREAMS, place_of
+from .subjects import ROLES, STREAMS
 from .subscriptions import Subscription
 
 PING_SERVICES: Final = "$SRV.PING"
@@ -88,13 +88,6 @@ def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Co
         pending=sum(int(each["num_pending"]) for each in found),
         unacked=sum(int(each["num_ack_pending"]) for each in found),
     )
-
-
-async def count(connection: Connection, subject: str, deadline_s: float) -> int:
-    """Return the number of subjects that match `subject` and hold at least one message."""
-    stream, stored_as = place_of(subject)
-    found = await connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": stored_as}, deadline_s)
-    return len(found["state"].get("subjects") or {})
 
 
 async def _ping_services(connection: Connection) -> Counter[str]:

@@ -76,6 +76,10 @@ class Stream:
         """Subjects of the timers that are set."""
         return list(self._timers)
 
+    def pending_timers(self, pattern: str) -> list[Stored]:
+        """Return the timers that are set and match `pattern`."""
+        return [self[seq] for subject, (seq, _) in self._timers.items() if matches(pattern, subject)]
+
     def store(
         self, subject: str, data: bytes, msg_id: str, expect_last: int | None, headers: Mapping[str, str]
     ) -> tuple[int, bool]:
