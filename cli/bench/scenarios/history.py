@@ -83,6 +83,8 @@ def raise_problems(sample: Sample) -> None:
 
 async def _measure(stack: BenchStack, plan: Plan, ended: int) -> _Figures:
     many, alone, listed = list[Sample](), list[Sample](), list[float]()
+    await asyncio.sleep(plan.settle_s)
+    broker_mb = memory_bytes(stack.pids()[BROKER][0]) / 1e6
     for repeat in range(plan.repeats):
         async with Load(stack, f"hm{ended}-{repeat}-", plan.history_many) as load:
             many.append(await load.run(IN_FLIGHT))
@@ -91,7 +93,7 @@ async def _measure(stack: BenchStack, plan: Plan, ended: int) -> _Figures:
         listed.append(
             await child_cpu_s([sys.executable, "-m", "warmxfer.cli", "list", "--url", stack.nats.url])
         )
-    return _Figures(ended, many, alone, listed, memory_bytes(stack.pids()[BROKER][0]) / 1e6)
+    return _Figures(ended, many, alone, listed, broker_mb)
 
 
 def _rows(figures: _Figures, first: _Figures | None) -> list[Row]:
