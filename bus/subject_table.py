@@ -201,7 +201,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     ),
     SubjectSpec(
         "capacity",
-        "wx.<role>.capacity",
+        "wx.capacity.<role>",
         "gateway, briefing",
         "coordinator",
         "the jobs of one process and how many are taken, every two seconds and after a change",

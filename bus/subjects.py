@@ -71,7 +71,7 @@ _STORED_KINDS = _FROM_USERS.union(
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
-ANY_CAPACITY = "wx.*.capacity"
+ANY_CAPACITY = "wx.capacity.*"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
@@ -194,7 +194,7 @@ def effect_claim(id: str, effect: str) -> str:
 
 def capacity(role: str) -> str:
     """Return the subject on which a process of `role` announces its jobs."""
-    return f"{INTERNAL_ROOT}.{check_token(role, 'role')}.capacity"
+    return f"{INTERNAL_ROOT}.capacity.{check_token(role, 'role')}"
 
 
 def dial_count(counter: str) -> str:

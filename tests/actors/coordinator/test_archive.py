@@ -308,7 +308,6 @@ async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_b
         event = await lock_read(*args)
         await archive(fresh_bus)
         await expire(fresh_bus, "expired")
-        monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", 30.0)
         return event
 
     monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", 0.0)
