@@ -159,7 +159,7 @@ class Stream:
             return True
         self._messages[seq] = None
         self._by_subject[stored.subject].remove(seq)
-        for name in _consumers_of(self.name, stored.subject):
+        for name in consumers_of_subject(self.name, stored.subject):
             if (consumer := self.consumers.get(name)) is not None:
                 consumer.forget(seq)
         return True
