@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 
-from . import diagnostics, request_reply, stream, stream_reader, stream_writer, subjects, subscriptions
+from . import (
+    diagnostics,
+    removal,
+    request_reply,
+    stream,
+    stream_reader,
+    stream_writer,
+    subjects,
+    subscriptions,
+)
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
@@ -191,9 +200,26 @@ class Bus:
         place = subjects.place_of(subject) if stream is None else subjects.Place(stream, subject)
         return await stream_reader.history(self._connection, place, limit, after, deadline_s)
 
+    async def purge(
+        self, stream: str, subject: str, *, before: int | None = None, deadline_s: float = WRITE_DEADLINE_S
+    ) -> int:
+        """Remove the messages on `subject` (wildcards allowed) from `stream`; return how many.
+
+        With `before`, only messages with a lower number. Idempotent. Only the coordinator has this right.
+        """
+        return await removal.purge(self._connection, subjects.Place(stream, subject), before, deadline_s)
+
+    async def delete(self, stream: str, seq: int, *, deadline_s: float = WRITE_DEADLINE_S) -> None:
+        """Remove one message from `stream`. Idempotent. Only the coordinator has this right."""
+        await removal.delete(self._connection, stream, seq, deadline_s)
+
+    async def ensure_stream(self, name: str, *, deadline_s: float = WRITE_DEADLINE_S) -> None:
+        """Create stream `name`, or update it, without its consumers. Raises as `ensure` does."""
+        await stream.ensure_stream(self._connection, name, deadline_s)
+
     async def count(self, subject: str, *, deadline_s: float = READ_DEADLINE_S) -> int:
-        """Return the number of subjects that match `subject` and hold at least one message."""
-        return await diagnostics.count(self._connection, subject, deadline_s)
+        """Return the number of messages on `subject` (wildcards allowed). Any replica answers."""
+        return await stream_reader.count(self._connection, subjects.place_of(subject), deadline_s)
 
     async def storage(self, *, deadline_s: float = READ_DEADLINE_S) -> StorageUse:
         """Return how much storage the broker has used, and its limit if the broker names one."""

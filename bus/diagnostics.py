@@ -97,13 +97,6 @@ def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Co
     )
 
 
-async def count(connection: Connection, subject: str, deadline_s: float) -> int:
-    """Return the number of subjects that match `subject` and hold at least one message."""
-    stream, stored_as = place_of(subject)
-    found = await connection.api(f"STREAM.INFO.{stream}", {"subjects_filter": stored_as}, deadline_s)
-    return len(found["state"].get("subjects") or {})
-
-
 async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str, str]], ...]:
     """Ping all registered services for `PING_WAIT_S`; return the name and the facts of each that replies."""
     inbox, services = connection.client.new_inbox(), list[tuple[str, Mapping[str, str]]]()

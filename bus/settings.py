@@ -22,6 +22,7 @@ MIN_MAX_AGE_S = 5 * 3_600.0
 The coordinator's tests compare it with the longest transfer that a request allows.
 """
 MAX_REQUESTS_MB = 1_000_000
+DEFAULT_ARCHIVE_DAYS, MAX_ARCHIVE_DAYS = 7, 3_650
 DEFAULT_URL = "nats://127.0.0.1:4222"
 
 
@@ -46,6 +47,8 @@ class BusSettings:
     max_deliver: int = 5
     requests_mb: int | None = None
     """Most that the stream of requests holds, in 1,000,000 bytes. None: what it has, or a default."""
+    archive_days: int = DEFAULT_ARCHIVE_DAYS
+    """How long the record of an archived transfer is kept, and so its id is remembered."""
 
     def __post_init__(self) -> None:
         for address in self.url.split(","):
@@ -68,6 +71,9 @@ class BusSettings:
             max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, MIN_MAX_AGE_S, 365 * DAY_S),
             max_deliver=env_number(env, "WARMXFER_MAX_DELIVER", int, 5, 1, 100),
             requests_mb=env_number(env, "WARMXFER_REQUESTS_MB", int, 0, 1, MAX_REQUESTS_MB) or None,
+            archive_days=env_number(
+                env, "WARMXFER_ARCHIVE_DAYS", int, DEFAULT_ARCHIVE_DAYS, 1, MAX_ARCHIVE_DAYS
+            ),
         )
 
     @property

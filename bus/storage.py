@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .connection import Connection, JetStreamApiError
 from .errors import AccessDenied
-from .subjects import STREAMS
+from .subjects import ARCHIVE, STREAMS
 
 _NS = 1_000_000_000
 
@@ -26,7 +26,7 @@ class StorageUse(NamedTuple):
     """What the streams use on one server."""
     replicas: int
     max_age_s: float | None = None
-    """How long each stream keeps messages, at least. None: for ever."""
+    """How long each working stream keeps messages, at least. None: for ever."""
 
 
 class StreamSpan(NamedTuple):
@@ -63,12 +63,15 @@ class StorageReader:
 
         For a user who may not query the account, only the streams' bytes are known. It is asked once.
         """
-        streams: list[dict[str, Any]] = await asyncio.gather(
+        infos: list[dict[str, Any]] = await asyncio.gather(
             *(self._connection.api(f"STREAM.INFO.{name}", None, deadline_s) for name in STREAMS)
         )
-        stream_bytes = sum(int(each["state"]["bytes"]) for each in streams)
-        replicas = max(int(each["config"]["num_replicas"]) for each in streams)
-        ages_s = [int(each["config"].get("max_age") or 0) / _NS for each in streams]
+        streams = dict(zip(STREAMS, infos, strict=True))
+        stream_bytes = sum(int(each["state"]["bytes"]) for each in infos)
+        replicas = max(int(each["config"]["num_replicas"]) for each in infos)
+        ages_s = [
+            int(each["config"].get("max_age") or 0) / _NS for name, each in streams.items() if name != ARCHIVE
+        ]
         max_age_s = min((each for each in ages_s if each), default=None)
         used_bytes, limit_bytes = stream_bytes, None
         if self._may_query_account:

@@ -1,4 +1,4 @@
-"""Definitions of the three streams. `ensure` creates or updates them. `recovery.py` creates them again.
+"""Definitions of the streams. `ensure` creates or updates them. `recovery.py` creates them again.
 
 Which stream stores a subject is in `subject_table.py`. Any number of processes may call `ensure` at the same
 time. Invariants (`test_stream.py`):
@@ -13,6 +13,7 @@ time. Invariants (`test_stream.py`):
 - Only `WARMXFER_CORE`, which the coordinator alone writes, allows message schedules, rollup and TTL. A writer
   of another stream can therefore not delete or replace a message.
 - A flood of requests fills `WARMXFER_IN` up to its `max_bytes`, and nothing else. It is then refused.
+- `WARMXFER_ARCHIVE` keeps one message of each transfer, the newest, for as many days as its setting says.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .errors import InvalidRequest
 from .partition import PARTITIONS
 from .settings import BusSettings
 from .stream_limits import check_limits
-from .subjects import CORE, IN, STREAMS, stored_filters
+from .subjects import ARCHIVE, CORE, IN, STREAMS, stored_filters
 
 LAYOUT = 2
 """Version of the definitions below. A release raises it if an older release must not undo its change.
@@ -47,6 +48,7 @@ REQUESTS_MB = (256, 64, 16, 4, 1)
 _BYTES_PER_MB = 1_000_000
 _NS = 1_000_000_000
 _US = 1_000_000
+_DAY_NS = 86_400 * _NS
 _LAYOUT_KEY = "warmxfer.layout"
 _STREAM_NOT_FOUND = 10059
 _NAME_IN_USE = 10058
@@ -74,6 +76,13 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
     }
     if name == CORE:
         return {**definition, "allow_msg_schedules": True, "allow_msg_ttl": True, "allow_rollup_hdrs": True}
+    if name == ARCHIVE:
+        return {
+            **definition,
+            "max_age": settings.archive_days * _DAY_NS,
+            "max_msgs_per_subject": 1,
+            "compression": "s2",
+        }
     if name != IN:
         return definition
     transform = {

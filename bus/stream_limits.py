@@ -5,6 +5,7 @@ It refuses nothing. `discard: new` would refuse instead, and excludes the messag
 (error 10052). The storage limit of the account, or of the server, refuses a write and deletes nothing.
 
 `WARMXFER_IN` has no schedules. It refuses a request beyond its `max_bytes`, so such a limit is right there.
+`WARMXFER_ARCHIVE` holds nothing that a running transfer needs: any limit is right there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import InvalidRequest
-from .subject_table import IN
+from .subject_table import ARCHIVE, IN
 
 _REMEDIES = {
     "max_bytes": "--max-bytes=-1",
@@ -26,7 +27,7 @@ _REFUSING = ("max_bytes", "max_msgs")
 
 def check_limits(stream: str, config: Mapping[str, Any]) -> None:
     """Raise `InvalidRequest` if `stream` has a limit at which it deletes what a running transfer needs."""
-    for field, remedy in _REMEDIES.items():
+    for field, remedy in () if stream == ARCHIVE else _REMEDIES.items():
         value = int(config.get(field) or -1)
         if value > 0 and not (stream == IN and field in _REFUSING):
             raise InvalidRequest(

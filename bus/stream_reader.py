@@ -124,6 +124,21 @@ async def history(
     return found
 
 
+async def count(connection: Connection, place: Place, deadline_s: float) -> int:
+    """Return the number of messages of `place`. The broker counts them, and lists none."""
+    retry = RetryLoop(connection, deadline_s)
+    while True:
+        timeout_s = await retry.next_attempt()
+        try:
+            first, pending = await _get_batch(connection, place, 1, 1, timeout_s)
+        except Unavailable as error:
+            await retry.back_off(error)
+        except (TimeoutError, ConnectionLost) as error:
+            await retry.back_off(str(error) or "timeout")
+        else:
+            return len(first) + pending
+
+
 async def _get_one(
     connection: Connection, stream: str, wanted: str | Mapping[str, Any], deadline_s: float
 ) -> Stored | None:

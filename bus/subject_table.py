@@ -1,10 +1,11 @@
 """Every subject, as one table: who writes it, who reads it, and which stream stores it.
 
-There are three streams, cut by who may write:
+There are three working streams, cut by who may write, and one for transfers that have ended:
 
     WARMXFER_IN        what users ask for: requests and cancels
     WARMXFER_EVENTS    what actors say: events, effect claims, dead letters
     WARMXFER_CORE      what the coordinator alone writes: the log, commands, timers, phases, results, notices
+    WARMXFER_ARCHIVE   one record of each transfer that has ended and left the working streams
 
 A user writes `warmxfer.<id>.request`. The stream stores it under `wx.<partition>.<id>.request`, so that each
 partition has a consumer with one filter (`partition.py`).
@@ -18,7 +19,10 @@ from typing import NamedTuple
 IN = "WARMXFER_IN"
 EVENTS = "WARMXFER_EVENTS"
 CORE = "WARMXFER_CORE"
-STREAMS = (IN, EVENTS, CORE)
+ARCHIVE = "WARMXFER_ARCHIVE"
+WORKING_STREAMS = (IN, EVENTS, CORE)
+"""What a transfer that runs needs. A transfer that was archived has left them."""
+STREAMS = (*WORKING_STREAMS, ARCHIVE)
 NOT_STORED = ""
 
 ROOT = "warmxfer"
@@ -27,6 +31,8 @@ INTERNAL_ROOT = "wx"
 """First token of the subjects between the actors."""
 SESSION = "session"
 """Second token of the subjects that belong to an AI session, not to one transfer."""
+ARCHIVED = "archive"
+"""Second token of the subjects of archived transfers."""
 
 
 class SubjectSpec(NamedTuple):
@@ -53,6 +59,8 @@ class SubjectSpec(NamedTuple):
     def kind(self) -> str:
         """The token that names what the message is, such as `log` or `do`."""
         tokens = self.pattern.split(".")
+        if tokens[1] == ARCHIVED:
+            return ARCHIVED
         return tokens[3] if tokens[0] == INTERNAL_ROOT and len(tokens) > 3 else tokens[-1]
 
 
@@ -150,6 +158,15 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "which transfer owns the caller",
         CORE,
     ),
+    # ── stored in WARMXFER_ARCHIVE ───────────────────────────────────────────────────────────────
+    SubjectSpec(
+        "archive",
+        "wx.archive.<id>",
+        "coordinator",
+        "coordinator, gateway, CLI, users",
+        "a transfer that has ended: summary and log",
+        ARCHIVE,
+    ),
     # ── never stored ─────────────────────────────────────────────────────────────────────────────
     SubjectSpec(
         "ask.history",
@@ -191,7 +208,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     ),
     SubjectSpec(
         "capacity",
-        "wx.<role>.capacity",
+        "wx.capacity.<role>",
         "gateway, briefing",
         "coordinator",
         "the jobs of one process and how many are taken, every two seconds and after a change",

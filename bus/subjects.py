@@ -3,6 +3,7 @@
     of users                    warmxfer.<id>.<kind>
     between the actors          wx.<partition>.<id>.<kind>[.<rest>]
     of one AI session           wx.session.<session>.<kind>
+    of an archived transfer     wx.archive.<id>
     of all gateways             wx.dial.<counter>.count
     request and reply           warmxfer.ask.<question>[.<session>]
 
@@ -23,6 +24,8 @@ from warmxfer.schemas.fields import TOKEN_PATTERN
 from .errors import InvalidRequest
 from .partition import partition_of
 from .subject_table import (
+    ARCHIVE,
+    ARCHIVED,
     CORE,
     EVENTS,
     IN,
@@ -32,11 +35,22 @@ from .subject_table import (
     STREAM_OF_KIND,
     STREAMS,
     SUBJECTS,
+    WORKING_STREAMS,
     SubjectSpec,
     stored_filters,
 )
 
-__all__ = ["CORE", "EVENTS", "IN", "STREAMS", "SUBJECTS", "SubjectSpec", "stored_filters"]
+__all__ = [
+    "ARCHIVE",
+    "CORE",
+    "EVENTS",
+    "IN",
+    "STREAMS",
+    "SUBJECTS",
+    "WORKING_STREAMS",
+    "SubjectSpec",
+    "stored_filters",
+]
 
 ROLES = ("summarizer", "gateway", "briefing")
 """Roles with a work queue. `primary` and `consult` take level commands on subjects of their own instead."""
@@ -58,10 +72,11 @@ ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
 ASK_REPLAY = "warmxfer.ask.replay"
-ANY_CAPACITY = "wx.*.capacity"
+ANY_CAPACITY = "wx.capacity.*"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
+ANY_ARCHIVED = f"{INTERNAL_ROOT}.{ARCHIVED}.*"
 
 INVALID_ID = "unaddressed"
 """The id in the dead letter of a message whose own subject carries no allowed id."""
@@ -180,7 +195,7 @@ def effect_claim(id: str, effect: str) -> str:
 
 def capacity(role: str) -> str:
     """Return the subject on which a process of `role` announces its jobs."""
-    return f"{INTERNAL_ROOT}.{check_token(role, 'role')}.capacity"
+    return f"{INTERNAL_ROOT}.capacity.{check_token(role, 'role')}"
 
 
 def dial_count(counter: str) -> str:
@@ -200,6 +215,16 @@ def session_briefing(session: str) -> str:
 
 def caller_lock(session: str) -> str:
     return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.lock"
+
+
+def of_session(session: str) -> str:
+    """Return the filter for the commands and the lock of one AI session."""
+    return f"{INTERNAL_ROOT}.{SESSION}.{check_token(session, 'session')}.*"
+
+
+def archived(id: str) -> str:
+    """Return the subject of the one archived record of a transfer."""
+    return f"{INTERNAL_ROOT}.{ARCHIVED}.{check_token(id)}"
 
 
 def ask_history(session: str) -> str:
@@ -236,6 +261,11 @@ def parse(subject: str) -> Address:
     raise InvalidRequest(f"subject is {_show(subject)}; it is not a subject of warmxfer", field="subject")
 
 
+def is_of_archive(subject: str) -> bool:
+    """Return whether `subject` is that of an archived record."""
+    return subject.startswith(f"{INTERNAL_ROOT}.{ARCHIVED}.")
+
+
 def is_of_session(subject: str) -> bool:
     """Return whether `subject` names an AI session and no transfer."""
     return subject.startswith(f"{INTERNAL_ROOT}.{SESSION}.")
@@ -248,6 +278,8 @@ def place_of(subject: str) -> Place:
     """
     words = subject.split(".")
     internal = words[0] == INTERNAL_ROOT
+    if internal and len(words) == 3 and words[1] == ARCHIVED:
+        return Place(ARCHIVE, subject)
     kind = words[3] if internal and len(words) > 3 else words[-1]
     stream = STREAM_OF_KIND.get(kind)
     if stream is None or len(words) < 3:

@@ -19,6 +19,13 @@ MAX_RECORDS = 1_000
 """Most records of one transfer that are read. A long transfer with many leg checks has some hundred."""
 
 
+LAST_RECORD_S = 120
+"""How long the last record of an archived transfer stays alone in its log.
+
+A coordinator that decided on an earlier record, or on none, gets `StaleWrite` until then.
+"""
+
+
 class LogEntry(NamedTuple):
     """The newest record: number in the stream, time of storing, body, message id."""
 
@@ -60,15 +67,15 @@ class TransferLog:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
-    async def since(self, id: str, seq: int, also_on: Iterable[str] = ()) -> LogTail:
-        """Return what is stored for transfer `id` above number `seq`: on its own subjects, and on those in
-        `also_on`, such as the subject of its session.
+    async def since(self, id: str, seq: int, on: Iterable[str]) -> LogTail:
+        """Return what is stored for transfer `id` above number `seq`, in its log and on `on`.
+
+        `on` are subjects of the coordinator's stream, wildcards allowed.
         """
-        filters = {subjects.for_actors(id), subjects.for_users(id), *also_on}
         found = await asyncio.gather(
             *(
                 self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE)
-                for each in sorted(filters)
+                for each in sorted({subjects.log(id), *on})
             )
         )
         stored = [each for part in found for each in part]
@@ -83,14 +90,18 @@ class TransferLog:
         msg_id: str,
         cancel_timer: str | None = None,
         *,
+        last: bool = False,
         deadline_s: float = WRITE_DEADLINE_S,
     ) -> int:
         """Append a record after number `after` (0: as the first) and return its number.
 
         `cancel_timer` names a timer subject that this write cancels, without a further message. A timer that
-        is not pending is no error. Raises `StaleWrite` if `after` is not the last record any more.
+        is not pending is no error. `last`: the records before it are removed with this write, and it expires
+        after `LAST_RECORD_S`. Raises `StaleWrite` if `after` is not the last record any more.
         """
         headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
+        if last:
+            headers = {**headers, "Nats-Rollup": "sub", "Nats-TTL": f"{LAST_RECORD_S}s"}
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )

@@ -55,8 +55,10 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
+from .archived import archived_phases, archived_result, find_archived, newest_archived
 from .notice_stream import follow_notices, notice_of, stored_notices
 from .phase_stream import MAX_PHASES, follow_phases, phase_of
 
@@ -134,8 +136,7 @@ class TransferHandle:
         If the first phase does not arrive, raises `NoCoordinator`, or `NoSuchTransfer` if no transfer with
         this id was requested.
         """
-        last = None if from_start else await self._bus.get_last(subjects.phase(self.id))
-        seen = phase_of(last)
+        seen = None if from_start else await self._newest_phase()
         if seen and seen.phase.final:
             return
         phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
@@ -178,7 +179,9 @@ class TransferHandle:
 
     async def exists(self) -> bool:
         """Return whether the transfer was requested."""
-        return await self._bus.get_last(subjects.request(self.id)) is not None
+        if await self._bus.get_last(subjects.request(self.id)) is not None:
+            return True
+        return await archived_result(self._bus, self.id) is not None
 
     async def check_same_request(self, data: bytes) -> None:
         """Raise `IdInUse` if the request that owns this id is not `data`.
@@ -186,8 +189,24 @@ class TransferHandle:
         Raises `Unavailable` if no replica shows that request in time.
         """
         if not same_request((await self._first_request()).data, data):
-            newest = phase_of(await self._bus.get_last(subjects.phase(self.id)))
+            newest = await self._newest_phase()
             raise IdInUse(self.id, newest.phase if newest else None)
+
+    async def check_not_archived(self, data: bytes) -> bool:
+        """Return False if the transfer is archived with this request. Raises `IdInUse` for another one."""
+        archived = await find_archived(self._bus, self.id)
+        if archived is None:
+            return True
+        if not same_request(archived.request, data):
+            newest = await self._newest_phase()
+            raise IdInUse(self.id, newest.phase if newest else None)
+        return False
+
+    async def _newest_phase(self) -> PhaseChanged | None:
+        stored = await self._bus.get_last(subjects.phase(self.id))
+        if stored is not None:
+            return phase_of(stored)
+        return next(reversed(await archived_phases(self._bus, self.id)), None)
 
     async def _first_request(self) -> Stored:
         """Return the first request with this id. Waits while the replica that answers has none yet."""
@@ -214,6 +233,8 @@ class TransferHandle:
             while True:
                 if stored := await self._bus.get_last(subject):
                     return decode_result(stored.data)
+                if archived := await archived_result(self._bus, self.id):
+                    return archived
                 if message := await follower.next():
                     return decode_result(message.data)
 
@@ -249,6 +270,8 @@ class Client:
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
         try:
+            if id is not None and not await transfer.check_not_archived(data):
+                return transfer
             # The first request with an id owns it. A message id would not do: the broker drops a repeated
             # one without a look at the body, and forgets it after two minutes.
             await self._bus.publish(subjects.request(transfer.id), data, expect_last=0)
@@ -282,17 +305,26 @@ class Client:
     async def history(self, id: str) -> Phases:
         """Return the phases of one transfer so far, in order; empty if there is no such transfer."""
         stored = await self._bus.history(subjects.phase(id), MAX_PHASES)
+        if not stored:
+            return await archived_phases(self._bus, id)
         by_seq = {phase.seq: phase for each in stored if (phase := phase_of(each))}
         return [by_seq[seq] for seq in sorted(by_seq)]
 
     async def log(self, id: str) -> Records:
-        """Return the coordinator's stored records of one transfer: one per transition, oldest first."""
-        return await self._bus.history(subjects.log(id), MAX_RECORDS)
+        """Return the coordinator's records of one transfer: one per transition, oldest first.
+
+        The stream has at most the last record of an archived transfer, for a while.
+        """
+        stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
+        if len(stored) > 1:
+            return stored
+        archived = await find_archived(self._bus, id)
+        return stored if archived is None else archived.stored_records()
 
     async def list(self, limit: int = 20, *, only: Literal["running", "all"] = "all") -> Listing:
-        """Return the `limit` transfers with the newest phases, newest first.
+        """Return the `limit` transfers with the newest phases, newest first: live ones and archived ones.
 
-        Reads back over at most `MAX_SCANNED` messages.
+        Reads back over at most `MAX_SCANNED` messages of the working streams.
         """
         if not 1 <= limit <= MAX_LISTED:
             raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
@@ -305,6 +337,8 @@ class Client:
             if after == 0 or window >= MAX_SCANNED:
                 break
             window = min(4 * window, MAX_SCANNED)
+        archived = await newest_archived(self._bus, limit) if only == "all" else []
+        found |= {each.id: _summary(each) for each in archived if each.id not in found}
         listed = sorted(found.values(), key=lambda each: each.at, reverse=True)[:limit]
         slots = asyncio.Semaphore(READS_AT_ONCE)
         return await asyncio.gather(*(self._with_outcome(each, slots) for each in listed))
@@ -332,7 +366,7 @@ class Client:
         return decode_as(ReplayReply, reply)
 
     async def _with_outcome(self, summary: TransferSummary, slots: asyncio.Semaphore) -> TransferSummary:
-        if not summary.phase.final:
+        if not summary.phase.final or summary.outcome is not None:
             return summary
         async with slots:
             stored = await self._bus.get_last(subjects.result(summary.id))
@@ -356,6 +390,18 @@ class Client:
 def new_id() -> str:
     """Return a unique id that sorts by time: milliseconds, then random digits."""
     return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(5)}"
+
+
+def _summary(archived: ArchivedTransfer) -> TransferSummary:
+    result = archived.result
+    return TransferSummary(
+        id=archived.id,
+        phase=archived.phase,
+        seq=archived.seq,
+        at=archived.at,
+        outcome=None if result is None else result.outcome,
+        detail=None if result is None else result.detail,
+    )
 
 
 def _newest_phase_of_each(stored: Records, only: Literal["running", "all"]) -> dict[str, TransferSummary]:

@@ -14,6 +14,7 @@ from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import Follower
 from warmxfer.schemas import TransferNotice, decode_notice
 
+from .archived import archived_notices
 from .readable import decode_readable
 
 MAX_NOTICES = 256
@@ -47,6 +48,8 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
 async def stored_notices(bus: Bus, transfer_id: str) -> list[TransferNotice]:
     """Return the notices of a transfer so far, oldest first. Raises `Unavailable`."""
     stored = await bus.history(subjects.notice(transfer_id), MAX_NOTICES)
+    if not stored:
+        return await archived_notices(bus, transfer_id)
     return [notice for each in stored if (notice := notice_of(each))]
 
 

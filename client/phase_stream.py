@@ -15,6 +15,7 @@ from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import Follower
 from warmxfer.schemas import PhaseChanged, decode_phase
 
+from .archived import archived_phases
 from .readable import decode_readable
 
 MISSING_PHASE_WAIT_S = 0.5
@@ -59,14 +60,24 @@ async def follow_phases(
 
 
 async def _read(bus: Bus, transfer_id: str, follower: Follower) -> list[PhaseChanged]:
-    """Return the phases in the stream, oldest first; an empty list while the broker is unreachable."""
+    """Return the phases so far, oldest first; an empty list while the broker is unreachable.
+
+    A transfer without a stored phase may be archived.
+    """
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
     except RetryableError as error:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
         follower.read_failed()
         return []
-    return [phase for each in stored if (phase := phase_of(each))]
+    if stored:
+        return [phase for each in stored if (phase := phase_of(each))]
+    try:
+        return await archived_phases(bus, transfer_id)
+    except RetryableError as error:
+        log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
+        follower.read_failed()
+        return []
 
 
 def phase_of(message: Stored | LiveMessage | None) -> PhaseChanged | None:

@@ -82,6 +82,8 @@ class TransferRequested(Event, frozen=True, kw_only=True):
     transfer_id: str
     request: WarmTransferRequest
     conflicting_transfer_id: str | None = field(name="held_by", default=None)
+    archive_after_s: float | None = None
+    """How long after its end the transfer is archived, as its coordinator is set. None: never."""
     waited_s: float = 0.0
 
 
@@ -96,6 +98,7 @@ class TransferRefused(Event, frozen=True, kw_only=True):
     detail: str
     outcome: Outcome = Outcome.INVALID_REQUEST
     retry_after_s: float | None = None
+    archive_after_s: float | None = None
     limit: str = ""
 
 
@@ -118,6 +121,7 @@ class TransferBroken(Event, frozen=True, kw_only=True):
     transfer_id: str
     kind: str
     cause: ReasonText
+    archive_after_s: float | None = None
 
 
 # ── from the primary session ─────────────────────────────────────────────────────────────────────

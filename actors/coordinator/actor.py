@@ -21,6 +21,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         bus,
         max_transfers=settings.max_transfers,
         max_store_bytes=settings.max_store_mb * BYTES_PER_MB,
+        archive_after_s=settings.archive_after_s,
         max_wait_s=settings.max_wait_s,
         policy=settings.policy,
     )

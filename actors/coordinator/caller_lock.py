@@ -35,7 +35,7 @@ async def lock_caller(
         if attempt > 0:
             last = await bus.get_last_from_leader(subjects.caller_lock(session))
         if last is not None:
-            holder = _holder(last)
+            holder = lock_holder(last)
             if holder == id:
                 return None
             if await _is_held(last, holder, now, is_live):
@@ -52,7 +52,7 @@ async def lock_caller(
     )
 
 
-def _holder(lock: Stored) -> str:
+def lock_holder(lock: Stored) -> str:
     """Return the transfer that holds `lock`; one that does not exist if the lock cannot be read.
 
     Such a lock is valid for `UNSTARTED_LOCK_S`, as one whose transfer has no record yet.

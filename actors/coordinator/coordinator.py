@@ -25,6 +25,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from warmxfer.bus import (
     BrokerClock,
@@ -37,10 +38,12 @@ from warmxfer.bus import (
     NewerVersionNeeded,
     RetryableError,
     StaleWrite,
+    Stored,
     TransferLog,
     Unwanted,
     subjects,
 )
+from warmxfer.bus.messages import MSG_ID
 from warmxfer.schemas import (
     AnyEvent,
     DeadlinePassed,
@@ -55,16 +58,18 @@ from warmxfer.schemas import (
 from ..common.dial_policy import DialPolicy
 from . import request_owner
 from .admission import Admission
+from .archive import Archive
 from .caller_lock import lock_caller
 from .dial_check import dial_rejection
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event, why_unreadable
 from .liveness import TransferLiveness
-from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
+from .outbox import outgoing, pending_timer, timers_due, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
-from .settings import DEFAULT_MAX_TRANSFERS, DEFAULT_MAX_WAIT_S
+from .settings import DEFAULT_ARCHIVE_AFTER_S, DEFAULT_MAX_TRANSFERS, DEFAULT_MAX_WAIT_S
 from .state_machine import (
     Applied,
+    ArchiveTransfer,
     Record,
     RecordedOutput,
     UnreadableRecord,
@@ -101,10 +106,13 @@ class Coordinator:
         *,
         max_transfers: int = DEFAULT_MAX_TRANSFERS,
         max_store_bytes: int = 0,
+        archive_after_s: float | None = DEFAULT_ARCHIVE_AFTER_S,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
         policy: DialPolicy | None = None,
     ) -> None:
         self._bus = bus
+        self._archive = Archive(bus)
+        self._archive_after_s = archive_after_s
         self._clock = BrokerClock()
         self.admission = Admission(
             bus, max_transfers, self._clock, max_store_bytes=max_store_bytes, max_wait_s=max_wait_s
@@ -141,17 +149,25 @@ class Coordinator:
         redelivered = delivery.delivery_count > 1
         cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
         for _ in range(MAX_RACES):
-            if cached is not None and not cached.sent:
-                await self._publish_missing(cached)
-            if cached is not None and _caused_by(cached.record, delivery):
+            read_at = clock()
+            caused = cached is not None and _caused_by(cached.record, delivery)
+            archived = cached is not None and cached.record.state.archived
+            if cached is not None and not cached.sent and (caused or not archived):
+                await self._publish_missing(cached, _fired_at(event))
+            if caused:
                 return
+            if cached is None or archived:
+                known = await self._archive.find(delivery.transfer_id)
+                if known is not None:
+                    await self._archive.answer_late(delivery, known)
+                    return
             if cached is None:
                 if delivery.kind == "request" and not await request_owner.is_first_request(
                     self._bus, delivery
                 ):
                     await request_owner.refuse(self._bus, delivery)
                     return
-                event = await self._first_event(event, delivery)
+                event = self._to_be_archived(await self._first_event(event, delivery))
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
@@ -161,6 +177,10 @@ class Coordinator:
                 paused_at = clock() + PAUSED_PROCESS_S
                 appended = await self._append(cached, outcome, event, delivery)
                 if appended is not None:
+                    was_unknown = cached is None and clock() >= read_at + PAUSED_PROCESS_S
+                    if was_unknown and await self._archive.find(delivery.transfer_id):
+                        await self._archive.take_back(delivery.transfer_id, appended.seq)
+                        return
                     # Publish.
                     await (self._publish if clock() < paused_at else self._publish_missing)(appended)
                     _log_end(outcome.state.id, outcome.outbox)
@@ -246,6 +266,12 @@ class Coordinator:
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
 
+    def _to_be_archived(self, event: AnyEvent) -> AnyEvent:
+        """Return the event that starts the transfer, which says when its end is archived."""
+        if isinstance(event, TransferRequested | TransferRefused | TransferBroken):
+            return replace(event, archive_after_s=self._archive_after_s)
+        return event
+
     def _waited_s(self, delivery: Delivery) -> float:
         """Return how long a request waited, which takes no time of its transfer; 0 for the usual moment."""
         waited_s = self._clock.now() - delivery.at
@@ -283,14 +309,16 @@ class Coordinator:
         unknown = cached.unknown if cached else {}
         timer_before = pending_timer(cached.record.state) if cached else None
         cancel_timer = None if timer_before == pending_timer(state) else timer_before
+        data, after, msg_id = (
+            encode_record(record, unknown),
+            cached.seq if cached else 0,
+            _record_id(delivery),
+        )
+        if state.archived:
+            last = Stored(subjects.log(state.id), after + 1, delivery.at, data, {MSG_ID: msg_id})
+            await self._archive.store(state.id, after, last)
         try:
-            seq = await self._log.append(
-                state.id,
-                encode_record(record, unknown),
-                cached.seq if cached else 0,
-                _record_id(delivery),
-                cancel_timer,
-            )
+            seq = await self._log.append(state.id, data, after, msg_id, cancel_timer, last=state.archived)
         except StaleWrite:
             self._cache.drop(state.id)
             self._liveness.drop(state.id)
@@ -316,10 +344,15 @@ class Coordinator:
         messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
+        state = cached.record.state
+        if any(isinstance(each, ArchiveTransfer) for each in cached.record.outbox):
+            await self._archive.remove(state.id, state.request, cached.seq, cached.record.at)
         cached.sent = True
+        if state.stage.ended:
+            self._cache.put_end(state.id, cached.seq)
 
-    async def _publish_missing(self, cached: CachedRecord) -> None:
-        """Publish the outputs of a record that are not in the stream yet.
+    async def _publish_missing(self, cached: CachedRecord, fired_at: float = 0.0) -> None:
+        """Publish the outputs of a record that are not in the stream yet. A timer due at `fired_at` was.
 
         Message ids alone do not prevent a repeat: the broker remembers them for two minutes. A transfer waits
         longer while a phone rings, or after its end. If another record follows, its writer has published all
@@ -327,11 +360,15 @@ class Coordinator:
         """
         state, since = cached.record.state, None
         if cached.record.outbox:
-            since = await self._log.since(state.id, cached.seq, session_subjects(state.request))
+            on = [each.subject for each in outgoing(cached.record)]
+            if unknown_outputs(cached.record):  # A newer version knows their subjects.
+                on += [subjects.for_actors(state.id), subjects.for_users(state.id)]
+            since = await self._log.since(state.id, cached.seq, on)
         if since is not None and since.followed:
             cached.sent = True
         else:
-            await self._publish(cached, since.ids if since else ())
+            fired = timers_due(cached.record, fired_at)
+            await self._publish(cached, since.ids.union(fired) if since else fired)
 
     # ── other entry points ───────────────────────────────────────────────────────────────────────
 
@@ -407,6 +444,11 @@ def _continuable(entry: LogEntry) -> Record:
     if (why := obstacle(record)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
+
+
+def _fired_at(event: AnyEvent) -> float:
+    """Return when the timer was due whose event this is, or 0 for another event."""
+    return event.due_at if isinstance(event, DeadlinePassed) else 0.0
 
 
 def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:

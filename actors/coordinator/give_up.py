@@ -27,7 +27,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .outbox import GUARD_TIMER, TIMER, message_id, outgoing, session_subjects, timer_name
+from .outbox import TIMERS, message_id, outgoing, pending_timer, plain_timer
 from .state_machine import (
     LAST_STAGES,
     Applied,
@@ -77,8 +77,8 @@ async def give_up_transfer(
         newest_at=newest.at if newest.at > delivery.at else 0.0,
         first_event=plain_first_event(newest.data),
     )
-    timer = subjects.timer(id, timer_name(plain_stage(newest.data)))
-    cancel_timer = timer if applied.state.timer_due_at is None else None
+    timer = plain_timer(id, newest.data)
+    cancel_timer = None if timer == pending_timer(applied.state) else timer
     seq = await transfer_log.append(id, encode_record(record), newest.seq, msg_id, cancel_timer)
     log.error("transfer_given_up", transfer_id=id, why=why)
     return record, seq
@@ -90,7 +90,7 @@ async def _publish_for_users(bus: Bus, transfer_log: TransferLog, id: str, newes
     state, outbox = written.get("state"), written.get("outbox")
     if not isinstance(state, dict) or not isinstance(outbox, list):
         return
-    stored = await transfer_log.since(id, newest.seq)
+    stored = await transfer_log.since(id, newest.seq, [subject(id) for subject in PUBLISHED_KINDS.values()])
     for index, each in enumerate(cast("list[Any]", outbox)):
         kind = cast("dict[str, Any]", each).get("type") if isinstance(each, dict) else None
         msg_id = message_id(id, cast("dict[str, Any]", state).get("seq"), index)
@@ -109,8 +109,8 @@ async def _publish_last_commands(bus: Bus, transfer_log: TransferLog, id: str, n
     except (UnreadableRecord, InvalidRequest) as error:
         log.warning("last_commands_unreadable", transfer_id=id, cause=str(error))
         return
-    stored = await transfer_log.since(id, newest.seq, session_subjects(record.state.request))
-    timers = {subjects.timer(id, TIMER), subjects.timer(id, GUARD_TIMER)}
+    stored = await transfer_log.since(id, newest.seq, [each.subject for each in messages])
+    timers = {subjects.timer(id, name) for name in TIMERS}
     unsent = [each for each in messages if each.msg_id not in stored.ids and each.subject not in timers]
     if unsent:
         await bus.publish_all(unsent)

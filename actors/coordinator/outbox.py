@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
+    AnyCommand,
     BriefSupervisor,
     DeadlinePassed,
     DialSupervisor,
@@ -30,7 +31,16 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .state_machine import Output, Record, SetTimer, Stage, Transfer, UnknownMessage
+from .state_machine import (
+    ArchiveTransfer,
+    Record,
+    SetTimer,
+    Stage,
+    Transfer,
+    UnknownMessage,
+    plain_stage,
+    plain_waits_for_archive,
+)
 
 TIMER = "deadline"
 """The one timer of a transfer, scheduled for its earliest deadline. Admission counts these timers."""
@@ -38,17 +48,36 @@ TIMER = "deadline"
 GUARD_TIMER = "guard"
 """The one timer of a completed transfer in its bridge guard. It does not count as a running transfer."""
 
+ARCHIVE_TIMER = "archive"
+"""The one timer of a transfer that is over and waits for the archive. It does not count as running."""
+
+TIMERS = (TIMER, GUARD_TIMER, ARCHIVE_TIMER)
+
 CLAIMING = (DialSupervisor, EndCall, RescueCaller, ReturnCaller, SwitchCaller)
 """Commands by which the gateway claims an effect, or forbids one."""
 
 
+SentOutput = AnyCommand | PhaseChanged | WarmTransferResult | TransferNotice | SetTimer
+"""An output that is a message."""
+
+
 def pending_timer(state: Transfer) -> str | None:
     """Return the subject of the timer that is set in `state`, or None."""
-    return None if state.timer_due_at is None else subjects.timer(state.id, timer_name(state.stage))
+    return None if state.timer_due_at is None else subjects.timer(state.id, _timer_name(state))
 
 
-def timer_name(stage: str) -> str:
-    """Return the name of the timer of a transfer in `stage`: a bridge guard has one of its own."""
+def plain_timer(id: str, data: bytes) -> str:
+    """Return the subject of the timer that the record `data` of transfer `id` may have set."""
+    return subjects.timer(id, _name_of(plain_stage(data), archive=plain_waits_for_archive(data)))
+
+
+def _timer_name(state: Transfer) -> str:
+    return _name_of(state.stage, archive=state.waits_for_archive)
+
+
+def _name_of(stage: str, *, archive: bool) -> str:
+    if archive:
+        return ARCHIVE_TIMER
     return GUARD_TIMER if stage == Stage.GUARDING else TIMER
 
 
@@ -59,15 +88,17 @@ def outgoing(record: Record) -> list[Outgoing]:
             record.state, output, message_id(record.state.id, record.state.seq, index), record.first_event
         )
         for index, output in enumerate(record.outbox)
-        if not isinstance(output, UnknownMessage)
+        if not isinstance(output, UnknownMessage | ArchiveTransfer)
     ]
 
 
-def session_subjects(request: WarmTransferRequest | None) -> tuple[str, ...]:
-    """Return the subjects of the session on which a transfer with `request` sends commands."""
-    if request is None:
-        return ()
-    return subjects.session_commands(request.session_name), subjects.session_briefing(request.session_name)
+def timers_due(record: Record, at: float) -> list[str]:
+    """Return the message ids of the timers of `record` that were due at `at`, or earlier."""
+    return [
+        message_id(record.state.id, record.state.seq, index)
+        for index, output in enumerate(record.outbox)
+        if isinstance(output, SetTimer) and output.due_at <= at
+    ]
 
 
 def unknown_outputs(record: Record) -> list[str]:
@@ -84,10 +115,10 @@ def message_id(id: str, seq: object, index: int) -> str:
     return f"{id}:{seq}:{index}"
 
 
-def _message(state: Transfer, output: Output, msg_id: str, first_event: int) -> Outgoing:
+def _message(state: Transfer, output: SentOutput, msg_id: str, first_event: int) -> Outgoing:
     if isinstance(output, SetTimer):
         deadline = encode(DeadlinePassed(due_at=output.due_at))
-        return timers.schedule(state.id, timer_name(state.stage), output.due_at, deadline, msg_id=msg_id)
+        return timers.schedule(state.id, _timer_name(state), output.due_at, deadline, msg_id=msg_id)
     subject = _subject(state.id, state.request, output)
     if isinstance(output, CLAIMING) and first_event:
         output = replace(output, first_event=first_event)
@@ -98,7 +129,7 @@ def _message(state: Transfer, output: Output, msg_id: str, first_event: int) -> 
     return Outgoing(subject, encode(output), msg_id)
 
 
-def _subject(id: str, request: WarmTransferRequest | None, output: Output) -> str:
+def _subject(id: str, request: WarmTransferRequest | None, output: SentOutput) -> str:
     session = request.session_name if request else ""
     match output:
         case PhaseChanged():

@@ -13,6 +13,7 @@ from typing import Any
 from .state_machine import Record, UnknownFields
 
 MAX_CACHED = 4_096
+MAX_ENDS = 65_536
 MAX_TRIGGERS = 64
 """Triggers that are kept of one transfer. A transfer that nothing goes wrong in has 13."""
 
@@ -61,6 +62,8 @@ class RecordCache:
 
     def __init__(self) -> None:
         self._records: OrderedDict[str, CachedRecord] = OrderedDict()
+        self._ends: OrderedDict[str, int] = OrderedDict()
+        """Sequence of the newest record of ended transfers, if its outputs are known to be published."""
 
     def get(self, id: str) -> CachedRecord | None:
         cached = self._records.get(id)
@@ -72,7 +75,14 @@ class RecordCache:
     def mark_sent(self, id: str, seq: int) -> bool:
         """Return whether this process published the outputs of the record with sequence `seq`."""
         cached = self._records.get(id)
-        return cached is not None and cached.seq == seq and cached.sent
+        sent = cached is not None and cached.seq == seq and cached.sent
+        return sent or self._ends.get(id) == seq
+
+    def put_end(self, id: str, seq: int) -> None:
+        """Keep that the outputs of the newest record of an ended transfer are published."""
+        self._ends[id] = seq
+        if len(self._ends) > MAX_ENDS:
+            self._ends.popitem(last=False)
 
     def put_read(self, id: str, read: CachedRecord) -> None:
         """Keep a record that was read. What this process knows of the log before it stays known."""
@@ -93,6 +103,8 @@ class RecordCache:
     async def clear(self) -> None:
         """Drop everything: after a reconnect the broker may have another history."""
         self._records.clear()
+        self._ends.clear()
 
     def drop(self, id: str) -> None:
         self._records.pop(id, None)
+        self._ends.pop(id, None)

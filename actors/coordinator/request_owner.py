@@ -11,9 +11,12 @@ bytes, has no effect.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
+from warmxfer.bus.messages import NO_HEADERS
 from warmxfer.schemas import (
     DecodeError,
     NoticeKind,
@@ -28,6 +31,8 @@ from warmxfer.schemas.id_in_use import IdInUse, same_request
 from .state_machine import plain_record
 
 REPLICA_BEHIND_S = 0.25
+NOTICE_TTL_S = 3_600
+"""How long the notice about the id of an archived transfer is stored."""
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +70,17 @@ async def started_transfer(bus: Bus, delivery: Delivery) -> bool:
 
 async def refuse(bus: Bus, delivery: Delivery) -> None:
     """Publish the notice that the id of `delivery` is in use. A repeat is stored once."""
-    phase = await _newest_phase(bus, delivery.transfer_id)
+    await _refuse(bus, delivery, await _newest_phase(bus, delivery.transfer_id), NO_HEADERS)
+
+
+async def refuse_archived(bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None) -> None:
+    """Publish that notice for the id of an archived transfer, whose final phase is `phase`. It expires."""
+    await _refuse(bus, delivery, phase, {"Nats-TTL": f"{NOTICE_TTL_S}s"})
+
+
+async def _refuse(
+    bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None, headers: Mapping[str, str]
+) -> None:
     notice = TransferNotice(
         notice=NoticeKind.ID_IN_USE,
         detail=str(IdInUse(delivery.transfer_id, phase)),
@@ -73,7 +88,7 @@ async def refuse(bus: Bus, delivery: Delivery) -> None:
         timestamp=delivery.at,
     )
     msg_id = f"{delivery.transfer_id}:{delivery.seq}:{notice.notice.value}"
-    await bus.publish(subjects.notice(delivery.transfer_id), encode(notice), msg_id=msg_id)
+    await bus.publish(subjects.notice(delivery.transfer_id), encode(notice), msg_id=msg_id, headers=headers)
     log.warning("request_refused", transfer_id=delivery.transfer_id, why=notice.notice.value, phase=phase)
 
 

@@ -9,6 +9,8 @@
 - Invariant: while a claim of the transfer may be lost, no new claim grants an effect, and none shows that an
   effect was forbidden in time. The effect is looked up. The one exception is `even_late`: an effect that may
   happen twice.
+- Invariant: an effect of an archived transfer never happens, although its claims are gone. A claim that is
+  granted after its command's deadline is checked for that. A transfer is archived only later.
 - Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
   ended, and a request with unknown outcome has had `settle_s` to take effect.
 """
@@ -24,6 +26,7 @@ import structlog
 from msgspec import UNSET, Struct
 
 from warmxfer.bus import BrokerClock, Bus, claim_effect, claims_are_complete, subjects
+from warmxfer.bus.archive import is_archived
 from warmxfer.schemas import Command, DecodeError, decode_as, encode
 
 EndKind = Literal["refused", "doubtful"]
@@ -132,6 +135,9 @@ class EffectClaims:
         self._clock.observe(result.at)
         forbidden = _is_forbidden(record, result.at)
         settled_at = result.at + self._timeout_s + self.settle_s
+        if result.at > command.deadline_at and await is_archived(self._bus, transfer_id):
+            # Its claims left the streams with it. No command of it is carried out any more.
+            return EffectClaim(record, granted=False, forbidden=True, settled_at=result.at)
         may_repeat = record.deadline_at is None and not forbidden
         if not may_repeat and await self._may_be_lost(transfer_id, command):
             log.warning("effect_claims_lost", transfer_id=transfer_id, effect=effect)

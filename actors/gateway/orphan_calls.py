@@ -24,6 +24,7 @@ import structlog
 
 from warmxfer.adapters.telephony import CallRecord, Provider
 from warmxfer.bus import Bus, subjects
+from warmxfer.bus.archive import archived_success
 from warmxfer.schemas import DecodeError, WarmxferError, decode_result
 
 from ..common.liveness import is_live
@@ -89,7 +90,9 @@ class OrphanCallReaper:
         """Return whether a success is known. A result that cannot be decoded counts as one."""
         stored = await self._bus.get_last_from_leader(subjects.result(transfer_id))
         try:
-            return stored is not None and decode_result(stored.data).success
+            if stored is None:
+                return await archived_success(self._bus, transfer_id)
+            return decode_result(stored.data).success
         except DecodeError:
             return True
 

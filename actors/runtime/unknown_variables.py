@@ -19,6 +19,8 @@ _KNOWN = frozenset(
     {
         "ACK_WAIT_S",
         "ADMISSION_WAIT_S",
+        "ARCHIVE_AFTER_S",
+        "ARCHIVE_DAYS",
         "BRIEFING_JOBS",
         "BRIEFING_PIPELINE",
         "COORDINATOR_JOBS",

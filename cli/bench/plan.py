@@ -43,6 +43,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Transfers of one measured run between the ended ones, many at a time."""
     history_alone: int = 60
     """The same, one at a time."""
+    history_archived: bool = True
+    """Whether a measurement waits until all ended transfers have left the working streams."""
     recovery: int = 500
     starts: int = 5
     beside: int = 20
@@ -76,6 +78,7 @@ QUICK = Plan(
     history=(400, 500),
     history_many=50,
     history_alone=5,
+    history_archived=False,
     recovery=40,
     starts=1,
     beside=3,

@@ -56,6 +56,7 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     briefing_jobs: int | None = None
     """Consultations of one process; above the limit of the settings if need be."""
     ack_wait_s: float | None = None
+    archive_after_s: float | None = None
     sync_interval: str = "2m"
     replicated: bool = False
     """Whether the broker is a cluster that keeps each message on three servers."""
@@ -132,6 +133,8 @@ class BenchStack:
         env = clean_environment() | {"NATS_URL": self.nats.url, "WARMXFER_LOG": "json"}
         if settings.replicated:
             env["WARMXFER_REPLICAS"] = str(SERVERS)
+        if settings.archive_after_s is not None:
+            env["WARMXFER_ARCHIVE_AFTER_S"] = f"{settings.archive_after_s:g}"
         if settings.ack_wait_s is not None:
             env["WARMXFER_ACK_WAIT_S"] = f"{settings.ack_wait_s:g}"
         log_path = self.directory / f"{role}-{self._started}.log"

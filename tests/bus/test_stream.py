@@ -22,7 +22,7 @@ from warmxfer.bus import (
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.partition import partition_of
 from warmxfer.bus.stream import changes_needed, stream_definition
-from warmxfer.bus.subjects import CORE, EVENTS, IN, STREAMS, stored_filters
+from warmxfer.bus.subjects import CORE, EVENTS, IN, STREAMS, WORKING_STREAMS, stored_filters
 
 
 async def api(bus: Bus, verb: str, body: Any = None) -> Any:
@@ -72,7 +72,7 @@ async def test_a_changed_setting_is_updated_and_logged_once(fresh_server: Embedd
             info = await api(bus, f"CONSUMER.INFO.{CORE}.gateway")
             assert info["config"]["ack_wait"] == 9 * 10**9
     updates = [entry for entry in logs if entry["event"] == "stream_updated"]
-    assert sorted(entry["stream"] for entry in updates) == sorted(STREAMS)
+    assert sorted(entry["stream"] for entry in updates) == sorted(WORKING_STREAMS)
     assert [entry["fields"] for entry in updates] == 3 * [["max_age"]]
 
 

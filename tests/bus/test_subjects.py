@@ -32,6 +32,7 @@ BUILT = {
     "session.lock": subjects.caller_lock("s"),
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
+    "archive": subjects.archived("a"),
     "intent": subjects.effect_claim("a", "dial"),
     "dial.count": subjects.dial_count("all"),
     "ask.history": subjects.ask_history("s"),

@@ -29,6 +29,8 @@ from .scenario import Scenario, open_scenario
 EVERYTHING = "wx.>"
 """What the actors read, in each stream."""
 SESSION = "session"
+KEPT = {"WARMXFER_ARCHIVE_AFTER_S": "86400"}
+"""No transfer is archived: what was published before and after the copies is compared."""
 MAX_READ = 100_000
 POLL_S = 0.02
 TRIGGER_KINDS = ("request", "cancel", "event", "timeout", "do", SESSION)
@@ -55,7 +57,7 @@ QUIET_S = 2.0
 async def f8(chance: random.Random) -> AsyncIterator[Row]:
     """Store every message up to five times more, soon after the first."""
     row = Row("F8", f"every message again, up to {MAX_COPIES} times")
-    async with open_scenario(counts=TWO_OF_EACH) as scenario:
+    async with open_scenario(counts=TWO_OF_EACH, env=KEPT) as scenario:
         redeliverer = Redeliverer(
             scenario.bus,
             lambda: [chance.uniform(0, REDELIVERY_S) for _ in range(chance.randint(1, MAX_COPIES))],
@@ -67,7 +69,7 @@ async def f8(chance: random.Random) -> AsyncIterator[Row]:
 async def f9(chance: random.Random) -> AsyncIterator[Row]:
     """Store every message again late, and all of them in random order after the end."""
     row = Row("F9", "every message again in any order, and after the end")
-    async with open_scenario(counts=TWO_OF_EACH) as scenario:
+    async with open_scenario(counts=TWO_OF_EACH, env=KEPT) as scenario:
         redeliverer = Redeliverer(scenario.bus, lambda: [chance.uniform(0, LATE_S)])
         calls = await _transfers(scenario, redeliverer)
         before = await _published_to_users(scenario)
@@ -96,7 +98,7 @@ class Redeliverer:
         self._own: set[tuple[str, int]] = set()
         self._due: list[tuple[float, int, Stored]] = []
         self._places = itertools.count()
-        self._read_to = dict.fromkeys(subjects.STREAMS, 0)
+        self._read_to = dict.fromkeys(subjects.WORKING_STREAMS, 0)
 
     @asynccontextmanager
     async def redelivering(self) -> AsyncIterator[None]:
@@ -121,7 +123,7 @@ class Redeliverer:
             await asyncio.sleep(POLL_S)
 
     async def _read_new(self) -> None:
-        for stream in subjects.STREAMS:
+        for stream in subjects.WORKING_STREAMS:
             for stored in await self._bus.history(
                 EVERYTHING, MAX_READ, after=self._read_to[stream], stream=stream
             ):

@@ -17,6 +17,7 @@ from nats.js import JetStreamContext
 from tests.e2e.stack_fixture import Call, TransferDriver
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import read_history
+from warmxfer.actors.coordinator.settings import MIN_ARCHIVE_AFTER_S
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.subjects import STREAMS
@@ -218,6 +219,7 @@ async def open_scenario(
         stack_options["nats_port"] = port
     env = {
         "WARMXFER_ACK_WAIT_S": f"{ACK_WAIT_S:g}",
+        "WARMXFER_ARCHIVE_AFTER_S": f"{MIN_ARCHIVE_AFTER_S:g}",
         **stack_options.pop("env", {}),
         **({"NATS_URL": url} if url else {}),
     }

@@ -50,6 +50,7 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.archived import ArchivedTransfer
 
 from .pages import DOCS, Block, Section, read_page
 
@@ -144,6 +145,7 @@ DECODERS: Mapping[str, Decode] = {
     "event": _one_of(decode_event, AnyEvent, except_for=(*_ONLY_IN_LOG, "DeadlinePassed")),
     "timeout": _one_of(decode_event, DeadlinePassed),
     "log": _as(StoredRecord),
+    "archive": _as(ArchivedTransfer),
     "dead": _as(DeadLetterBody),
     "do.summarizer": _one_of(decode_command, ToSummarizer),
     "do.gateway": _one_of(decode_command, ToGateway),

@@ -6,6 +6,7 @@ from warmxfer.actors.coordinator.outbox import outgoing
 from warmxfer.actors.coordinator.state_machine import decode_record
 from warmxfer.actors.coordinator.state_machine.record import StoredRecord, StoredTransfer
 from warmxfer.bus import BusSettings, subjects, timers
+from warmxfer.bus.archive import MAX_ARCHIVED_BYTES
 from warmxfer.bus.dead_letters import MAX_CAUSE_CHARS
 from warmxfer.bus.request_reply import ERROR
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S
@@ -63,6 +64,7 @@ LIMITS = {
     "a subject": subjects.MAX_SUBJECT_CHARS,
     "any message that warmxfer decodes": MAX_MESSAGE_BYTES,
     "any message that the broker stores": MAX_STORED_BYTES,
+    "an archived log, compressed": MAX_ARCHIVED_BYTES,
     "turns in a history": MAX_TURNS,
     "one turn": MAX_TURN_CHARS,
     "the cause in a dead letter": MAX_CAUSE_CHARS,

@@ -138,7 +138,7 @@ async def test_a_wrong_request_fails_with_its_sentence_and_sends_no_command(
     assert detail.endswith(remedy)
     async with await Bus.connect(BusSettings(url=quiet_stack.nats_url), name="look") as bus:
         stored = [subjects.parse(each.subject).kind for each in await stored_of(bus, id)]
-    assert sorted(stored) == ["log", "phase", "request", "result"], "a command went out"
+    assert sorted(stored) == ["log", "phase", "request", "result", "timer"], "a command went out"
     assert await requests_of(quiet_stack) == before
 
 

@@ -22,7 +22,12 @@ from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
-from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
+from warmxfer.actors.coordinator.state_machine.record import (
+    ArchiveTransfer,
+    SetTimer,
+    StoredRecord,
+    StoredTransfer,
+)
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
 from warmxfer.actors.gateway import at_most_once, call_marks, dial_limits, leg_lookup
 from warmxfer.actors.gateway.handlers import dial, rescue, return_caller
@@ -140,7 +145,7 @@ def internal() -> Wire:
         "commands": Facts(ROLES).add(get_args(AnyCommand)),
         "events": Facts(ROLES).add(get_args(AnyEvent)),
         "queries": Facts(ROLES).add(_structs(queries)),
-        "kept": Facts(ROLES).add([*KEPT, SetTimer]),
+        "kept": Facts(ROLES).add([*KEPT, SetTimer, ArchiveTransfer]),
         "dead letter": _dead_letter(),
         "values": values(INTERNAL_VALUES),
         "subjects": _subjects(public=False),

@@ -10,15 +10,15 @@ from warmxfer.actors.coordinator.state_machine.timeouts import guard_return_s
 from warmxfer.bus.consumer_table import CONSUMERS
 
 from .provider_checks import LEFT_OVER_CHECKS, PROVIDER_CHECKS
-from .stream_checks import STREAM_CHECKS, longest_life_s
+from .stream_checks import STREAM_CHECKS, longest_life_s, waits_for_archive
 
 if TYPE_CHECKING:
     from .world import World
 
 
-CLEAN_UP_S = 75.0
+CLEAN_UP_S = 150.0
 """Maximum time for clean-up after the last transfer has ended and faults have stopped. A retry may wait 30 s,
-and a session 20 s for its lease."""
+and a session 20 s for its lease. Then the transfer is archived, after two command timeouts."""
 
 
 def longest_wait_s(world: World) -> float:
@@ -50,6 +50,8 @@ def is_anything_left(world: World) -> bool:
     if any(name not in consumers or consumers[name].unsettled for name in CONSUMERS):
         return True
     read_stream(world)
+    if any(waits_for_archive(each) for each in world.histories.values()):
+        return True
     return any(
         next(check(world, each), None) for each in world.histories.values() for check in LEFT_OVER_CHECKS
     )

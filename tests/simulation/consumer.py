@@ -86,6 +86,15 @@ class Consumer:
         self._ready.append(seq)
         self.dispatch()
 
+    def forget(self, seq: int) -> None:
+        """Never deliver message number `seq` again: it was removed."""
+        delivery = self._unacknowledged.pop(seq, None)
+        if delivery is not None and delivery.due is not None:
+            delivery.due.cancel()
+        for waiting in (self._ready, self._retry):
+            if seq in waiting:
+                waiting.remove(seq)
+
     # ── pulls ────────────────────────────────────────────────────────────────────────────────────
 
     def pull(self, inbox: str, count: int, expires_s: float, heartbeat_s: float) -> None:

@@ -16,8 +16,6 @@ import msgspec
 from warmxfer.bus import Stored
 from warmxfer.bus.transfer_log import MAX_RECORDS
 
-from .stream import matches
-
 if TYPE_CHECKING:
     from .consumer import Consumer
     from .sim_broker import SimBroker
@@ -55,10 +53,17 @@ class JetStreamApi:
             case ["STREAM", "MSG", "GET", stream]:
                 subject = msgspec.json.decode(data)["last_by_subj"]
                 self._answer(reply, self._leader_get(self._world.streams.by_name[stream], subject))
+            case ["STREAM", "PURGE", stream]:
+                query = msgspec.json.decode(data)
+                purged = self._world.streams.by_name[stream].purge(query["filter"], query.get("seq"))
+                self._answer(reply, {"success": True, "purged": purged})
+            case ["STREAM", "MSG", "DELETE", stream]:
+                removed = self._world.streams.by_name[stream].remove(msgspec.json.decode(data)["seq"])
+                self._answer(reply, {"success": True} if removed else {"error": NO_MESSAGE})
             case ["INFO"]:
                 self._answer(reply, {"type": "io.nats.jetstream.api.v1.account_info_response"})
             case ["STREAM", "INFO", stream]:
-                self._answer(reply, self._stream_info(stream, msgspec.json.decode(data or b"{}")))
+                self._answer(reply, self._stream_info(stream))
             case ["STREAM", "CREATE" | "UPDATE", stream]:
                 self._configs[stream] = msgspec.json.decode(data)
                 self._answer(reply, {"config": self._configs[stream]})
@@ -113,7 +118,7 @@ class JetStreamApi:
             "ts": ts,
         }
 
-    def _stream_info(self, stream: str, options: dict[str, Any]) -> dict[str, Any]:
+    def _stream_info(self, stream: str) -> dict[str, Any]:
         if stream not in self._configs:
             return {"error": NO_SUCH_STREAM}
         kept = self._world.streams.by_name[stream]
@@ -123,9 +128,6 @@ class JetStreamApi:
             "first_seq": 1,
             "last_seq": kept.last_seq,
         }
-        if wanted := options.get("subjects_filter"):
-            # Only timers of one name are counted by the product.
-            state["subjects"] = {each: 1 for each in kept.timers if matches(wanted, each)}
         return {
             "config": self._configs[stream],
             "state": state,
@@ -157,7 +159,9 @@ class JetStreamApi:
             case {"last_by_subj": subject}:
                 self._deliver_stored(reply, stream, self._last_known(stream, subject))
             case {"seq": seq, "next_by_subj": subject}:
-                known = self._known(stream, subject, seq - 1)
+                # Only a count reads timers: no reader needs those that were replaced.
+                pending = stream.pending_timers(subject) if ".timer." in subject else None
+                known = self._known(stream, subject, seq - 1) if pending is None else pending
                 if "batch" in query:
                     self._deliver_batch(reply, stream, known, query["batch"])
                 else:

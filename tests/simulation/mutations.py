@@ -118,7 +118,7 @@ def set_no_timer(patch: Patch) -> None:
 
 def count_the_guard_as_running(patch: Patch) -> None:
     """Give the timer of a guard the name of that of a running transfer."""
-    patch.setattr(outbox, "timer_name", lambda stage: outbox.TIMER)
+    patch.setattr(outbox, "GUARD_TIMER", outbox.TIMER)
 
 
 def send_outbox_once(patch: Patch) -> None:

@@ -32,6 +32,9 @@ SETTINGS = BusSettings(ack_wait_s=ACK_WAIT_S)
 DOWN_S = (0.3, 8.0)
 STALL_S = (0.5, 2.5 * ACK_WAIT_S)
 DISCONNECTED_AFTER_S = 4.0
+ARCHIVE_AFTER_S = 1.0
+"""Added to two command timeouts. Short, so that late messages reach transfers that are archived."""
+COORDINATOR_SETTINGS = CoordinatorSettings(archive_after_s=ARCHIVE_AFTER_S)
 RESTART_S = 0.5
 """A process that finds no broker ends, and its supervisor starts it again."""
 RECONCILE_S = 20.0
@@ -166,7 +169,7 @@ class Processes:
 
     def _actor(self, role: str, name: str) -> Callable[[Bus], Awaitable[None]]:
         actors: dict[str, Callable[[Bus], Awaitable[None]]] = {
-            "coordinator": lambda bus: run_coordinator(bus, CoordinatorSettings()),
+            "coordinator": lambda bus: run_coordinator(bus, COORDINATOR_SETTINGS),
             "gateway": self._gateway,
             "summarizer": lambda bus: run_summarizer(bus, SummarizerSettings()),
             "briefing": lambda bus: run_briefing(bus, BriefingSettings()),

@@ -156,7 +156,9 @@ class SimBroker:
         verb, _, options = data.partition(b" ")
         word = _SETTLE[verb]
         consumer = self._world.streams.by_name[stream].consumers.get(name)
-        stored = self._world.streams.by_name[stream][int(seq)]
+        stored = self._world.streams.by_name[stream].get(int(seq))
+        if stored is None:
+            return  # It was removed meanwhile.
         lost = word != "progress" and self._world.faults.strikes("settle_lost", about(stored.subject))
         if consumer is not None and not lost:
             consumer.settle(int(seq), word, msgspec.json.decode(options)["delay"] / _NS if options else 0.0)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from warmxfer.bus import InvalidRequest, StaleWrite, Stored
+from warmxfer.bus import InvalidRequest, StaleWrite, Stored, subjects
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.messages import MSG_ID
 from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
@@ -78,6 +78,10 @@ class Stream:
         """Subjects of the timers that are set."""
         return list(self._timers)
 
+    def pending_timers(self, pattern: str) -> list[Stored]:
+        """Return the timers that are set and match `pattern`."""
+        return [self[seq] for subject, (seq, _) in self._timers.items() if matches(pattern, subject)]
+
     def store(
         self, subject: str, data: bytes, msg_id: str, expect_last: int | None, headers: Mapping[str, str]
     ) -> tuple[int, bool]:
@@ -105,6 +109,11 @@ class Stream:
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
         self._world.trace.add(self.name, f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
+        if "Nats-Rollup" in headers or self.name == subjects.ARCHIVE:
+            for seq in numbers[:-1]:
+                self.remove(seq)
+        if "Nats-TTL" in headers:
+            self._world.later(float(headers["Nats-TTL"].removesuffix("s")), self.remove, stored.seq)
         self._update_timers(stored)
         self._streams.added(stored)
         self._offer(stored)
@@ -124,6 +133,36 @@ class Stream:
         else:
             found = [self[seq] for seq in self._by_subject.get(subject, ()) if seq > after]
         return [each for each in found if self._messages[each.seq]][:limit]
+
+    def purge(self, pattern: str, before: int | None) -> int:
+        """Remove the messages of the subjects that match, with a number below `before`; return how many."""
+        found = [
+            seq
+            for subject, numbers in self._by_subject.items()
+            if numbers and matches(pattern, subject)
+            for seq in numbers
+            if before is None or seq < before
+        ]
+        for seq in found:
+            self.remove(seq)
+        self._world.trace.add(self.name, f"purges {pattern} before {before}: {len(found)}")
+        return len(found)
+
+    def remove(self, seq: int) -> bool:
+        """Remove message number `seq`, with its timer. No consumer delivers it again."""
+        stored = self.get(seq)
+        if stored is None:
+            return False
+        timer = self._timers.get(stored.subject)
+        if timer is not None and timer[0] == seq:
+            self._purge(stored.subject)
+            return True
+        self._messages[seq] = None
+        self._by_subject[stored.subject].remove(seq)
+        for name in consumers_of_subject(self.name, stored.subject):
+            if (consumer := self.consumers.get(name)) is not None:
+                consumer.forget(seq)
+        return True
 
     def create_consumer(self, name: str) -> Consumer:
         """Return the consumer `name`. A new one delivers all that is stored for it."""

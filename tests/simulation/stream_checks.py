@@ -11,11 +11,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.testkit.invariants import HISTORY_CHECKS, only_poison_dead_lettered
-from tests.testkit.transfer_history import TransferHistory
+from tests.testkit.transfer_history import TransferHistory, transfer_of
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.bus import subjects
+from warmxfer.bus.archive import log_of
 from warmxfer.schemas import DeadlinePassed, NoticeKind, Outcome, decode_command
 
+from .fault_schedule import POISON
 from .plan import TransferPlan
 
 if TYPE_CHECKING:
@@ -62,8 +64,9 @@ def fencing_tokens_rise(world: World, history: TransferHistory) -> Iterator[str]
 def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
     """I16, I18: a live state has one durable deadline, an ended state none; no deadline is applied early."""
     for _, record in history.records:
-        guarding = record.state.stage is Stage.GUARDING
-        waits = not record.state.stage.ended or guarding or record.state.check_due_at is not None
+        state = record.state
+        waits = not state.stage.ended or state.stage is Stage.GUARDING or state.check_due_at is not None
+        waits |= state.archive_due_at is not None
         if waits is not (record.state.timer_due_at is not None):
             stage = record.state.stage.value
             yield f"I18: record {record.state.seq} in {stage} has its timer at {record.state.timer_due_at}"
@@ -75,7 +78,8 @@ def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
         if stored.subject == history.timer_subject and _is_guarding(history, stored.seq):
             yield "I18: the timer of a guard counts as a running transfer"
     over = history.ended_at is not None and history.records[-1][1].state.timer_due_at is None
-    if over and {history.timer_subject, history.guard_timer_subject} & set(world.streams.timers):
+    timers = {history.timer_subject, history.guard_timer_subject, history.archive_timer_subject}
+    if over and timers & set(world.streams.timers):
         yield "I16: the timer is still set"
 
 
@@ -97,10 +101,71 @@ def bounded_life(world: World, history: TransferHistory) -> Iterator[str]:
         yield f"I19: it lived for {history.ended_at - history.began_at:.1f} s"
 
 
+ARCHIVED_SOON_S = 120.0
+LEFT_TO_NEWER_S = 32.0
+"""For how long a message of an unknown type is given back. The least wait for the archive is longer."""
+
+
+def waits_for_archive(history: TransferHistory) -> bool:
+    """Return whether the transfer is to be archived soon. One that is not confirmed waits for a day."""
+    if not history.records:
+        return False
+    stored, record = history.records[-1]
+    due_at = record.state.archive_due_at
+    return due_at is not None and due_at < stored.at + ARCHIVED_SOON_S
+
+
+def archived_completely(world: World, history: TransferHistory) -> Iterator[str]:
+    """I35: an archived transfer has its whole log in the archive, and left the working streams."""
+    if not history.records or not history.records[-1][1].state.archived:
+        if history.records and waits_for_archive(history):
+            yield "I35: it was not archived"
+        return
+    if any(record.state.archived for _, record in history.records[:-1]):
+        yield "I35: a record follows the archiving"
+    if not history.archived:
+        yield "I35: it left the streams and is not in the archive"
+        return
+    records = [stored.data for stored, _ in history.records]
+    if [each.data for each in log_of(history.archived[-1].data).stored_records()] != records:
+        yield "I35: the archive has another log"
+    left = [
+        each.subject
+        for name in subjects.WORKING_STREAMS
+        for each in world.streams.by_name[name].after(0)
+        if transfer_of(each) == history.id and each.subject != subjects.log(history.id)
+    ]
+    if left:
+        yield f"I35: it was archived, and the streams have {left}"
+
+
 def dead_letters(world: World, history: TransferHistory) -> Iterator[str]:
     """I22: an unreadable message has a dead letter with its cause, and no other message has one."""
     poison = {seq for id, seq in world.fault_schedule.poison if id == history.id}
+    poison -= _removed_early(world, poison, history)
     yield from map(str, only_poison_dead_lettered(history, poison))
+
+
+def _removed_early(world: World, poison: set[int], history: TransferHistory) -> set[int]:
+    """Return the poison that was removed while it was left to a newer version: the wait is short here.
+
+    An outage uses up no wait, but it uses up the time of the message.
+    """
+    if not history.archived:
+        return set()
+    archived_at, streams = history.archived[-1].at, world.streams
+    waits_since = max(
+        (stored.at for stored, record in history.records if not record.state.archived), default=0.0
+    )
+    return {
+        each.seq
+        for each in streams.after(0)
+        if each.data == POISON
+        and each.seq in poison
+        and transfer_of(each) == history.id
+        and streams.by_name[subjects.place_of(each.subject).stream].get(each.seq) is None
+        and archived_at - max(each.at, waits_since) < LEFT_TO_NEWER_S
+    } - {letter["seq"] for letter in history.dead_letters}
 
 
 def summary_fails_nothing(world: World, history: TransferHistory) -> Iterator[str]:
@@ -149,6 +214,7 @@ STREAM_CHECKS = (
     fencing_tokens_rise,
     one_deadline,
     bounded_life,
+    archived_completely,
     dead_letters,
     summary_fails_nothing,
     willing_supervisor_completes,

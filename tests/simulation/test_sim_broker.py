@@ -166,6 +166,45 @@ async def session_subjects(bus: Bus) -> Any:
     return newest.data, tail.ids
 
 
+async def removals(bus: Bus) -> Any:
+    """What an archived transfer leaves: the last record of its log, which expires, and what came later."""
+    log, own = TransferLog(bus), subjects.for_actors("t")
+    first = await log.append("t", b"1", 0, "t:1")
+    await bus.publish_all(
+        [
+            Outgoing(subjects.phase("t"), b"p", "p"),
+            timers.schedule("t", "archive", 4e9, b"d", msg_id="s"),
+            Outgoing(subjects.work_queue("t", "gateway"), b"c", "c"),
+        ]
+    )
+    await bus.publish(EVENT, b"e", msg_id="e")
+    last = await log.append("t", b"2", first, "t:2", subjects.timer("t", "archive"), last=True)
+    await bus.publish(subjects.timeout("t"), b"late", msg_id="late")
+    stale = await kind_of_error(log.append("t", b"3", first, "t:3"))
+    fresh = await kind_of_error(log.append("t", b"3", 0, "t:4"))
+    purged = [
+        await bus.purge(CORE, own, before=last),
+        await bus.purge(CORE, own, before=last),
+        await bus.purge(subjects.EVENTS, own),
+        await bus.purge(CORE, subjects.for_users("t"), before=last),
+    ]
+    left = [shown(each, first) for each in await bus.history(own, 10, stream=CORE)]
+    late = await bus.get_last(subjects.timeout("t"))
+    assert late is not None
+    for _ in range(2):
+        await bus.delete(CORE, late.seq)
+    for body in (b"a", b"b"):
+        await bus.publish(subjects.archived("t"), body)
+    archived = [each.data for each in await bus.history(subjects.ANY_ARCHIVED, 10)]
+    await bus.publish(subjects.notice("t"), b"n", headers={"Nats-TTL": "1s"})
+    await until(lambda: _is_gone(bus, subjects.notice("t")))
+    return stale, fresh, purged, left, await bus.get_last(subjects.timeout("t")), archived
+
+
+async def _is_gone(bus: Bus, subject: str) -> bool:
+    return await bus.get_last(subject) is None
+
+
 async def many_reads(bus: Bus) -> Any:
     """More messages than one batch of a history holds."""
     await bus.publish_all([Outgoing(EVENT, b"%d" % n) for n in range(600)])
@@ -189,7 +228,7 @@ async def timers_fire_and_are_cancelled(bus: Bus) -> Any:
     log = TransferLog(bus)
     await log.append("b", b"record", 0, "r1", subjects.timer("b", TIMER))
     counts.append(await bus.count(subjects.any_timer(TIMER)))
-    tail = await log.since("b", first)
+    tail = await log.since("b", first, (subjects.for_actors("b"), subjects.for_users("b")))
     entry = await log.get_last("b")
     assert entry is not None
     return counts, tail.ids, tail.followed, await log.contains("b", "r1"), entry.data, entry.msg_id
@@ -313,6 +352,7 @@ async def consumers(bus: Bus) -> Any:
         reads,
         transformed,
         session_subjects,
+        removals,
         many_reads,
         timers_fire_and_are_cancelled,
         requests,

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER, outgoing
+from warmxfer.actors.coordinator.outbox import ARCHIVE_TIMER, GUARD_TIMER, TIMER, outgoing
 from warmxfer.actors.coordinator.state_machine import LAST_STAGES, Record, RecordedEvent, decode_record
 from warmxfer.bus import Bus, Stored, subjects
+from warmxfer.bus.archive import log_of
 from warmxfer.schemas import (
     CheckLegs,
     CommandFailed,
@@ -43,11 +44,15 @@ class TransferHistory:
     """Commands and timers, without phases and results."""
     notices: list[tuple[Stored, TransferNotice]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
+    archived: list[Stored] = field(default_factory=list)
 
     def add(self, stored: Stored) -> None:
         """Decode one message of this transfer and append it. Other kinds (requests, events) are skipped."""
         if subjects.is_of_session(stored.subject):
             self.sent.append(stored)
+            return
+        if subjects.is_of_archive(stored.subject):
+            self.archived.append(stored)
             return
         match subjects.parse(stored.subject).kind:
             case "log":
@@ -119,6 +124,10 @@ class TransferHistory:
     def guard_timer_subject(self) -> str:
         return subjects.timer(self.id, GUARD_TIMER)
 
+    @property
+    def archive_timer_subject(self) -> str:
+        return subjects.timer(self.id, ARCHIVE_TIMER)
+
     def subjects_by_msg_id(self) -> dict[str, str]:
         """Return message id -> subject of every message that the records order to be sent."""
         return {each.msg_id or "": each.subject for _, record in self.records for each in outgoing(record)}
@@ -136,11 +145,13 @@ def transfer_of(stored: Stored) -> str:
     if subjects.is_of_session(stored.subject):
         is_command = not stored.subject.endswith(".lock")
         return (undecoded_transfer_id(stored.data) or "") if is_command else ""
+    if subjects.is_of_archive(stored.subject):
+        return stored.subject.rpartition(".")[2]
     return subjects.parse(stored.subject).id
 
 
 async def read_history(bus: Bus, id: str) -> TransferHistory:
-    """Read records, phases, results and dead letters of one transfer from a real stream."""
+    """Read records, phases, results and dead letters of one transfer from a real stream, or its archive."""
     history = TransferHistory(id)
     for subject, limit in (
         (subjects.log(id), MAX_RECORDS),
@@ -151,6 +162,27 @@ async def read_history(bus: Bus, id: str) -> TransferHistory:
     ):
         for stored in await bus.history(subject, limit, deadline_s=READ_DEADLINE_S):
             history.add(stored)
+    if not history.records or history.records[0][1].state.seq != 1:
+        archived = await bus.get_last(subjects.archived(id), deadline_s=READ_DEADLINE_S)
+        return history if archived is None else archived_history(id, archived)
+    return history
+
+
+def archived_history(id: str, archived: Stored) -> TransferHistory:
+    """Return what the archive has of a transfer. Its messages to users are those that its log ordered."""
+    history, log = TransferHistory(id), log_of(archived.data)
+    for stored in log.stored_records():
+        record = decode_record(stored.data)
+        history.records.append((stored, record))
+        for output in record.outbox:
+            if isinstance(output, PhaseChanged):
+                history.phases.append((stored, output))
+            elif isinstance(output, WarmTransferResult):
+                history.results.append((stored, output))
+            elif isinstance(output, TransferNotice):
+                history.notices.append((stored, output))
+    history.dead_letters = [json.loads(each) for each in log.dead_letters]
+    history.archived.append(archived)
     return history
 
 

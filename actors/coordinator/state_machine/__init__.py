@@ -8,6 +8,7 @@
     consultation.py         from the first ring to the supervisor's answer
     bridge.py               moves the caller to the supervisor, and back if the bridge fails
     guard.py                after completion: the AI stays for a caller whom the supervisor leaves alone
+    archiving.py            when a transfer that is over is archived
     cleanup.py              releases the caller, then ends leg, agent and room
     late_events.py          events that come after the decision
     participant_events.py   participants who are seen or leave, callers who hang up, cancels
@@ -27,8 +28,16 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 from __future__ import annotations
 
 from .kept_fields import UnknownFields
-from .plain_record import plain_first_event, plain_record, plain_stage, plain_timer_due_at, salvage
+from .plain_record import (
+    plain_first_event,
+    plain_record,
+    plain_stage,
+    plain_timer_due_at,
+    plain_waits_for_archive,
+    salvage,
+)
 from .record import (
+    ArchiveTransfer,
     Output,
     Record,
     RecordedEvent,
@@ -59,6 +68,7 @@ __all__ = [
     "ENDED",
     "LAST_STAGES",
     "Applied",
+    "ArchiveTransfer",
     "CallerPlace",
     "Decision",
     "Ignored",
@@ -85,6 +95,7 @@ __all__ = [
     "plain_record",
     "plain_stage",
     "plain_timer_due_at",
+    "plain_waits_for_archive",
     "salvage",
     "step",
     "unknown_fields",

@@ -16,6 +16,7 @@ from warmxfer.schemas import (
 )
 
 from . import bridge, consultation, guard, rescue_replies, timeouts
+from .archiving import archive_if_due
 from .cleanup import check_leftovers, cleanup_timed_out, finish_if_clean, finish_now, start_cleanup
 from .leg_checks import check_legs, check_unanswered, schedule_check
 from .preparation import create_room
@@ -41,6 +42,7 @@ def deadline_passed(ctx: StepContext, event: DeadlinePassed) -> None:
         ON_STAGE_TIMEOUT[ctx.state.stage](ctx)
     if ctx.state.check_due_at is not None and ctx.state.check_due_at <= ctx.now:
         ON_CHECK_DUE.get(ctx.state.stage, check_legs)(ctx)
+    archive_if_due(ctx, event)
 
 
 def transfer_broken(ctx: StepContext, event: TransferBroken) -> None:

@@ -23,7 +23,7 @@ from warmxfer.schemas import (
 from warmxfer.schemas.lenient import is_token
 
 from .record import StoredTransfer, from_stored
-from .state import PreparationTask, Stage, Transfer
+from .state import LAST_STAGES, PreparationTask, Stage, Transfer
 
 UNKNOWN = "unknown"
 UNKNOWN_DESTINATION = SIPDestination(UNKNOWN, "sip:unknown@unknown.invalid", "sip:unknown@unknown.invalid")
@@ -64,6 +64,11 @@ def plain_timer_due_at(data: bytes) -> float | None:
     if not isinstance(due_at, int | float) or isinstance(due_at, bool):
         return None
     return float(due_at) if 0 <= due_at <= MAX_NUMBER else None
+
+
+def plain_waits_for_archive(data: bytes) -> bool:
+    """Return whether the record `data` is of a transfer that is over, with its clean-up checks."""
+    return plain_stage(data) in LAST_STAGES and plain_state(data).get("check_due_at") is None
 
 
 def plain_first_event(data: bytes) -> int:

@@ -56,6 +56,10 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
     due_at: float
 
 
+class ArchiveTransfer(Struct, frozen=True, tag="archive_transfer", tag_field="type"):
+    """Store the log in the archive, and remove the transfer from the working streams."""
+
+
 class UnknownMessage(Event, frozen=True, kw_only=True):
     """An event or output of a newer version, in a record that was read. It is never written."""
 
@@ -63,7 +67,7 @@ class UnknownMessage(Event, frozen=True, kw_only=True):
     """Its type on the wire; empty if it has none."""
 
 
-Output = PhaseChanged | WarmTransferResult | TransferNotice | AnyCommand | SetTimer
+Output = PhaseChanged | WarmTransferResult | TransferNotice | AnyCommand | SetTimer | ArchiveTransfer
 RecordedEvent = AnyEvent | UnknownMessage
 RecordedOutput = Output | UnknownMessage
 

@@ -240,6 +240,13 @@ class TransferFields(Struct, kw_only=True):
     summary: str = ""
     decision: Decision | None = field(name="verdict", default=None)
 
+    archive_after_s: float | None = None
+    """How long after its end the transfer is archived. None: a version that archives nothing began it."""
+    archive_due_at: float | None = None
+    """When the transfer is archived, if nothing has to be checked then. None before its end."""
+    archived: bool = False
+    """The archive has the transfer, and this is the last record of its log. Nothing changes it any more."""
+
 
 class Transfer(TransferFields, kw_only=True):
     """One warm transfer."""
@@ -270,6 +277,11 @@ class Transfer(TransferFields, kw_only=True):
     @property
     def agent_participant_id(self) -> str:
         return participant_ids.agent(self.id)
+
+    @property
+    def waits_for_archive(self) -> bool:
+        """True if the transfer is over, with its guard and its clean-up checks."""
+        return self.stage in LAST_STAGES and self.check_due_at is None
 
     def awaits(self, *commands: type[Command]) -> bool:
         """True while the reply to a command of one of these types is outstanding."""

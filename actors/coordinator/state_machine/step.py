@@ -26,7 +26,7 @@ from warmxfer.schemas import (
     WarmTransferResult,
 )
 
-from . import cleanup, guard
+from . import archiving, cleanup, guard
 from .command_policy import POLICY
 from .leg_checks import WAITING_STAGES
 from .plain_record import plain_guard_alone, plain_stage
@@ -76,6 +76,8 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
 
     Raises `InternalError` if a handler leads to a stage that is not in its row: a bug.
     """
+    if state is not None and state.archived:
+        return Ignored("the transfer was archived")
     stage = state.stage if state else Stage.NEW
     transition = TRANSITIONS.get(stage, {}).get(type(event))
     if transition is None:
@@ -97,7 +99,7 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
     transition.handler(ctx, event)
     if ctx.state.stage not in transition.to:
         raise InternalError(f"{type(event).__name__} led from {stage.value} to {ctx.state.stage.value}")
-    _schedule_timer(ctx)
+    _end_step(ctx, state)
     if ctx.state == state and not ctx.outbox:
         return Ignored(f"{type(event).__name__} changes nothing in {stage.value}")
     ctx.state.seq += 1
@@ -112,7 +114,7 @@ def give_up(state: Transfer, why: str, now: float) -> Applied:
     ctx = StepContext(state, now, POLICY)
     ctx.state.timer_due_at = None
     cleanup.give_up(ctx, why)
-    _schedule_timer(ctx)
+    _end_step(ctx, None)
     ctx.state.seq += 1
     return Applied(ctx.state, ctx.outbox)
 
@@ -135,7 +137,7 @@ def close_log(state: Transfer, result: WarmTransferResult, newest: bytes, now: f
             ctx.send(LeaveCall, awaited=False)
     else:
         _clean_up_again(ctx)
-    _schedule_timer(ctx)
+    _end_step(ctx, None)
     ctx.state.seq += 1
     return Applied(ctx.state, ctx.outbox)
 
@@ -153,13 +155,26 @@ def _clean_up_again(ctx: StepContext) -> None:
 def _new_transfer(event: RecordedEvent, now: float) -> Transfer:
     if not isinstance(event, TransferRequested | TransferRefused | TransferBroken):
         raise InternalError(f"{type(event).__name__} cannot begin a transfer")
-    return Transfer(id=event.transfer_id, stage=Stage.NEW, started_at=now)
+    return Transfer(
+        id=event.transfer_id, stage=Stage.NEW, started_at=now, archive_after_s=event.archive_after_s
+    )
 
 
 def _clear_timer(ctx: StepContext, event: DeadlinePassed) -> None:
     timer_due_at = ctx.state.timer_due_at
     if timer_due_at is not None and event.due_at >= timer_due_at - TIMER_SLACK_S:
         ctx.state.timer_due_at = None
+
+
+def _end_step(ctx: StepContext, before: Transfer | None) -> None:
+    """Set the time of the archiving of a transfer that is over, and the one timer.
+
+    The wait for the archive has a timer with a name of its own. It does not count as running.
+    """
+    archiving.schedule_archive(ctx)
+    if before is None or ctx.state.waits_for_archive is not before.waits_for_archive:
+        ctx.state.timer_due_at = None
+    _schedule_timer(ctx)
 
 
 def _schedule_timer(ctx: StepContext) -> None:
@@ -170,6 +185,8 @@ def _schedule_timer(ctx: StepContext) -> None:
     state = ctx.state
     waits = [each.due_at for each in state.pending.values()]
     waits += [due_at for due_at in (state.stage_due_at, state.check_due_at) if due_at is not None]
+    if state.waits_for_archive and state.archive_due_at is not None:
+        waits.append(state.archive_due_at)
     if not waits:
         state.timer_due_at = None
         return

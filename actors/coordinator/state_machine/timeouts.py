@@ -48,6 +48,12 @@ MAX_CALLER_SEARCH_S = 3_600.0
 """Maximum time to search for a caller whose room is unknown. The AI session stays in the room for this long,
 unless the caller returns or hangs up."""
 
+UNCONFIRMED_KEPT_S = 86_400.0
+"""How long a transfer is kept from the archive if a leg or its room may be up. Its commands end them."""
+
+ARCHIVE_LATE_S = 10.0
+"""A timer that is this late shows an outage. The wait for the archive then begins again."""
+
 MAX_BRIDGE_GUARD_S = 300.0
 """Maximum time for which a completed transfer is watched."""
 

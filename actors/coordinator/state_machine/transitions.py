@@ -245,7 +245,9 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         DeadlinePassed: to(failures.deadline_passed, GUARDING, COMPLETED),
         CommandFailed: to(failures.command_failed, GUARDING, COMPLETED),
     },
-    COMPLETED: {},
+    COMPLETED: {
+        DeadlinePassed: to(failures.deadline_passed, COMPLETED),
+    },
 }
 
 ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(

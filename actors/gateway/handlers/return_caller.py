@@ -123,6 +123,8 @@ async def _return(
             moves_done=record.completed_moves,
             moves_failed=record.failed_moves,
         )
+        if claim.forbidden:
+            return command_failed(command, FailureKind.REFUSED, "The transfer is over and was archived.")
         if claim.granted:
             try:
                 await _switch_back(context, transfer_id, RETURN_EFFECTS[place], command, claim, reply_by)

@@ -199,10 +199,10 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
     await fresh_bus.publish(subjects.event("t-race", "gateway"), encode(SupervisorReady()))
     real = coordinator._log.since
 
-    async def since(id: str, seq: int) -> Any:
+    async def since(id: str, seq: int, on: list[str]) -> Any:
         monkeypatch.setattr(coordinator._log, "since", real)
         await append(fresh_bus, "t-race", lambda written: written["state"].update(stage="briefing"))
-        return await real(id, seq)
+        return await real(id, seq, on)
 
     monkeypatch.setattr(coordinator._log, "since", since)
     delivery = await last_delivery(fresh_bus, subjects.event("t-race", "gateway"), LAST_DELIVERY)

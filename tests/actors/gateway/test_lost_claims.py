@@ -113,3 +113,19 @@ async def test_a_caller_is_moved_back_all_the_same(harness: GatewayHarness, brid
     returned = await harness.execute(replace(back, first_event=switch.first_event), CallerReturned)
     assert returned.caller_up
     assert await harness.room_of(bridge.caller) == bridge.primary
+
+
+async def test_a_return_of_an_archived_transfer_that_comes_late_moves_no_caller(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    """Its claims left the streams with it. A gateway that was stopped meanwhile finds none."""
+    switch = harness.switch(bridge.caller, bridge.supervisor, bridge.consult)
+    switch = await after_an_event(harness, switch)
+    await harness.execute(switch, CallerSwitched)
+    await lose_claims(harness)
+    await harness.bus.publish(subjects.archived(harness.id), b"{}\n")
+    back = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    back = replace(again(harness, back, -1.0), first_event=switch.first_event)
+    failed = await harness.execute(back, CommandFailed)
+    assert failed.failure is FailureKind.REFUSED
+    assert await harness.room_of(bridge.caller) == bridge.consult

@@ -24,6 +24,7 @@ from warmxfer.schemas import (
     encode,
     participant_ids,
 )
+from warmxfer.schemas.archived import ArchivedTransfer
 
 from .gateway_fixture import OUR_NUMBER, GatewayHarness
 
@@ -166,6 +167,10 @@ async def test_the_legs_of_a_successful_transfer_are_not_ended(
         summary="",
     )
     await idle_harness.bus.publish(subjects.result(idle_harness.id), encode(complete))
+    assert await scan(DEPLOYMENT) == 1
+    await idle_harness.bus.purge(subjects.CORE, subjects.result(idle_harness.id))
+    summary = ArchivedTransfer(id=idle_harness.id, phase=complete.phase, seq=11, at=1.0, result=complete)
+    await idle_harness.bus.publish(subjects.archived(idle_harness.id), encode(summary) + b"\n")
     assert await scan(DEPLOYMENT) == 1
 
 

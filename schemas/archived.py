@@ -1,0 +1,25 @@
+"""What the archive says of a transfer in the first line of its record: a user reads it without warmxfer."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from .transfer import WarmTransferPhase, WarmTransferResult
+
+
+class ArchivedTransfer(Struct, frozen=True, kw_only=True):
+    """A transfer that has ended and left the working streams."""
+
+    id: str
+    phase: WarmTransferPhase
+    """The final phase."""
+    seq: int
+    """Number of the final phase."""
+    at: float
+    """When the final phase was published, in epoch seconds by the broker's clock."""
+    result: WarmTransferResult | None = None
+    """The result. None only if no record of the log has it."""
+    records: int = 0
+    """Number of records in the log."""
+    left_out: int = 0
+    """How many records in the middle of the log were left out, because the archived record has a limit."""

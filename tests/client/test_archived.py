@@ -1,0 +1,184 @@
+"""What a user reads of an archived transfer is what they read of it before."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.actors.coordinator.coordinator_fixture import last_delivery
+from tests.actors.coordinator.test_archive import (
+    BODY,
+    ID,
+    archiving_trigger,
+    coordinator,
+    left_of,
+    run_transfer,
+)
+from warmxfer.bus import Bus, Stored, subjects
+from warmxfer.bus.archive import ArchivedLog, compact, line_of, log_of, pack
+from warmxfer.client import Client
+from warmxfer.client.archived import newest_archived
+from warmxfer.schemas import InternalError, Outcome, WarmTransferPhase, encode, read_request
+from warmxfer.schemas.archived import ArchivedTransfer
+from warmxfer.schemas.id_in_use import IdInUse
+
+PATIENCE_S = 10.0
+
+
+@pytest_asyncio.fixture
+async def client(fresh_bus: Bus) -> AsyncIterator[Client]:
+    async with Client.connect(fresh_bus.settings.url) as client:
+        yield client
+
+
+async def archive(bus: Bus) -> None:
+    await coordinator(bus).handle(await archiving_trigger(bus))
+    assert await left_of(bus) == [subjects.log(ID)]
+
+
+async def everything_of(client: Client, id: str) -> list[object]:
+    transfer = client.transfer(id)
+    return [
+        await client.history(id),
+        [phase async for phase in transfer.phases()],
+        [notice async for notice in transfer.notices(follow=False)],
+        await transfer.result(PATIENCE_S),
+        await transfer.exists(),
+        [(each.data, each.msg_id) for each in await client.log(id)],
+        await client.list(),
+        await client.list(only="running"),
+    ]
+
+
+async def test_a_user_reads_the_same_before_and_after_the_archiving(fresh_bus: Bus, client: Client) -> None:
+    await run_transfer(fresh_bus)
+    before = await everything_of(client, ID)
+    await archive(fresh_bus)
+    *after, log, listed, running = await everything_of(client, ID)
+    *expected, log_before, listed_before, _ = before
+    assert after == expected
+    assert (listed, running) == (listed_before, [])
+    assert isinstance(log, list)
+    assert isinstance(log_before, list)
+    assert log[:-1] == log_before
+    await fresh_bus.purge(subjects.CORE, subjects.log(ID))
+    assert (await everything_of(client, ID))[5] == log
+
+
+async def test_a_follower_that_was_away_gets_the_final_phase_from_the_archive(
+    fresh_bus: Bus, client: Client
+) -> None:
+    await run_transfer(fresh_bus)
+    await archive(fresh_bus)
+    phases = [each async for each in client.transfer(ID).phases(from_start=False)]
+    assert phases == []
+    followed = [each.phase async for each in client.transfer(ID).phases()]
+    assert followed[-1] is WarmTransferPhase.TRANSFER_COMPLETE
+
+
+async def test_a_request_with_an_archived_id_is_not_published(fresh_bus: Bus, client: Client) -> None:
+    await run_transfer(fresh_bus)
+    await archive(fresh_bus)
+    transfer = await client.request(read_request(BODY), ID)
+    assert (await transfer.result(PATIENCE_S)).outcome is Outcome.COMPLETE
+    with pytest.raises(IdInUse, match="phase transfer_complete"):
+        await client.request(read_request(BODY.replace(b"room-a", b"room-b")), ID)
+    assert await fresh_bus.get_last(subjects.request(ID)) is None
+
+
+async def test_a_list_has_live_and_archived_transfers_newest_first(fresh_bus: Bus, client: Client) -> None:
+    await run_transfer(fresh_bus)
+    await archive(fresh_bus)
+    await fresh_bus.publish(subjects.request("t-live"), BODY)
+    await coordinator(fresh_bus).handle(await last_delivery(fresh_bus, subjects.request("t-live"), 1))
+    listed = await client.list()
+    assert [(each.id, each.outcome) for each in listed] == [("t-live", None), (ID, Outcome.COMPLETE)]
+    assert [each.id for each in await client.list(1)] == ["t-live"]
+    assert [each.id for each in await client.list(only="running")] == ["t-live"]
+
+
+def archived_line(id: str, at: float) -> bytes:
+    phase = WarmTransferPhase.TRANSFER_FAILED
+    return encode(ArchivedTransfer(id=id, phase=phase, seq=3, at=at))
+
+
+async def test_a_list_reads_about_as_many_archived_records_as_it_shows(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compacted, _ = compact("t", b"{}", [], [])
+    for number in range(300):
+        id = f"t-{number % 150}"
+        await fresh_bus.publish(subjects.archived(id), pack(archived_line(id, number), compacted))
+    read: list[int] = []
+    history = fresh_bus.history
+
+    async def counted(*args: object, **options: object) -> list[Stored]:
+        found = await history(*args, **options)  # type: ignore[arg-type]
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(fresh_bus, "history", counted)
+    assert [each.id for each in await newest_archived(fresh_bus, 20)] == [f"t-{n}" for n in range(130, 150)]
+    assert read == [20]
+    assert len(await newest_archived(fresh_bus, 1_000)) == 150
+
+
+# ── the archived record ──────────────────────────────────────────────────────────────────────────
+
+
+def record(number: int, request: bytes, text: str) -> Stored:
+    data = b'{"state":{"request":%s,"n":%d},"event":{"text":"%s"}}' % (request, number, text.encode())
+    return Stored("wx.0.t.log", number, float(number), data, {"Nats-Msg-Id": f"t:{number}"})
+
+
+def test_a_log_is_archived_bit_for_bit_also_if_a_record_cannot_be_read() -> None:
+    records = [record(n, b'{"room":"r"}', "x") for n in range(1, 9)]
+    records.append(Stored("wx.0.t.log", 9, 9.0, b"\x00not json\xff", {}))
+    compacted, left_out = compact("t", b"{}", records, [b"dead"])
+    log = log_of(pack(b"{}", compacted))
+    assert [(each.data, each.seq, each.at, each.msg_id) for each in log.stored_records()] == [
+        (each.data, each.seq, each.at, each.msg_id) for each in records
+    ]
+    assert (left_out, log.dead_letters, log.request) == (0, [b"dead"], b"{}")
+    assert line_of(pack(b"{}", compacted)) == b"{}"
+
+
+def noise(seed: int, length: int) -> str:
+    """Return text that cannot be compressed to less than two thirds."""
+    return "".join(random.Random(seed).choices(string.ascii_letters, k=length))
+
+
+def test_the_largest_request_is_stored_once_in_a_long_log() -> None:
+    request = b'"%s"' % noise(0, 60_000).encode()
+    records = [record(n, request, noise(n, 20)) for n in range(1, 301)]
+    compacted, left_out = compact("t", request, records, [])
+    assert left_out == 0
+    assert len(log_of(pack(b"{}", compacted)).stored_records()) == 300
+
+
+def test_a_log_that_is_too_large_loses_records_in_its_middle() -> None:
+    records = [record(n, b"null", noise(n, 2_000)) for n in range(1, 1_001)]
+    began_at = time.process_time()
+    compacted, left_out = compact("t", b"{}", records, [])
+    assert time.process_time() - began_at < 5.0
+    kept = [each.seq for each in log_of(pack(b"{}", compacted)).stored_records()]
+    assert left_out == 1_000 - len(kept) > 0
+    assert kept == [1, *range(1_002 - len(kept), 1_001)]
+    assert len(compacted) <= 120 * 1024
+
+
+def test_a_bomb_in_the_archive_is_not_decompressed() -> None:
+    with pytest.raises(InternalError, match="cannot be read"):
+        log_of(pack(b"{}", zlib.compress(b"\x00" * 50_000_000)))
+
+
+def test_an_empty_log_is_archived() -> None:
+    compacted, left_out = compact("t", b"", [], [])
+    assert log_of(pack(b"{}", compacted)) == ArchivedLog(id="t", request=b"")
+    assert left_out == 0
