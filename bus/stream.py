@@ -1,4 +1,4 @@
-"""Definitions of the three streams. `ensure` creates or updates them. `recovery.py` creates them again.
+"""Definitions of the four streams. `ensure` creates or updates them. `recovery.py` creates them again.
 
 Which stream stores a subject is in `subject_table.py`. Any number of processes may call `ensure` at the same
 time. Invariants (`test_stream.py`):
@@ -32,10 +32,11 @@ from .settings import BusSettings
 from .stream_limits import check_limits
 from .subjects import CORE, IN, STREAMS, stored_filters
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the definitions below. A release raises it if an older release must not undo its change.
 
-1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer.
+1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer. 3: what users read is
+in a stream of its own.
 """
 
 DUPLICATE_WINDOW_S = 120

@@ -26,6 +26,7 @@ from .subject_table import (
     EVENTS,
     IN,
     INTERNAL_ROOT,
+    PUBLIC,
     ROOT,
     SESSION,
     STREAM_OF_KIND,
@@ -35,7 +36,7 @@ from .subject_table import (
     stored_filters,
 )
 
-__all__ = ["CORE", "EVENTS", "IN", "STREAMS", "SUBJECTS", "SubjectSpec", "stored_filters"]
+__all__ = ["CORE", "EVENTS", "IN", "PUBLIC", "STREAMS", "SUBJECTS", "SubjectSpec", "stored_filters"]
 
 ROLES = ("summarizer", "gateway", "briefing")
 """Roles with a work queue. `primary` and `consult` take level commands on subjects of their own instead."""
@@ -203,7 +204,7 @@ def for_actors(id: str) -> str:
 
 
 def for_users(id: str) -> str:
-    """Return the filter for the phases, the result and the notices of one transfer, in the stream `CORE`."""
+    """Return the filter for the phases, the result and the notices of one transfer: stream `PUBLIC`."""
     return f"{ROOT}.{check_token(id)}.*"
 
 

@@ -62,14 +62,16 @@ class TransferLog:
 
     async def since(self, id: str, seq: int, also_on: Iterable[str] = ()) -> LogTail:
         """Return what is stored for transfer `id` above number `seq`: on its own subjects, and on those in
-        `also_on`, such as the subject of its session.
+        `also_on`, such as the subject of its session. Of what users read, return all.
         """
-        filters = {subjects.for_actors(id), subjects.for_users(id), *also_on}
+        filters = {subjects.for_actors(id), *also_on}
         found = await asyncio.gather(
+            # The stream for users has numbers of its own. A transfer has few messages there.
+            self._bus.history(subjects.for_users(id), MAX_RECORDS, stream=subjects.PUBLIC),
             *(
                 self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE)
                 for each in sorted(filters)
-            )
+            ),
         )
         stored = [each for part in found for each in part]
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)

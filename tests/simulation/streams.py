@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Streams:
-    """The three streams, each with numbers and message ids of its own."""
+    """The streams, each with numbers and message ids of its own."""
 
     def __init__(self, world: World, ack_wait_s: float) -> None:
         clustered = world.chance.random() < 0.5
