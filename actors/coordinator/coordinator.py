@@ -55,6 +55,7 @@ from warmxfer.schemas import (
 from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
+from .event_writers import why_not_believed
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event
 from .liveness import TransferLiveness
@@ -125,6 +126,8 @@ class Coordinator:
                 await self._publish_missing(cached)
             if cached is not None and _caused_by(cached.record, delivery):
                 return
+            if cached is not None and (why := _why_not_believed(cached.record, event, delivery)) is not None:
+                raise Unwanted(why)
             if cached is None:
                 if delivery.kind == "request" and not await request_owner.is_first_request(
                     self._bus, delivery
@@ -328,6 +331,8 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
+            if newest is not None and _why_not_believed(_continuable(newest), event, delivery) is not None:
+                return  # No actor that may say it has said it.
             await self._apply(ending, delivery)
         except NewerVersionNeeded as error:
             if newest is None:
@@ -372,6 +377,13 @@ def _continuable(entry: LogEntry) -> Record:
     if (why := obstacle(record)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
+
+
+def _why_not_believed(record: Record, event: AnyEvent, delivery: Delivery) -> str | None:
+    """Return why the transfer of `record` does not believe an actor's `event`, or None."""
+    if delivery.kind != "event" or isinstance(event, TransferBroken):
+        return None
+    return why_not_believed(record.state, event, delivery.rest)
 
 
 def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
