@@ -271,6 +271,8 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
         "password": settings.password,
         "token": settings.token,
         "user_credentials": settings.creds,
+        "nkeys_seed": settings.nkey,
+        "inbox_prefix": settings.inbox.encode(),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": RECONNECT_WAIT_S,
         "connect_timeout": CONNECT_TIMEOUT_S,

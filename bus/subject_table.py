@@ -58,6 +58,8 @@ USERS = (
     BOARD,
 )
 """Every user of the broker. The process of an actor is the user of its role."""
+ACTORS = (COORDINATOR, GATEWAY, SUMMARIZER, BRIEFING, PRIMARY)
+"""The users that are actors."""
 INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY)}
 """Users that have the rights of others. The process of a voice agent is a client and a primary session."""
 READ_ALL = (COORDINATOR, OPERATOR)
