@@ -35,7 +35,8 @@ class EmbeddedServer:
     """A nats-server process: `async with EmbeddedServer() as server: ... server.url`.
 
     A given `store_dir` is kept. Without one, a temporary directory is created and removed. `accounts` is the
-    part of the configuration that says who may do what (`permission_file.py`); without it, every client may do everything.
+    part of the configuration that says who may do what (`permission_file.py`). Without it, any client may do
+    everything.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Border(NamedTuple):
 
 
 def rights_of(user: str, login: str | None = None) -> Rights:
-    """Return the rights of `user`. `login` is the name by which the broker knows it, and that of its inbox."""
+    """Return the rights of `user`. `login` is its name at the broker, which its inbox has too."""
     inbox = f"{INBOX}.{login or user}.>"
     if user == DEPLOY:
         return Rights((f"{_API}.>",), (inbox,))
@@ -193,7 +193,7 @@ def _is_actor(user: str) -> bool:
 
 
 def _widest(subjects: list[str]) -> tuple[str, ...]:
-    """Return the subjects that no other one covers. The broker would serve a request twice that matches two."""
+    """Return the subjects that no other one covers. A request that matches two would be served twice."""
     found = _unique(subjects)
     return tuple(one for one in found if not any(_covers(other, one) for other in found if other != one))
 

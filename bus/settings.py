@@ -60,8 +60,8 @@ class BusSettings:
             _check(address.strip())
         if self.inbox_prefix is not None and _INBOX.fullmatch(self.inbox_prefix) is None:
             raise InvalidRequest(
-                f"NATS_INBOX_PREFIX is {self.inbox_prefix[:40]!r}, which is no start of a subject; write words "
-                "of A-Z a-z 0-9 _ - with dots between them, such as _INBOX.gateway",
+                f"NATS_INBOX_PREFIX is {self.inbox_prefix[:40]!r}, which is no start of a subject; write "
+                "words of A-Z a-z 0-9 _ - with dots between them, such as _INBOX.gateway",
                 field="NATS_INBOX_PREFIX",
             )
 
