@@ -75,6 +75,12 @@ class NatsClient(Client):
         self._callbacks: dict[int, MessageCallback] = {}
         self._write_planned = False
 
+    @property
+    def asks_for_credentials(self) -> bool:
+        """True if the server lets in only clients that it can tell apart."""
+        info = self._server_info
+        return bool(info.get("auth_required") or info.get("tls_verify"))
+
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 
     def send(

@@ -80,8 +80,8 @@ def _tenant(tenant: str, logins: Logins, more_users: Mapping[str, str]) -> Itera
     yield f"{_INDENT}{streams} {{"
     yield f"{_INDENT * 2}jetstream: enabled"
     yield f"{_INDENT * 2}users: ["
-    for user in (each for each in USERS if each in OF_STREAMS):
-        yield from _user(user, tenant, logins[user])
+    for user in (each for each in logins if each in OF_STREAMS):
+        yield from _user(user, tenant, logins)
     for name, password in more_users.items():
         yield f"{_INDENT * 3}{{user: {json.dumps(name)}, password: {_value(password)}}}"
     yield f"{_INDENT * 2}]"
@@ -96,8 +96,8 @@ def _tenant(tenant: str, logins: Logins, more_users: Mapping[str, str]) -> Itera
     yield f"{_INDENT}}}"
     yield f"{_INDENT}{others} {{"
     yield f"{_INDENT * 2}users: ["
-    for user in (each for each in USERS if each not in OF_STREAMS):
-        yield from _user(user, tenant, logins[user])
+    for user in (each for each in logins if each not in OF_STREAMS):
+        yield from _user(user, tenant, logins)
     yield f"{_INDENT * 2}]"
     yield f"{_INDENT * 2}imports: ["
     for each in (*crossing.services, *crossing.batches):
@@ -108,9 +108,9 @@ def _tenant(tenant: str, logins: Logins, more_users: Mapping[str, str]) -> Itera
     yield f"{_INDENT}}}"
 
 
-def _user(user: str, tenant: str, login: Login) -> Iterable[str]:
-    name = login_name(user, tenant)
-    rights = permissions.rights_of(user, name)
+def _user(user: str, tenant: str, logins: Logins) -> Iterable[str]:
+    name, login = login_name(user, tenant), logins[user]
+    rights = permissions.rights_of(user, name, logins)
     if login.nkey is not None:
         yield f"{_INDENT * 3}{{ # {name}"
         yield f"{_INDENT * 4}nkey: {_value(login.nkey)}"

@@ -19,6 +19,7 @@ reply subject, so a reply reaches the account of the request and nothing else (`
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from .consumer_table import CONSUMERS, consumers_of
@@ -62,14 +63,14 @@ class Border(NamedTuple):
     """Messages as they are published."""
 
 
-def rights_of(user: str, login: str | None = None) -> Rights:
-    """Return the rights of `user`. `login` is its name at the broker, which its inbox has too."""
+def rights_of(user: str, login: str | None = None, known: Collection[str] = USERS) -> Rights:
+    """Return the rights of `user`. `login` is its name at the broker, which its inbox has too. `known`: all users."""
     inbox = f"{INBOX}.{login or user}.>"
     if user == DEPLOY:
         return Rights((f"{_API}.>",), (inbox,))
     pinged = (f"{_SERVICES}.>",) if _is_actor(user) else ()
     return Rights(
-        _unique([*_written(user), *_api_of(user), *_replied_to(user, login or user)]),
+        _unique([*_written(user), *_api_of(user), *_replied_to(user, login or user, known)]),
         _unique([inbox, *live_reads(user), *pinged]),
     )
 
@@ -157,7 +158,7 @@ def _api_of(user: str) -> list[str]:
     return found
 
 
-def _replied_to(user: str, login: str) -> list[str]:
+def _replied_to(user: str, login: str, known: Collection[str]) -> list[str]:
     """Return the inboxes of those whose requests `user` replies to."""
     if user in OF_STREAMS:
         return [_IMPORTED_REPLIES]
@@ -168,7 +169,7 @@ def _replied_to(user: str, login: str) -> list[str]:
     requesters |= {each for each, others in INCLUDED.items() if requesters.intersection(others)}
     if _is_actor(user):
         requesters.add(OPERATOR)  # It asks which processes run.
-    return [f"{INBOX}.{tenant}{each}.>" for each in USERS if each in requesters and each != COORDINATOR]
+    return [f"{INBOX}.{tenant}{each}.>" for each in known if each in requesters and each != COORDINATOR]
 
 
 def _used_across(user: str) -> list[str]:

@@ -60,7 +60,9 @@ USERS = (
 """Every user of the broker. The process of an actor is the user of its role."""
 ACTORS = (COORDINATOR, GATEWAY, SUMMARIZER, BRIEFING, PRIMARY)
 """The users that are actors."""
-INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY)}
+LOCAL = "local"
+"""The user of a terminal beside `warmxfer up`. No other deployment has it."""
+INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY), LOCAL: (CLIENT, OPERATOR)}
 """Users that have the rights of others. The process of a voice agent is a client and a primary session."""
 READ_ALL = (COORDINATOR, OPERATOR)
 """Users that may read whatever a stream stores: to decide, and to look for faults."""

@@ -8,7 +8,21 @@ import typer
 
 from warmxfer.actors.runtime.exit_codes import exit_codes
 
-from . import cancel, demo, doctor, list_transfers, report, request, run, sandbox, show, up, watch
+from . import (
+    cancel,
+    demo,
+    deploy,
+    doctor,
+    list_transfers,
+    permissions,
+    report,
+    request,
+    run,
+    sandbox,
+    show,
+    up,
+    watch,
+)
 from .bench import command as bench
 from .try_commands import try_app
 
@@ -49,6 +63,8 @@ app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.command("deploy")(deploy.deploy)
+app.command("permissions")(permissions.permissions)
 app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
 

@@ -1,8 +1,8 @@
 """Every header by which a message acts on others, tried by every user on every subject that it may write.
 
-With one stream for all, a user who may only request a transfer wrote a command through `Nats-Schedule-Target`,
-swallowed another's command by its message id, removed another's timer and emptied the stream with
-`Nats-Rollup`.
+With one stream for all, a user who may only request a transfer did all this. It wrote a command through
+`Nats-Schedule-Target`. It swallowed another's command by its message id. It removed another's timer. It emptied the
+stream with `Nats-Rollup`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.testkit.secured_broker import ROOT, SecuredBroker, User, secured_broker
+from warmxfer.bus import Bus, subjects
 from warmxfer.bus.subject_table import CORE, STREAMS, SUBJECTS
 
 from .test_permissions import LIMITED, examples, new_id
@@ -108,3 +109,36 @@ async def test_no_header_lets_a_user_touch_what_is_not_its_own(users: dict[str, 
     added = [value for key, value in after.items() if key not in before]
     assert {subject.split(".")[-1] for subject, _ in added} <= {each.split(".")[-1] for each in writable}
     assert all(own in subject and data == b"own" for subject, data in added)
+
+
+async def test_a_message_id_that_another_used_first_swallows_nothing(
+    broker: SecuredBroker, users: dict[str, User]
+) -> None:
+    """Message ids are unique in a stream. The summarizer takes the id of the gateway's next event."""
+    id = new_id()
+    theirs, ours = subjects.event(id, "summarizer"), subjects.event(id, "gateway")
+    msg_id = f"{id}-1:supervisor_dialed"
+    await users["summarizer"].client.request(theirs, b"first", headers={"Nats-Msg-Id": msg_id})
+    async with await Bus.connect(broker.settings("gateway"), name="gateway") as bus:
+        await bus.publish(ours, b"dialed", msg_id=msg_id)
+        stored = await bus.get_last(ours)
+        assert stored is not None
+        assert stored.data == b"dialed"
+        # An honest repeat is stored once, also when the actor has said more since.
+        await bus.publish(ours, b"more")
+        await bus.publish(subjects.event(id, "gateway"), b"said", msg_id=f"{id}-2")
+        await bus.publish(subjects.event(id, "gateway"), b"said", msg_id=f"{id}-2")
+        await bus.publish(ours, b"last")
+        await bus.publish(subjects.event(id, "gateway"), b"said", msg_id=f"{id}-2")
+        assert [each.data for each in await bus.history(ours, 10)] == [b"dialed", b"more", b"said", b"last"]
+
+
+async def test_a_client_cannot_swallow_the_cancel_of_another(
+    broker: SecuredBroker, users: dict[str, User]
+) -> None:
+    id = new_id()
+    headers = {"Nats-Msg-Id": f"{id}:cancel"}
+    await users["client"].client.request(subjects.cancel(new_id()), b"{}", headers=headers)
+    async with await Bus.connect(broker.settings("client"), name="client") as bus:
+        await bus.publish(subjects.cancel(id), b"{}", msg_id=f"{id}:cancel")
+        assert await bus.get_last(subjects.cancel(id)) is not None
