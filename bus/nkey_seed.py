@@ -23,7 +23,10 @@ def user_seed(secret: bytes) -> str:
 
 
 def public_key(seed: str) -> str:
-    """Return the public part of a seed, for the server's configuration. Raises InvalidRequest without nkeys."""
+    """Return the public part of a seed, for the server's configuration.
+
+    Raises InvalidRequest if the package nkeys is not installed.
+    """
     try:
         import nkeys
     except ImportError as error:

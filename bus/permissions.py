@@ -64,7 +64,10 @@ class Border(NamedTuple):
 
 
 def rights_of(user: str, login: str | None = None, known: Collection[str] = USERS) -> Rights:
-    """Return the rights of `user`. `login` is its name at the broker, which its inbox has too. `known`: all users."""
+    """Return the rights of `user`, whose name at the broker, and in its inbox, is `login`.
+
+    `known` are the users that may ask it something.
+    """
     inbox = f"{INBOX}.{login or user}.>"
     if user == DEPLOY:
         return Rights((f"{_API}.>",), (inbox,))
@@ -148,7 +151,9 @@ def _api_of(user: str) -> list[str]:
             found += [f"{_API}.STREAM.INFO.{stream}", f"{_API}.CONSUMER.LIST.{stream}"]
     if user == COORDINATOR:
         found += [
-            f"{_API}.STREAM.{verb}.{stream}" for stream in STREAMS for verb in ("CREATE", "UPDATE", "PURGE")
+            f"{_API}.STREAM.{verb}.{stream}"
+            for stream in STREAMS
+            for verb in ("CREATE", "UPDATE", "PURGE", "MSG.DELETE")
         ]
         found += [
             f"{_API}.CONSUMER.{verb}"

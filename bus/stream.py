@@ -10,8 +10,9 @@ time. Invariants (`test_stream.py`):
 - The numbers of a new stream are higher than all numbers of the stream before it: they begin at the time of
   its creation, in microseconds. So an acknowledgement, a cached record or a reader's position of a lost
   stream matches nothing in the new one.
-- Only `WARMXFER_CORE`, which the coordinator alone writes, allows message schedules, rollup and TTL. A writer
-  of another stream can therefore not delete or replace a message.
+- Only streams that the coordinator alone writes allow more than storing: `WARMXFER_CORE` message schedules,
+  rollup and TTL, `WARMXFER_PUBLIC` TTL. A writer of another stream can therefore not delete or replace a
+  message.
 - A flood of requests fills `WARMXFER_IN` up to its `max_bytes`, and nothing else. It is then refused.
 """
 
@@ -30,7 +31,7 @@ from .errors import InvalidRequest
 from .partition import PARTITIONS
 from .settings import BusSettings
 from .stream_limits import check_limits
-from .subjects import CORE, IN, STREAMS, stored_filters
+from .subjects import CORE, IN, PUBLIC, STREAMS, stored_filters
 
 LAYOUT = 3
 """Version of the definitions below. A release raises it if an older release must not undo its change.
@@ -75,6 +76,8 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
     }
     if name == CORE:
         return {**definition, "allow_msg_schedules": True, "allow_msg_ttl": True, "allow_rollup_hdrs": True}
+    if name == PUBLIC:
+        return {**definition, "allow_msg_ttl": True}
     if name != IN:
         return definition
     transform = {

@@ -170,7 +170,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "log",
         "wx.<partition>.<id>.log",
         (COORDINATOR,),
-        (COORDINATOR,),
+        ACTORS,
         "one record per transition",
         CORE,
     ),

@@ -35,8 +35,8 @@ def permissions(
 ) -> None:
     """Print the configuration of nats-server: accounts, users and permissions.
 
-    Passwords and nkeys are variables of the server's environment, such as $NATS_PASSWORD_GATEWAY. With --write,
-    secrets are made: nats.env for the server, and <user>.env for the process of each user.
+    Passwords and nkeys are variables of the server's environment, such as $NATS_PASSWORD_GATEWAY. --write
+    makes secrets: nats.env for the server, and <user>.env for the process of each user.
     """
     run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
 
@@ -96,7 +96,7 @@ def _make_private(directory: Path) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a file that only this user reads. Raises InvalidRequest if it exists: its secret may be in use."""
+    """Write a file that only this user reads. Raises InvalidRequest if it exists, or cannot be written."""
     from warmxfer.schemas import InvalidRequest
 
     try:

@@ -7,8 +7,8 @@
 
 The demo, `warmxfer up` and the end-to-end tests run in one.
 
-The broker has users and permissions as `warmxfer permissions` prints them, with passwords made for this stack. Each
-actor connects as the user of its role.
+The broker has users and permissions as `warmxfer permissions` prints them, with passwords made for this
+stack. Each actor connects as the user of its role.
 
 Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an
 actor here cannot reach a real broker and cannot dial a real number. Held by

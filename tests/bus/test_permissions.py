@@ -201,7 +201,7 @@ async def test_no_user_hears_the_replies_to_another(users: dict[str, User]) -> N
 
 MANAGEMENT = (
     "STREAM.CREATE.OTHER",
-    *(f"STREAM.{verb}.{stream}" for stream in STREAMS for verb in ("DELETE", "SNAPSHOT", "MSG.DELETE")),
+    *(f"STREAM.{verb}.{stream}" for stream in STREAMS for verb in ("DELETE", "SNAPSHOT", "RESTORE")),
     "STREAM.LIST",
     "CONSUMER.DELETE.WARMXFER_CORE.gateway",
     "CONSUMER.PAUSE.WARMXFER_CORE.gateway",
@@ -219,7 +219,7 @@ async def test_only_deploy_manages_streams_and_consumers(users: dict[str, User])
         for verb in MANAGEMENT:
             assert await users[user].is_refused(f"$JS.API.{verb}", b"{}"), (user, verb)
     for stream in STREAMS:
-        for verb in ("CREATE", "UPDATE", "PURGE", "INFO"):
+        for verb in ("CREATE", "UPDATE", "PURGE", "MSG.DELETE", "INFO"):
             for user in LIMITED:
                 allowed = user == "operator" and verb == "INFO"
                 refused = await users[user].is_refused(f"$JS.API.STREAM.{verb}.{stream}", b"", "_INBOX.x")

@@ -1,8 +1,8 @@
 """Every header by which a message acts on others, tried by every user on every subject that it may write.
 
 With one stream for all, a user who may only request a transfer did all this. It wrote a command through
-`Nats-Schedule-Target`. It swallowed another's command by its message id. It removed another's timer. It emptied the
-stream with `Nats-Rollup`.
+`Nats-Schedule-Target`. It swallowed another's command by its message id. It removed another's timer. It
+emptied the stream with `Nats-Rollup`.
 """
 
 from __future__ import annotations
