@@ -120,8 +120,12 @@ def rights(user: str) -> tuple[str, ...]:
     return INCLUDED.get(user, (user,))
 
 
-FOR_USERS = (CLIENT, OBSERVER, BOARD, GATEWAY)
-"""Who reads phases, results and notices. The gateway looks for a success before it ends an orphan call."""
+FOR_USERS = (CLIENT, OBSERVER, BOARD, PRIMARY, GATEWAY)
+"""Who reads phases, results and notices.
+
+A session tells its agent the phases of its transfer. The gateway looks for a success before it ends an orphan
+call.
+"""
 OF_EVENTS = (GATEWAY, BRIEFING)
 """Who reads the stream of events by number: the gateway its claims, a briefing agent what was said before."""
 

@@ -32,6 +32,7 @@ from typing import Any
 
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.bus.permission_file import DEFAULT_TENANT, Login, accounts
+from warmxfer.bus.permissions import INBOX
 from warmxfer.bus.subject_table import CLIENT, DEPLOY, LOCAL, USERS
 from warmxfer.client import Client
 
@@ -156,11 +157,21 @@ class LocalStack(SandboxAdmin):
     def bus_env(self, user: str) -> dict[str, str]:
         """Return the variables with which a process connects to the broker of this stack as `user`."""
         password = self._root_password if user == ROOT else self._passwords[user]
-        return {"NATS_URL": self.nats_url, "NATS_USER": user, "NATS_PASSWORD": password or ""}
+        return {
+            "NATS_URL": self.nats_url,
+            "NATS_USER": user,
+            "NATS_PASSWORD": password or "",
+            "NATS_INBOX_PREFIX": f"{INBOX}.{user}",
+        }
 
     def settings(self, user: str) -> BusSettings:
         """Return the settings with which `user` connects to the broker of this stack."""
         return BusSettings.from_env(self._env | self.bus_env(user))
+
+    def url_of(self, user: str) -> str:
+        """Return the address with the name and password of `user`, for a plain NATS client."""
+        env = self.bus_env(user)
+        return env["NATS_URL"].replace("//", f"//{user}:{env['NATS_PASSWORD']}@")
 
     @property
     def env_file(self) -> Path:
