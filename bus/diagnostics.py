@@ -52,6 +52,8 @@ class BrokerReport:
     missing_streams: tuple[str, ...] = ()
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
+    authenticated: bool = True
+    """Whether the broker lets in only clients with credentials."""
     written: int = 0
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
 
@@ -75,6 +77,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         queues={role: _backlog(consumers, consumers_of(role)) for role in (COORDINATOR, *ROLES)},
         missing_streams=tuple(name for name in STREAMS if name not in streams),
         services=await _ping_services(connection),
+        authenticated=connection.client.asks_for_credentials,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
     )
 
