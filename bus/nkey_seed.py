@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib
+from typing import Any
 
 from .errors import InvalidRequest
 
@@ -28,7 +30,8 @@ def public_key(seed: str) -> str:
     Raises InvalidRequest if the package nkeys is not installed.
     """
     try:
-        import nkeys
+        nkeys: Any = importlib.import_module("nkeys")  # it has no types
     except ImportError as error:
         raise InvalidRequest("nkeys need the package nkeys; install nats-py[nkeys]", field="nkeys") from error
-    return nkeys.from_seed(seed.encode()).public_key.decode()
+    key: bytes = nkeys.from_seed(seed.encode()).public_key
+    return key.decode()

@@ -55,7 +55,7 @@ def login_name(user: str, tenant: str = DEFAULT_TENANT) -> str:
 
 
 def variable_logins(tenant: str = DEFAULT_TENANT, *, nkeys: bool = False) -> dict[str, Login]:
-    """Return logins whose secrets are variables, such as `$NATS_PASSWORD_GATEWAY`."""
+    """Return logins whose secrets are variables of the environment of the server."""
     names = {user: login_name(user, tenant).upper().replace("-", "_") for user in USERS}
     if nkeys:
         return {user: Login(nkey=f"$NATS_NKEY_{name}") for user, name in names.items()}

@@ -35,7 +35,7 @@ def permissions(
 ) -> None:
     """Print the configuration of nats-server: accounts, users and permissions.
 
-    Passwords and nkeys are variables of the server's environment, such as $NATS_PASSWORD_GATEWAY. --write
+    Passwords and nkeys are variables of the server's environment, one for each user. --write
     makes secrets: nats.env for the server, and <user>.env for the process of each user.
     """
     run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
