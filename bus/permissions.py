@@ -145,7 +145,7 @@ def _api_of(user: str) -> list[str]:
                 f"{_API}.CONSUMER.MSG.NEXT.{stream}.{name}",
                 f"$JS.ACK.{stream}.{name}.>",
             ]
-    if user in (COORDINATOR, OPERATOR):
+    if any(each in (COORDINATOR, OPERATOR) for each in rights(user)):
         found += [f"{_API}.STREAM.NAMES", f"{_SERVICES}.PING"]
         for stream in STREAMS:
             found += [f"{_API}.STREAM.INFO.{stream}", f"{_API}.CONSUMER.LIST.{stream}"]

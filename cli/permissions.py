@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from .output import run_command
+from .options import Json
+from .output import print_json, run_command
 
 PASSWORD_BYTES = 24
 
@@ -32,30 +33,37 @@ def permissions(
             help="Write nats.conf and new secrets into this directory, instead of printing.",
         ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Print the configuration of nats-server: accounts, users and permissions.
 
     Passwords and nkeys are variables of the server's environment, one for each user. --write
     makes secrets: nats.env for the server, and <user>.env for the process of each user.
     """
-    run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
+    text = run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
+    if json:
+        print_json({"directory": str(write)} if write else {"nats.conf": text})
+    elif write:
+        typer.echo(f"nats.conf, nats.env and the .env of each user are in {write}")
+    else:
+        typer.echo(text, nl=False)
 
 
-async def _permissions(tenants: list[str], *, nkeys: bool, directory: Path | None) -> None:
+async def _permissions(tenants: list[str], *, nkeys: bool, directory: Path | None) -> str:
+    """Return the configuration. Writes it, and new secrets, if there is a `directory`."""
     from warmxfer.bus.permission_file import DEFAULT_TENANT, SERVER, accounts, variable_logins
 
     names = tenants or [DEFAULT_TENANT]
     text = f"{SERVER}\n{accounts({each: variable_logins(each, nkeys=nkeys) for each in names})}"
     if directory is None:
-        typer.echo(text, nl=False)
-        return
+        return text
     _make_private(directory)
     _write_new(directory / "nats.conf", text)
     server_lines: list[str] = []
     for each in names:
         server_lines += _write_users(directory, each, nkeys=nkeys)
     _write_new(directory / "nats.env", "".join(server_lines))
-    typer.echo(f"nats.conf, nats.env and the .env of each user are in {directory}")
+    return text
 
 
 def _write_users(directory: Path, tenant: str, *, nkeys: bool) -> list[str]:
