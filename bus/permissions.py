@@ -182,7 +182,11 @@ def _used_across(user: str) -> list[str]:
     served_there = [spec.filter for spec in SUBJECTS if not spec.captured and COORDINATOR in spec.readers]
     asked = [each for spec in SUBJECTS if not spec.captured for each in spec.written_by(user)]
     stored = [each for spec in SUBJECTS if spec.captured for each in spec.written_by(user)]
-    return [*stored, *(each for each in asked if each in served_there), *_api_of(user)]
+    return [
+        *stored,
+        *(each for each in asked if any(_covers(other, each) for other in served_there)),
+        *_api_of(user),
+    ]
 
 
 def _has_several_replies(subject: str) -> bool:

@@ -158,6 +158,14 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "dead letters: subject and cause",
         EVENTS,
     ),
+    SubjectSpec(
+        "dial.count",
+        "wx.dial.<counter>.count",
+        (GATEWAY,),
+        OF_EVENTS,
+        "how many calls were dialled: only the newest counts",
+        EVENTS,
+    ),
     # ── stored in WARMXFER_PUBLIC ────────────────────────────────────────────────────────────────
     SubjectSpec("phase", "warmxfer.<id>.phase", (COORDINATOR,), FOR_USERS, "PhaseChanged", PUBLIC),
     SubjectSpec(
@@ -281,6 +289,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         (COORDINATOR,),
         (COORDINATOR,),
         "that a coordinator is live, twice a second, or that it stops",
+    ),
+    SubjectSpec(
+        "capacity",
+        "wx.<role>.capacity",
+        (GATEWAY, BRIEFING),
+        (COORDINATOR,),
+        "the jobs of one process and how many are taken, every two seconds and after a change",
     ),
 )
 

@@ -32,6 +32,7 @@ from .provider import (
     Provider,
     ProviderConfig,
 )
+from .request_rate import RequestRate, Turns, Urgency, request_turns
 from .videosdk import provider
 
 __all__ = [
@@ -54,8 +55,12 @@ __all__ = [
     "ProviderConfig",
     "RateLimited",
     "Rejected",
+    "RequestRate",
+    "Turns",
     "Unanswered",
+    "Urgency",
     "choose_provider",
+    "request_turns",
 ]
 
 DEFAULT_PROVIDER = provider.VideoSDKProvider.name

@@ -58,7 +58,7 @@ def examples(spec: SubjectSpec, id: str) -> Iterator[tuple[str, set[str]]]:
     pattern = spec.pattern.replace("<partition>", str(partition_of(id)))
     for role in WRITERS if "<role>" in pattern else ("",):
         subject = re.sub(r"<\w+>", id, pattern.replace("<role>", role))
-        writers = {role} if role else set(spec.writers)
+        writers = set(spec.writers) & {role} if role else set(spec.writers)
         yield subject, {user for user in USERS if rights(user) & writers}
 
 
