@@ -188,6 +188,21 @@ async def test_what_the_coordinator_publishes_reaches_the_subscribers_of_the_oth
         await each.unsubscribe()
 
 
+async def test_what_an_actor_announces_reaches_every_coordinator(
+    broker: SecuredBroker, users: dict[str, User]
+) -> None:
+    async with broker.user(COORDINATOR) as second:
+        received = [await each.client.subscribe("wx.*.capacity") for each in (users[COORDINATOR], second)]
+        for each in (users[COORDINATOR], second):
+            await each.sent()
+        for role in ("gateway", "briefing"):
+            await users[role].client.publish(f"wx.{role}.capacity", role.encode())
+        for subscription in received:
+            heard = {(await subscription.next_msg(5)).data for _ in range(2)}
+            assert heard == {b"gateway", b"briefing"}
+            await subscription.unsubscribe()
+
+
 async def test_no_user_hears_the_replies_to_another(users: dict[str, User]) -> None:
     for user in USERS:
         for other in (*(f"_INBOX.{each}.>" for each in USERS if each != user), "_INBOX.>", ">", "_R_.>"):

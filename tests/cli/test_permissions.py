@@ -62,6 +62,10 @@ async def test_the_written_files_run_a_broker_that_deploy_sets_up(
         assert "no transfer has this id" in shown.err
 
 
+def contents(directory: Path) -> dict[str, str]:
+    return {each.name: each.read_text() for each in directory.iterdir()}
+
+
 async def test_secrets_that_may_be_in_use_are_not_replaced(warmxfer: Warmxfer, tmp_path: Path) -> None:
     assert (await warmxfer("permissions", "--write", str(tmp_path))).code == 0
     before = contents(tmp_path)
