@@ -7,7 +7,8 @@ process creates its own consumers again. A coordinator also creates the stream o
 A consumer that is created again would deliver the whole stream again: up to seven days of messages. So each
 process remembers the newest acknowledgement floor of its consumer: the number up to which every message was
 acknowledged. The new consumer starts after it. If no process remembers a floor, the whole stream is delivered
-again, because a repeated message is harmless and a lost one is not.
+again, because a repeated message is harmless and a lost one is not. The same holds for a user that may not
+read its stream by number.
 
 A stream that exists stops no running transfer, also if `check_limits` refuses it or it cannot be updated: the
 pulls go on. The check `stream` of the readiness then names the field and the remedy.
@@ -146,7 +147,12 @@ class StreamRecovery:
         floor = self._floors.get(consumer)
         if floor is None or floor.seq == 0:
             return None
-        last_acked = await get_by_number(self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S)
+        try:
+            last_acked = await get_by_number(
+                self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S
+            )
+        except AccessDenied:
+            return None  # This user may not read by number, so it cannot tell the history.
         return start_after(floor, None if last_acked is None else last_acked.at)
 
     async def _move(self, consumer: str, start: int) -> int | None:

@@ -15,8 +15,10 @@ from nats.aio.client import Client as NatsClient
 from nats.errors import NoRespondersError, TimeoutError
 
 from tests.testkit.secured_broker import ROOT, SecuredBroker, User, secured_broker
+from warmxfer.bus import Bus
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.partition import partition_of
+from warmxfer.bus.recovery import AckFloor
 from warmxfer.bus.subject_table import (
     COORDINATOR,
     CORE,
@@ -272,6 +274,20 @@ async def test_a_role_cannot_widen_the_filter_of_its_consumer(users: dict[str, U
         found = await answer(users["gateway"].client, created, body)
         assert found is not None
         assert "error" in found, filters
+
+
+async def test_a_role_creates_its_lost_consumer_again_though_it_cannot_read_its_stream(
+    broker: SecuredBroker, users: dict[str, User]
+) -> None:
+    """Regression: the check of the remembered floor was denied, and the consumer was left to others."""
+    async with await Bus.connect(broker.settings("gateway"), name="gateway") as bus:
+        await bus.ensure("gateway")
+        bus._recovery._floors["gateway"] = AckFloor(7, 0.0)
+        await answer(users[ROOT].client, f"$JS.API.CONSUMER.DELETE.{CORE}.gateway")
+        assert await bus._recovery.ensure("gateway") is None
+    found = await answer(users[ROOT].client, f"$JS.API.CONSUMER.INFO.{CORE}.gateway")
+    assert found is not None
+    assert found.get("name") == "gateway"
 
 
 async def test_no_reply_of_the_broker_reaches_a_subject(users: dict[str, User]) -> None:
