@@ -208,8 +208,11 @@ class Bus:
         """Return which messages the stream can hold. It shows that a stream was lost or purged."""
         return await read_span(self._connection, stream, deadline_s)
 
-    def subscribe(self, subject: str) -> Subscription:
+    def subscribe(self, subject: str, keep: Callable[[bytes], bool] | None = None) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.
+
+        With `keep`, only the messages for whose data it returns True. It must not raise, and it is quick: it
+        is called as each message arrives.
 
         Returns an async context manager that is also an async iterator of `LiveMessage`. Invariants:
 
@@ -221,7 +224,7 @@ class Bus:
           written after the transfer log was appended.
         - A subscriber that is too slow loses the oldest messages. `LiveMessage.lost` says how many.
         """
-        return Subscription(self._connection, subject)
+        return Subscription(self._connection, subject, keep)
 
     async def announce(self, subject: str, data: bytes) -> None:
         """Send a message that no stream stores to those who subscribe now. It may be lost. Never raises.

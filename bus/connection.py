@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -176,7 +175,7 @@ class Connection:
 
         Raises `JetStreamApiError`, `Unavailable`, `AccessDenied`.
         """
-        data = b"" if body is None else json.dumps(body).encode()
+        data = b"" if body is None else msgspec.json.encode(body)
         retry = RetryLoop(self, deadline_s)
         while True:
             timeout_s = await retry.next_attempt()

@@ -31,10 +31,15 @@ def _of_partition(partition: int) -> dict[str, ConsumerSpec]:
     }
 
 
-CONSUMERS: dict[str, ConsumerSpec] = {
-    **{name: spec for partition in range(PARTITIONS) for name, spec in _of_partition(partition).items()},
-    **{role: ConsumerSpec(role, CORE, subjects.any_work(role)) for role in ROLES},
-}
+def consumers_for(partitions: int) -> dict[str, ConsumerSpec]:
+    """Return every consumer of a layout with so many partitions, by its name."""
+    return {
+        **{name: spec for partition in range(partitions) for name, spec in _of_partition(partition).items()},
+        **{role: ConsumerSpec(role, CORE, subjects.any_work(role)) for role in ROLES},
+    }
+
+
+CONSUMERS = consumers_for(PARTITIONS)
 """Every consumer, by its name."""
 
 

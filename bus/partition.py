@@ -17,10 +17,14 @@ PARTITIONS = 16
 _FNV_OFFSET, _FNV_PRIME, _MASK = 0x811C9DC5, 0x01000193, 0xFFFFFFFF
 
 
-@lru_cache(maxsize=16_384)
 def partition_of(id: str) -> int:
     """Return the partition of the transfer `id`: its FNV-1a hash of 32 bits, modulo `PARTITIONS`."""
+    return _hash_of(id) % PARTITIONS
+
+
+@lru_cache(maxsize=16_384)
+def _hash_of(id: str) -> int:
     hashed = _FNV_OFFSET
     for byte in id.encode():
         hashed = ((hashed ^ byte) * _FNV_PRIME) & _MASK
-    return hashed % PARTITIONS
+    return hashed

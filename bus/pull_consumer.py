@@ -12,11 +12,11 @@ broker's answers to a pull mean is decided in `pull_status.py`.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
@@ -185,7 +185,7 @@ class PullConsumer:
                 self._unheard_since = self._last_seen_at
         self._requested += free
         pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
-        self._send(self._subject, json.dumps(pull).encode(), self._inbox)
+        self._send(self._subject, msgspec.json.encode(pull), self._inbox)
 
     async def ack(self, message: ConsumerMessage) -> None:
         """Acknowledge: never redeliver.
@@ -217,8 +217,8 @@ class PullConsumer:
             self._heard()
             self._floor_moves = True
             self._sink.accept(_consumer_message(msg, self._consumer))
-        elif msg.subject == self._inbox:
-            self._on_status(msg.headers or {})
+        elif msg.subject == self._inbox and self._on_status(msg.headers or {}):
+            return
         self.request_more()
 
     def _heard(self) -> None:
@@ -227,11 +227,13 @@ class PullConsumer:
         self._pause_s = PAUSE_MIN_S
         self._unheard_since = self._last_seen_at if self._requested else None
 
-    def _on_status(self, headers: dict[str, str]) -> None:
+    def _on_status(self, headers: dict[str, str]) -> bool:
+        """Handle a status of a pull. Returns True for a heartbeat, which changes nothing."""
         status, text = headers.get("Status", ""), headers.get("Description", "")
         match step_after(status, text):
             case PullStep.CONTINUE:
                 self._heard()
+                return True
             case PullStep.PULL:
                 self._requested = max(
                     0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
@@ -242,6 +244,7 @@ class PullConsumer:
                     "pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0]
                 )
                 self._plan_restart(ensure_first=step is PullStep.ENSURE)
+        return False
 
     def _plan_restart(self, *, ensure_first: bool) -> None:
         """Start again after a pause. Several pulls that end together count as one failure."""

@@ -1,4 +1,4 @@
-"""One task that looks after all pull consumers of a process: what is due is noticed within `WATCH_EVERY_S`.
+"""One timer that looks after all pull consumers of a process: what is due is noticed within `WATCH_EVERY_S`.
 
 A coordinator has 48 pull consumers. A task for each would wake 200 times a second while nothing happens.
 """
@@ -32,37 +32,40 @@ class PullWatch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._watched: dict[Watched, asyncio.Task[None] | None] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """The next look; None while there is nothing to watch."""
 
     def add(self, watched: Watched) -> Callable[[], Coroutine[Any, Any, None]]:
         """Watch one more. Returns a coroutine function that ends this, after a look that runs."""
         self._watched[watched] = None
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="watch the pull consumers")
+        if self._timer is None:
+            self._schedule()
 
         async def remove() -> None:
             look = self._watched.pop(watched, None)
             if look is not None:
                 look.cancel()
                 await asyncio.wait({look})
-            if not self._watched and self._task is not None:
-                task, self._task = self._task, None
-                task.cancel()
-                await asyncio.wait({task})
+            if not self._watched and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
         return remove
 
     @property
     def running(self) -> bool:
-        """True while the task runs."""
-        return self._task is not None and not self._task.done()
+        """True from the first `add` on, while anything is watched."""
+        return self._timer is not None
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            if not self._connection.connected:
-                continue
-            now = asyncio.get_running_loop().time()
-            for watched, look in list(self._watched.items()):
-                if (look is None or look.done()) and watched.is_due(now):
-                    self._watched[watched] = asyncio.create_task(watched.look(), name="look after a consumer")
+    def _schedule(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(WATCH_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        # First of all, so that no error ends the watch. A timer costs half of a task that sleeps.
+        self._schedule()
+        if not self._connection.connected:
+            return
+        now = asyncio.get_running_loop().time()
+        for watched, look in self._watched.items():
+            if (look is None or look.done()) and watched.is_due(now):
+                self._watched[watched] = asyncio.create_task(watched.look(), name="look after a consumer")

@@ -88,12 +88,11 @@ class StreamRecovery:
         Returns one sentence if the consumer or its stream is missing, or else None. Never raises.
         """
         try:
-            async with asyncio.timeout(FLOOR_TIMEOUT_S):
-                info = await consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
+            info = await consumer_info(self._connection, consumer, FLOOR_TIMEOUT_S)
         except StreamMissing as error:
             return str(error)
-        except (RetryableError, InvalidRequest, TimeoutError) as error:
-            log.debug("ack_floor_not_read", consumer=consumer, why=str(error) or "timeout")
+        except (RetryableError, InvalidRequest) as error:
+            log.debug("ack_floor_not_read", consumer=consumer, why=str(error))
             return None
         if info is None:
             return f"stream {CONSUMERS[consumer].stream} has no consumer {consumer}"

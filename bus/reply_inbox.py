@@ -38,10 +38,11 @@ class ConnectionLost(Exception):
     """The connection failed: it is unknown whether the request was processed. Handled inside this package."""
 
 
-class _Pending(NamedTuple):
+class PendingReply(NamedTuple):
     """A request whose reply is awaited. With `is_last`, several replies are collected in `batch`."""
 
     future: asyncio.Future[ArrivedMessage]
+    token: str
     subject: str
     is_last: IsLast | None
     batch: list[ArrivedMessage]
@@ -54,7 +55,7 @@ class ReplyInbox:
         self._client = client
         self._inbox = ""
         self._numbers = itertools.count()
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, PendingReply] = {}
         self._denied: dict[str, str] = {}
         """What this user may not do, by subject in lower case. A reconnect may change it."""
 
@@ -63,22 +64,22 @@ class ReplyInbox:
         self._inbox = self._client.new_inbox()
         await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
-    async def send(
-        self, subject: str, data: bytes, headers: Mapping[str, str] | None
-    ) -> asyncio.Future[ArrivedMessage]:
-        """Send a request and return the future of its reply without waiting for it."""
-        return (await self._send(subject, data, headers)).future
+    async def send(self, subject: str, data: bytes, headers: Mapping[str, str] | None) -> PendingReply:
+        """Send a request without waiting for its reply. Call `drop` when it is no longer awaited."""
+        return await self._send(subject, data, headers)
+
+    def drop(self, pending: PendingReply) -> None:
+        """Await the reply no longer. Idempotent."""
+        self._pending.pop(pending.token, None)
+        future = pending.future
+        if not future.cancel() and not future.cancelled():
+            future.exception()  # Read in any case: a task that is cancelled now does not receive it.
 
     async def call(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> ArrivedMessage:
         """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
-        future = await self.send(subject, data, headers)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await future
-        finally:
-            future.cancel()
+        return await self._result_within(await self._send(subject, data, headers), timeout_s)
 
     async def call_for_batch(
         self, subject: str, data: bytes, is_last: IsLast, timeout_s: float
@@ -88,11 +89,7 @@ class ReplyInbox:
         Raises `TimeoutError`, `ConnectionLost`.
         """
         pending = await self._send(subject, data, None, is_last)
-        try:
-            async with asyncio.timeout(timeout_s):
-                pending.batch.append(await pending.future)
-        finally:
-            pending.future.cancel()
+        pending.batch.append(await self._result_within(pending, timeout_s))
         return pending.batch
 
     def deny(self, verb: str, subject: str) -> None:
@@ -101,7 +98,7 @@ class ReplyInbox:
         nats-py 2.16 reports `subject` in lower case. So requests on subjects that differ only in case end
         together; a permission that tells them apart is not supported.
         """
-        if len(self._denied) < MAX_DENIED:
+        if verb == "publish" and len(self._denied) < MAX_DENIED:
             self._denied[subject.lower()] = verb
         for pending in tuple(self._pending.values()):
             if pending.subject.lower() == subject.lower() and not pending.future.done():
@@ -116,12 +113,12 @@ class ReplyInbox:
 
     async def _send(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, is_last: IsLast | None = None
-    ) -> _Pending:
+    ) -> PendingReply:
         if len(self._pending) >= MAX_PENDING_REPLIES:
             raise ConnectionLost(f"{MAX_PENDING_REPLIES} requests are unanswered")
         token = str(next(self._numbers))
         future: asyncio.Future[ArrivedMessage] = asyncio.get_running_loop().create_future()
-        pending = self._pending[token] = _Pending(future, subject, is_last, [])
+        pending = self._pending[token] = PendingReply(future, token, subject, is_last, [])
         if self._denied and (verb := self._denied.get(subject.lower())) is not None:
             del self._pending[token]
             future.set_exception(AccessDenied(f"This user may not {verb} {subject}"))
@@ -136,8 +133,19 @@ class ReplyInbox:
         except (ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError) as error:
             self._pending.pop(token, None)
             raise ConnectionLost(str(error)) from error
-        future.add_done_callback(lambda _: self._pending.pop(token, None))
         return pending
+
+    async def _result_within(self, pending: PendingReply, timeout_s: float) -> ArrivedMessage:
+        """Return the reply. Raises `TimeoutError` after `timeout_s`, and what the reply ends with.
+
+        Every request waits here. A timer that ends the future costs half of `asyncio.timeout`.
+        """
+        timer = pending.future.get_loop().call_later(timeout_s, _time_out, pending.future)
+        try:
+            return await pending.future
+        finally:
+            timer.cancel()
+            self.drop(pending)
 
     def _on_message(self, msg: ArrivedMessage) -> None:
         pending = self._pending.get(msg.subject.rpartition(".")[2])
@@ -147,3 +155,8 @@ class ReplyInbox:
             pending.future.set_result(msg)
         else:
             pending.batch.append(msg)
+
+
+def _time_out(reply: asyncio.Future[ArrivedMessage]) -> None:
+    if not reply.done():
+        reply.set_exception(TimeoutError())

@@ -20,7 +20,7 @@ from .connection import Connection, has_no_responders
 from .errors import AccessDenied, InternalError, InvalidRequest, StaleWrite, Unavailable
 from .messages import MSG_ID, Outgoing
 from .nats_client import ArrivedMessage
-from .reply_inbox import ConnectionLost
+from .reply_inbox import ConnectionLost, PendingReply
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
 from .stream_reader import get_by_number, get_first_after, get_last
@@ -133,28 +133,31 @@ async def _write_round(
 ) -> str | Unavailable:
     """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why: str | Unavailable = ""
-    pending: dict[int, asyncio.Future[ArrivedMessage]] = {}
+    pending: dict[int, PendingReply] = {}
     try:
-        for index in missing:
-            message, headers = frames[index]
-            pending[index] = await connection.inbox.send(message.subject, message.data, headers)
-    except ConnectionLost as error:
-        why = str(error)
-    await _wait_for_all(pending.values(), timeout_s)
-    rejection: Exception | None = None
-    for index, future in pending.items():
-        if not future.done() or future.cancelled():
-            future.cancel()
-            why = "timeout"
-            continue
         try:
-            numbers[index], _ = _stored(connection, future.result(), frames[index][0].subject)
+            for index in missing:
+                message, headers = frames[index]
+                pending[index] = await connection.inbox.send(message.subject, message.data, headers)
         except ConnectionLost as error:
             why = str(error)
-        except _NotStored as error:
-            why = error.why
-        except (InvalidRequest, InternalError, StaleWrite) as error:
-            rejection = rejection or error
+        await _wait_for_all((each.future for each in pending.values()), timeout_s)
+        rejection: Exception | None = None
+        for index, (future, *_) in pending.items():
+            if not future.done() or future.cancelled():
+                why = "timeout"
+                continue
+            try:
+                numbers[index], _ = _stored(connection, future.result(), frames[index][0].subject)
+            except ConnectionLost as error:
+                why = str(error)
+            except _NotStored as error:
+                why = error.why
+            except (InvalidRequest, InternalError, StaleWrite) as error:
+                rejection = rejection or error
+    finally:
+        for reply in pending.values():
+            connection.inbox.drop(reply)
     if rejection is not None:
         raise rejection
     return why

@@ -46,12 +46,15 @@ class Subscription:
         async for message in messages: ...
     """
 
-    def __init__(self, connection: Connection, subject: str) -> None:
+    def __init__(
+        self, connection: Connection, subject: str, keep: Callable[[bytes], bool] | None = None
+    ) -> None:
         self._connection = connection
         self._subject = subject
+        self._keep = keep
         self._pending: list[LiveMessage] = []
         self._max_pending = MAX_PENDING
-        self._waiting: asyncio.Future[None] | None = None
+        self._waiting: asyncio.Future[bool] | None = None
         self._ended = self._interrupted = False
         self._remove_close_callback: Callable[[], None] = lambda: None
         self._subscription: NatsSubscription | None = None
@@ -86,14 +89,24 @@ class Subscription:
 
     async def next(self, timeout_s: float | None) -> LiveMessage | None:
         """Return the next message; None if none comes within `timeout_s`, or after `interrupt`."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not (self._pending or self._ended or self._interrupted):
-                    await self._wait()
-        except TimeoutError:
+        if not (self._pending or self._ended or self._interrupted) and not await self._wait_within(timeout_s):
             return None
         self._interrupted = False
         return self._pending.pop(0) if self._pending else None
+
+    async def _wait_within(self, timeout_s: float | None) -> bool:
+        """Wait for `_wake`. Return False if it did not come within `timeout_s`.
+
+        A timer that ends the future costs half of `asyncio.timeout`, which cancels the task.
+        """
+        self._waiting = woken = asyncio.get_running_loop().create_future()
+        timer = None if timeout_s is None else woken.get_loop().call_later(timeout_s, _time_out, woken)
+        try:
+            return await woken
+        finally:
+            self._waiting = None
+            if timer is not None:
+                timer.cancel()
 
     def interrupt(self) -> None:
         """Make `next` return None once, unless a message is pending."""
@@ -102,15 +115,11 @@ class Subscription:
 
     async def _wait(self) -> None:
         """Wait for `_wake`. Only this makes a future: an idle subscription has no event and no deque."""
-        self._waiting = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiting
-        finally:
-            self._waiting = None
+        await self._wait_within(None)
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+            self._waiting.set_result(True)
 
     def end(self) -> None:
         """End the iteration after the pending messages were read."""
@@ -120,6 +129,8 @@ class Subscription:
     def _on_message(self, msg: ArrivedMessage) -> None:
         if msg.headers and COPY_OF in msg.headers:
             log.warning("copied_message_dropped", subject=self._subject)
+            return
+        if self._keep is not None and not self._keep(msg.data):
             return
         lost = 0
         if len(self._pending) >= self._max_pending:
@@ -134,3 +145,8 @@ class Subscription:
                 lost = 0
         self._pending.append(LiveMessage(msg.subject, msg.data, lost))
         self._wake()
+
+
+def _time_out(woken: asyncio.Future[bool]) -> None:
+    if not woken.done():
+        woken.set_result(False)

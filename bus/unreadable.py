@@ -95,7 +95,7 @@ class UnreadableMessages:
         """Return how many messages of `consumer` wait to be removed or given back. They take places in its
         window; those within the budget take none.
         """
-        return self._surplus_of[consumer]
+        return self._surplus_of.get(consumer, 0)
 
     def admit(self, item: InFlight, error: Exception) -> bool:
         """Queue `item` if the budget allows it. Otherwise plan to give it back or remove it; return False."""

@@ -139,12 +139,11 @@ class Worker:
 
     def in_flight_of(self, consumer: str) -> int:
         """Number of messages of `consumer` that take a place in its window."""
-        return self._places[consumer] + self._unreadable.surplus_of(consumer)
+        return self._places.get(consumer, 0) + self._unreadable.surplus_of(consumer)
 
     async def start(self) -> None:
         """Begin to take messages."""
         await self.take_from(self._wanted)
-        self._progress_reporter = asyncio.create_task(self._report_progress(), name=f"progress {self._name}")
 
     async def take_from(self, consumers: Collection[str]) -> None:
         """Take messages from these consumers, and from no other.
@@ -222,9 +221,9 @@ class Worker:
         if unreadable is not None:
             item.unreadable = item.placeless = True
             if self._unreadable.admit(item, unreadable):
-                self._in_flight[key] = item
+                self._put_in_flight(key, item)
             return
-        self._in_flight[key] = item
+        self._put_in_flight(key, item)
         self._places[message.consumer] += 1
         self._queue.put(
             item.delivery.transfer_id if self._keyed else key,
@@ -232,6 +231,13 @@ class Worker:
             after_others=self._after_others(item.delivery),
         )
         self._start_runner()
+
+    def _put_in_flight(self, key: Identity, item: InFlight) -> None:
+        self._in_flight[key] = item
+        if self._progress_reporter is None or self._progress_reporter.done():
+            self._progress_reporter = asyncio.create_task(
+                self._report_progress(), name=f"progress {self._name}"
+            )
 
     def _why_unreadable(self, item: InFlight) -> Exception | None:
         if item.invalid_subject:
@@ -389,8 +395,8 @@ class Worker:
             self._places[item.message.consumer] -= 1
 
     async def _report_progress(self) -> None:
-        """Report progress twice in every `ack_wait` for the messages in flight."""
-        while True:
+        """Report progress twice in every `ack_wait` for the messages in flight, until there are none."""
+        while self._in_flight:
             await asyncio.sleep(self._ack_wait_s / 2)
             for item in list(self._in_flight.values()):
                 if self._progress or item.waiting or not item.running:

@@ -12,6 +12,7 @@ so that an older version reads what a newer one writes:
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -155,4 +156,9 @@ def decode_notice(data: bytes) -> TransferNotice:
 
 def decode_as(kind: type[M], data: bytes) -> M:
     """Return the struct `kind` (a query, a reply) in `data`. Raises DecodeError."""
-    return _decode(msgspec.json.Decoder(kind), data)
+    return _decode(_decoder_of(kind), data)
+
+
+@cache
+def _decoder_of(kind: type[M]) -> msgspec.json.Decoder[M]:
+    return msgspec.json.Decoder(kind)

@@ -22,15 +22,15 @@ MAX_INSTANCES = 64
 
 
 @lru_cache(maxsize=4)
-def owners_of(instances: frozenset[str]) -> dict[int, str]:
+def owners_of(instances: frozenset[str], partitions: int = PARTITIONS) -> dict[int, str]:
     """Return the owner of each partition: the highest hash of both, with an equal share for each instance."""
     if not instances:
         return {}
-    share, extra = divmod(PARTITIONS, len(instances))
+    share, extra = divmod(partitions, len(instances))
     owned = dict.fromkeys(instances, 0)
     owners: dict[int, str] = {}
     pairs = (
-        (_weight(name, partition), name, partition) for name in instances for partition in range(PARTITIONS)
+        (_weight(name, partition), name, partition) for name in instances for partition in range(partitions)
     )
     for _, name, partition in sorted(pairs, reverse=True):
         has_room = owned[name] < share or (owned[name] == share and extra > 0)
@@ -48,6 +48,8 @@ class LiveInstances:
     def __init__(self, own: str) -> None:
         self.own = own
         self._heard_at: dict[str, float] = {}
+        self._owned: frozenset[int] | None = None
+        """The partitions that this coordinator takes; None while they are to be computed."""
 
     def heard(self, instance: str, now: float) -> bool:
         """Note that `instance` is live. Returns True if it is new."""
@@ -56,21 +58,33 @@ class LiveInstances:
         is_new = instance not in self._heard_at
         if not is_new or len(self._heard_at) < MAX_INSTANCES:
             self._heard_at[instance] = now
+        if is_new:
+            self._owned = None
         return is_new
 
     def stopped(self, instance: str) -> None:
         """Note that `instance` takes nothing any more."""
         self._heard_at.pop(instance, None)
+        self._owned = None
 
     def pause(self, now: float) -> None:
         """Start the time of all again: no announcement could arrive until `now`."""
         self._heard_at = dict.fromkeys(self._heard_at, now)
 
+    @property
+    def dies_at(self) -> float:
+        """When the first of the others counts as dead, if it is not heard again."""
+        return min(self._heard_at.values(), default=float("inf")) + LIVE_S
+
     def partitions(self, now: float) -> frozenset[int]:
         """Return the partitions that this coordinator takes."""
-        self._heard_at = {each: at for each, at in self._heard_at.items() if now - at <= LIVE_S}
-        owners = owners_of(frozenset((*self._heard_at, self.own)))
-        return frozenset(partition for partition, owner in owners.items() if owner == self.own)
+        if now > self.dies_at:
+            self._heard_at = {each: at for each, at in self._heard_at.items() if now - at <= LIVE_S}
+            self._owned = None
+        if self._owned is None:
+            owners = owners_of(frozenset((*self._heard_at, self.own)), PARTITIONS)
+            self._owned = frozenset(partition for partition, owner in owners.items() if owner == self.own)
+        return self._owned
 
 
 def _weight(instance: str, partition: int) -> bytes:

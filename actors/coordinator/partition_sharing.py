@@ -34,6 +34,8 @@ from .partition_owners import LiveInstances
 ANNOUNCE_EVERY_S = 0.5
 ANNOUNCE_PAUSE_S = 0.1
 """Shortest time between two announcements, however many coordinators start."""
+MOMENT_S = 0.001
+"""Shortest wait for an announcement."""
 GREETING_S = 0.05
 """How long a coordinator that starts waits for the announcements of the others."""
 
@@ -64,12 +66,12 @@ class PartitionSharing:
     async def __aenter__(self) -> PartitionSharing:
         """Announce this coordinator, and hear which others are there."""
         self._heard = await self._stack.enter_async_context(
-            self._bus.subscribe(subjects.COORDINATOR_PRESENCE)
+            self._bus.subscribe(subjects.COORDINATOR_PRESENCE, self._hear)
         )
         now = asyncio.get_running_loop().time()
         await self._announce(now)
         while (left_s := now + GREETING_S - asyncio.get_running_loop().time()) > 0:
-            await self._hear(self._heard, left_s)
+            await self._heard.next(left_s)
         self._taken = self._live.partitions(asyncio.get_running_loop().time())
         return self
 
@@ -109,14 +111,15 @@ class PartitionSharing:
             now = clock()
             if now >= self._announce_at:
                 await self._announce(now)
-            await self._hear(heard, self._announce_at - now)
             if self._bus.connected:
-                await self._follow(self._live.partitions(clock()), take_from)
+                await self._follow(heard, self._live.partitions(now), take_from)
             else:
-                self._live.pause(clock())
+                self._live.pause(now)
+            wake_at = min(self._announce_at, self._live.dies_at + MOMENT_S)
+            await heard.next(max(MOMENT_S, wake_at - clock()))
         await asyncio.Event().wait()  # The connection is closed for good: the runner ends the actor.
 
-    async def _follow(self, partitions: frozenset[int], take_from: TakeFrom) -> None:
+    async def _follow(self, heard: Subscription, partitions: frozenset[int], take_from: TakeFrom) -> None:
         """Begin to take from `partitions`, once an earlier change is complete."""
         if self._change is not None:
             if not self._change.done():
@@ -127,21 +130,27 @@ class PartitionSharing:
             log.info("partitions_changed", before=sorted(self._taken), now=sorted(partitions))
             self._taken = partitions
             self._change = asyncio.ensure_future(take_from(self.consumers))
+            self._change.add_done_callback(
+                lambda _: heard.interrupt()
+            )  # Partitions may have changed meanwhile.
 
-    async def _hear(self, heard: Subscription, timeout_s: float) -> None:
-        """Note one announcement. A coordinator that starts is answered at once."""
-        message = await heard.next(max(0.0, timeout_s))
-        if message is None:
-            return
+    def _hear(self, data: bytes) -> bool:
+        """Note one announcement. Returns whether it changes anything. That of a known coordinator does not.
+
+        A coordinator that starts is answered at once.
+        """
         try:
-            presence = decode_as(CoordinatorPresence, message.data)
+            presence = decode_as(CoordinatorPresence, data)
         except DecodeError as error:
             log.warning("presence_not_decoded", error=str(error))
-            return
+            return False
         if not presence.live:
             self._live.stopped(presence.instance)
-        elif self._live.heard(presence.instance, asyncio.get_running_loop().time()):
+            return True
+        is_new = self._live.heard(presence.instance, asyncio.get_running_loop().time())
+        if is_new:
             self._announce_at = min(self._announce_at, self._announced_at + ANNOUNCE_PAUSE_S)
+        return is_new
 
     async def _announce(self, now: float) -> None:
         await self._send(live=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.chaos.cluster import NODES, three_brokers
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Outgoing, Unavailable, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Outgoing, Unavailable, stream_reader, subjects
+from warmxfer.bus.nats_client import ArrivedMessage
 from warmxfer.bus.subjects import CORE
 
 STALL_S, RUN_S = 0.1, 0.02
@@ -31,6 +35,51 @@ async def test_with_one_broker_both_reads_agree(bus: Bus, transfer_id: str) -> N
     assert (found.seq, found.data, found.msg_id) == (seq, b"\x00two", f"{transfer_id}.2")
     await bus.publish(subject, b"", headers={"X-A": "b: c"})
     assert await bus.get_last_from_leader(subject) == await bus.get_last(subject)
+
+
+async def test_both_kinds_of_wildcard_find_the_newest_message(bus: Bus, transfer_id: str) -> None:
+    dial, brief = (subjects.work_queue(transfer_id, role) for role in ("gateway", "briefing"))
+    await bus.publish(dial, b"dial")
+    await bus.publish(brief, b"brief")
+    of_all_roles = brief.removesuffix("briefing")
+    for wildcard in (f"{of_all_roles}*", f"{of_all_roles}>"):
+        found = await bus.get_last(wildcard)
+        assert found is not None
+        assert (found.subject, found.data) == (brief, b"brief")
+
+
+@pytest.mark.parametrize(
+    ("subject", "asked"),
+    [
+        ("wx.3.t.log", ("wx.3.t.log", None)),
+        ("warmxfer.t.result", ("warmxfer.t.result", None)),
+        ("wx.3.t.do.*", (None, "wx.3.t.do.*")),
+        ("wx.*.*.do.gateway", (None, "wx.*.*.do.gateway")),
+        ("wx.3.t.do.>", (None, "wx.3.t.do.>")),
+    ],
+)
+async def test_a_read_of_one_subject_names_it_where_a_permission_sees_it(
+    subject: str, asked: tuple[str | None, str | None]
+) -> None:
+    """A permission sees the subject of the request, and not its body. A wildcard must be in the body."""
+    sent: list[tuple[str, bytes]] = []
+
+    async def call(
+        subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
+    ) -> ArrivedMessage:
+        sent.append((subject, data))
+        return ArrivedMessage("_INBOX.1", "", b"", {"Status": "404"})
+
+    async def wait_connected(deadline: float) -> None:
+        """Do nothing: it is connected."""
+
+    connection = SimpleNamespace(inbox=SimpleNamespace(call=call), wait_connected=wait_connected)
+    assert await stream_reader.get_last(cast(Any, connection), subject, 5) is None
+    [(requested, body)] = sent
+    stream = subjects.place_of(subject).stream
+    literal, in_body = asked
+    assert requested == f"$JS.API.DIRECT.GET.{stream}" + (f".{literal}" if literal else "")
+    assert (json.loads(body)["last_by_subj"] if body else None) == in_body
 
 
 async def test_without_the_stream_each_call_says_that_it_is_missing(fresh_bus: Bus) -> None:

@@ -171,3 +171,52 @@ def test_an_unknown_role_is_rejected_with_the_known_ones() -> None:
 def test_a_foreign_subject_is_rejected(subject: str) -> None:
     with pytest.raises(InvalidRequest):
         subjects.parse(subject)
+
+
+@pytest.mark.parametrize(
+    ("id", "named"),
+    [
+        ("a!b", "a!b"),
+        ("x" * 80, "x" * 80),
+        ("é", "é"),
+        ("", ""),
+        ("cancel", "cancel"),
+        ("request", "request"),
+    ],
+)
+def test_a_refused_request_has_sibling_subjects_of_its_author(id: str, named: str) -> None:
+    """No transfer may have this id. Its author learns of it on the subjects with the id as it was sent."""
+    stored = f"wx.0.{id}.request"
+    assert subjects.sibling_subject(stored, "phase") == f"warmxfer.{named}.phase"
+    assert subjects.sibling_subject(stored, "result") == f"warmxfer.{named}.result"
+
+
+LONGEST_ID = "x" * (subjects.MAX_SUBJECT_CHARS - len("wx.0..request"))
+
+
+def test_a_subject_of_the_greatest_length_has_a_sibling() -> None:
+    assert subjects.sibling_subject(f"wx.0.{LONGEST_ID}.request", "phase") == f"warmxfer.{LONGEST_ID}.phase"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "wx.0.a!b.cancel",
+        "wx.0.request.cancel",
+        "wx.request.a!b.cancel",
+        "request.0.a!b.cancel",
+        "warmxfer.0.a!b.request",
+        "wx.a!b.request",
+        "wx.0.a.b.request",
+        "wx.0.a!b.event.request",
+        f"wx.0.{LONGEST_ID}x.request",
+        "wx.0.*.request",
+        "wx.0.a*.request",
+        "wx.0.a>.request",
+        "wx.0.a b.request",
+        "wx.0.a\tb.request",
+        "wx.0.a\x00b.request",
+    ],
+)
+def test_what_is_no_request_of_one_author_has_no_sibling(subject: str) -> None:
+    assert subjects.sibling_subject(subject, "phase") is None

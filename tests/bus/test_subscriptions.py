@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,6 +18,7 @@ from warmxfer.bus import (
     subjects,
     subscriptions,
 )
+from warmxfer.bus.nats_client import ArrivedMessage
 
 
 async def test_published_messages_are_received_in_order(bus: Bus, transfer_id: str) -> None:
@@ -65,3 +67,30 @@ async def test_a_subscription_continues_after_a_killed_broker(
         await restart(fresh_server, kill=True)
         await fresh_bus.publish(subjects.phase(transfer_id), b"back", deadline_s=10)
         assert await subscription.next(2) == LiveMessage(subjects.phase(transfer_id), b"back")
+
+
+async def test_only_the_messages_that_are_kept_wake_the_reader(bus: Bus, transfer_id: str) -> None:
+    subject, seen = subjects.phase(transfer_id), list[bytes]()
+
+    def keep(data: bytes) -> bool:
+        seen.append(data)
+        return data == b"2"
+
+    async with bus.subscribe(subject, keep) as subscription:
+        await bus.publish_all([Outgoing(subject, b"%d" % n) for n in range(4)])
+        received = await subscription.next(2)
+        assert received is not None
+        assert received.data == b"2"
+        assert await subscription.next(0.05) is None
+    assert seen == [b"0", b"1", b"2", b"3"]
+
+
+async def test_a_message_that_came_before_the_timeout_is_returned(bus: Bus, transfer_id: str) -> None:
+    """The process was stopped meanwhile: when it goes on, the message and the timeout are there at once."""
+    subject = subjects.phase(transfer_id)
+    async with bus.subscribe(subject) as subscription:
+        waiting = asyncio.create_task(subscription.next(0.05))
+        await asyncio.sleep(0)
+        subscription._on_message(ArrivedMessage(subject, "", b"1", None))
+        time.sleep(0.1)  # noqa: ASYNC251
+        assert await waiting == LiveMessage(subject, b"1")

@@ -23,10 +23,16 @@ from .test_worker import settled, until
 
 FLOOD = 2_000
 GARBAGE = b"{"
+STOP_S = 10.0
+"""A worker that stops waits for no unreadable message. So much a busy machine may need for it."""
 
 
 def check(delivery: Delivery) -> Exception | None:
     return DeadLetter("it is garbage") if delivery.data == GARBAGE else None
+
+
+async def never(delivery: Delivery) -> None:
+    pytest.fail(f"{delivery.subject} was handled")
 
 
 async def publish_flood(bus: Bus, subject: Callable[[int], str], data: bytes = GARBAGE) -> None:
@@ -117,6 +123,69 @@ async def test_an_unreadable_message_within_the_budget_is_kept_until_its_dead_le
         await settled(fresh_bus, "gateway")
     assert failures == -1
     assert [each["tries"] for each in await letters(fresh_bus)] == [1]
+
+
+async def test_a_worker_that_stops_gives_back_what_it_handles_at_once(fresh_bus: Bus) -> None:
+    """An unreadable message whose handling hangs neither delays the end of its worker nor waits in it."""
+    begun, tries = list[str](), list[int]()
+
+    async def hang(delivery: Delivery) -> None:
+        begun.append(delivery.transfer_id)
+        await asyncio.Event().wait()
+
+    async def handle(delivery: Delivery) -> None:
+        tries.append(delivery.delivery_count)
+        raise DeadLetter("it is garbage")
+
+    await fresh_bus.publish(subjects.work_queue("t1", "gateway"), GARBAGE)
+    worker = Worker(fresh_bus, "gateway", hang, jobs=1, check=check)
+    await worker.start()
+    await until(lambda: begun == ["t1"])
+    async with asyncio.timeout(STOP_S):
+        await worker.stop()
+    async with Worker(fresh_bus, "gateway", handle, jobs=1, check=check):
+        await settled(fresh_bus, "gateway", fresh_bus.settings.ack_wait_s / 2)
+    assert tries == [2]
+    assert [each["tries"] for each in await letters(fresh_bus)] == [2]
+
+
+async def test_a_worker_that_stops_accounts_for_every_unreadable_message(fresh_bus: Bus) -> None:
+    """What is beyond the budget is removed and reported, and what waits in the queue is given back."""
+    begun = asyncio.Event()
+
+    async def hang(delivery: Delivery) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def handle(_: Delivery) -> None:
+        raise DeadLetter("it is garbage")
+
+    await publish_flood(fresh_bus, lambda n: subjects.work_queue(f"f{n % 7}", "gateway"))
+    worker = Worker(fresh_bus, "gateway", hang, jobs=4, check=check)
+    await worker.start()
+    await begun.wait()
+    await until(lambda: worker._unreadable._dropped > 0)
+    async with asyncio.timeout(STOP_S):
+        await worker.stop()
+    assert worker.in_flight == 0
+    assert not worker._in_flight
+    reported = await letters(fresh_bus)
+    assert len(reported) >= 1, "a worker that stops reports what it removed"
+    async with Worker(fresh_bus, "gateway", handle, jobs=4, check=check):
+        await settled(fresh_bus, "gateway", 60)
+    assert sum(map(stands_for, await letters(fresh_bus))) == FLOOD
+
+
+async def test_nothing_begins_after_the_stop(fresh_bus: Bus) -> None:
+    """A message that arrives while its worker stops is not handled by it any more."""
+    worker = Worker(fresh_bus, "gateway", never, jobs=1, check=check)
+    await worker.start()
+    await worker._unreadable.stop()
+    await fresh_bus.publish(subjects.work_queue("t1", "gateway"), GARBAGE)
+    await until(lambda: len(worker._in_flight) == 1)
+    assert not worker._unreadable._tasks
+    async with asyncio.timeout(STOP_S):
+        await worker.stop()
 
 
 async def test_messages_of_a_newer_version_are_given_back_within_a_budget(

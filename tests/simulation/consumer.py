@@ -35,6 +35,8 @@ class Pull:
     heartbeat_s: float
     last_at: float
     """When the last message or heartbeat was sent."""
+    heartbeat: SimMsg
+    """What is sent when nothing else was."""
     is_open: bool = True
 
 
@@ -91,7 +93,7 @@ class Consumer:
         if self._world.faults.strikes("pull_lost"):
             return
         now = self._world.loop.time()
-        pull = Pull(inbox, count, now + expires_s, heartbeat_s, now)
+        pull = Pull(inbox, count, now + expires_s, heartbeat_s, now, SimMsg(inbox, "", b"", HEARTBEAT))
         self._pulls.append(pull)
         self._world.later(heartbeat_s, self._tick, pull)
         self.dispatch()
@@ -122,7 +124,7 @@ class Consumer:
     def _tick(self, pull: Pull) -> None:
         if not pull.is_open:
             return
-        now = self._world.loop.time()
+        now = self._world.loop._now
         if not self._world.broker.listens(pull.inbox):
             pull.is_open = False
             self._pulls.remove(pull)
@@ -132,7 +134,7 @@ class Consumer:
         else:
             if now - pull.last_at >= 0.999 * pull.heartbeat_s:
                 pull.last_at = now
-                self._send(pull, HEARTBEAT)
+                self._world.broker.deliver_to(pull.inbox, pull.heartbeat)
             next_s = min(pull.last_at + pull.heartbeat_s, pull.expires_at) - now
             self._world.later(max(0.01, next_s), self._tick, pull)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -82,7 +83,8 @@ class JetStreamApi:
         """Show every consumer of a stream."""
         if stream not in self._configs:
             return {"error": NO_SUCH_STREAM}
-        found = [self._shown(each) for each in self._world.streams.by_name[stream].consumers.values()]
+        ts = _iso(self._world.now)
+        found = [self._shown(each, ts) for each in self._world.streams.by_name[stream].consumers.values()]
         return {"total": len(found), "offset": 0, "consumers": found}
 
     def _consumer(self, what: str, stream: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -100,25 +102,24 @@ class JetStreamApi:
             consumer.reset(options["seq"])
         if what == "DELETE":
             kept.delete_consumer(name)
-        return self._shown(consumer)
+        return self._shown(consumer, _iso(self._world.now))
 
-    def _shown(self, consumer: Consumer) -> dict[str, Any]:
+    def _shown(self, consumer: Consumer, ts: str) -> dict[str, Any]:
         return {
             "name": consumer.name,
             "config": consumer.config,
             "delivered": {"consumer_seq": consumer.delivered},
             "ack_floor": {"stream_seq": consumer.ack_floor},
-            "ts": _iso(self._world.now),
+            "ts": ts,
         }
 
     def _stream_info(self, stream: str, options: dict[str, Any]) -> dict[str, Any]:
         if stream not in self._configs:
             return {"error": NO_SUCH_STREAM}
         kept = self._world.streams.by_name[stream]
-        sizes = [len(each.data) for each in kept.after(0)]
         state: dict[str, Any] = {
-            "messages": len(sizes),
-            "bytes": sum(sizes),
+            "messages": kept.count,
+            "bytes": kept.size_bytes,
             "first_seq": 1,
             "last_seq": kept.last_seq,
         }
@@ -128,7 +129,7 @@ class JetStreamApi:
         return {
             "config": self._configs[stream],
             "state": state,
-            "created": _iso(0.0),
+            "created": CREATED,
             "ts": _iso(self._world.now),
         }
 
@@ -214,4 +215,14 @@ def _envelope(stream: str, stored: Stored) -> Headers:
 
 
 def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    whole_s = int(at)
+    micros = round((at - whole_s) * 1_000_000)
+    return f"{_iso_s(whole_s + micros // 1_000_000)}.{micros % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _iso_s(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
+
+
+CREATED = _iso(0.0)

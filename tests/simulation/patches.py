@@ -24,6 +24,7 @@ from warmxfer.adapters import rooms
 from warmxfer.bus import BrokerClock, dead_letters, nats_client, pull_watch, worker
 
 from .loop import CURRENT
+from .partitions import PARTITIONS, use_partitions
 from .sim_client import SimClient
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def patched() -> Iterator[Patches]:
         for module, name, value in undo:
             setattr(module, name, value)
         PATCHES.world = None
+        use_partitions(PARTITIONS)
 
 
 def _replacement(replacements: dict[object, object], value: object) -> Any:

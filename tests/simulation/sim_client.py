@@ -64,10 +64,13 @@ class SimSubscription:
 
     def offer(self, msg: SimMsg) -> None:
         """At the broker: send a message to the subscriber."""
-        self.client.receive(self._arrive, msg)
+        client = self.client
+        client.world.loop.set_timer(
+            client.arrival_time(), self._arrive, (client.connection_number, msg), client.process.context
+        )
 
-    def _arrive(self, msg: SimMsg) -> None:
-        if self._closed:
+    def _arrive(self, number: int, msg: SimMsg) -> None:
+        if self._closed or self.client.closed or number != self.client.connection_number:
             return
         try:
             self._callback(msg)
@@ -108,6 +111,11 @@ class SimClient:
         assert process is not None, "a client was created outside of all processes"
         self.world = world
         self.process = process
+        self._loop = world.loop
+        self._broker = world.broker
+        self._faults = world.faults
+        self._schedule = world.fault_schedule
+        self._random = world.chance.random
         self.connected_server_version = SimpleNamespace(major=2, minor=15, patch=1)
         self.max_payload = MAX_PAYLOAD
         self.last_error: Exception | None = None
@@ -116,7 +124,8 @@ class SimClient:
         self.up = False
         """True while the broker and this client know of one connection."""
         self._reconnecting = False
-        self._number = 0
+        self.connection_number = 0
+        """Increased when the connection breaks. What was sent over an older one does not arrive."""
         self._last_sent_number: int | None = None
         """Number of the connection whose last messages still reach the broker after it was closed."""
         self._latency_s = world.chance.uniform(*LATENCY_S)
@@ -150,27 +159,33 @@ class SimClient:
 
     def transmit(self, act: Callable[..., object], *args: object) -> None:
         """Call `act` at the broker after the latency, unless the connection breaks before."""
-        world = self.world
-        slow_s = world.faults.between(*SLOW_S) if world.faults.strikes("bus_slow") else 0.0
-        jitter_s = self._latency_s * world.chance.random()
-        self._out_clear_at = max(self._out_clear_at, world.loop.time() + self._latency_s + jitter_s + slow_s)
-        world.at(self._out_clear_at, self._at_broker, self._number, act, args)
+        slow_s = self._faults.between(*SLOW_S) if self._faults.strikes("bus_slow") else 0.0
+        jitter_s = self._latency_s * self._random()
+        self._out_clear_at = max(self._out_clear_at, self._loop._now + self._latency_s + jitter_s + slow_s)
+        self._loop.set_timer(
+            self._out_clear_at, self._at_broker, (self.connection_number, act, args), self.world.context
+        )
 
     def receive(self, act: Callable[..., object], *args: object) -> None:
         """Call `act` in this process after the latency, unless the connection breaks before."""
-        world = self.world
-        jitter_s = self._latency_s * world.chance.random()
-        self._in_clear_at = max(self._in_clear_at, world.loop.time() + self._latency_s + jitter_s)
-        world.loop.call_at(
-            self._in_clear_at, self._at_process, self._number, act, args, context=self.process.context
+        self.world.loop.set_timer(
+            self.arrival_time(), self._at_process, (self.connection_number, act, args), self.process.context
         )
 
+    def arrival_time(self) -> float:
+        """Return when what the broker sends now arrives: after the latency, and in order."""
+        arrives_at = self._loop._now + self._latency_s + self._latency_s * self._random()
+        if arrives_at < self._in_clear_at:
+            return self._in_clear_at
+        self._in_clear_at = arrives_at
+        return arrives_at
+
     def _at_broker(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if number in (self._number, self._last_sent_number) and not self.world.broker_down:
+        if number in (self.connection_number, self._last_sent_number) and not self._schedule.broker_down:
             act(*args)
 
     def _at_process(self, number: int, act: Callable[..., object], args: tuple[object, ...]) -> None:
-        if number == self._number and not self.closed:
+        if number == self.connection_number and not self.closed:
             act(*args)
 
     def disconnect(self) -> None:
@@ -182,14 +197,14 @@ class SimClient:
     def die(self) -> None:
         """Break the connection of a dead process. Messages on the way arrive with probability one half."""
         if self.up and self.world.chance.random() < 0.5:
-            self._last_sent_number = self._number
+            self._last_sent_number = self.connection_number
         self._break()
         self._end()
 
     def _break(self) -> None:
-        self._number += 1
+        self.connection_number += 1
         self.up = False
-        self.world.broker.forget(self)
+        self._broker.forget(self)
 
     def _end(self) -> None:
         self.closed = True
@@ -213,10 +228,10 @@ class SimClient:
             return
         self.up, self._reconnecting = True, False
         for subscription in self._subscriptions:
-            self.world.broker.subscribe(subscription)
+            self._broker.subscribe(subscription)
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         for frame in pending:
-            self.transmit(self.world.broker.receive, self, self.world.loop.time(), *frame)
+            self.transmit(self._broker.receive, self, self.world.loop.time(), *frame)
         await self._reconnected_cb()
 
     # ── what the bus uses ────────────────────────────────────────────────────────────────────────
@@ -233,14 +248,14 @@ class SimClient:
         subscription = SimSubscription(self, subject, callback, queue)
         self._subscriptions[subscription] = None
         if self.up:
-            self.transmit(self.world.broker.subscribe, subscription)
+            self.transmit(self._broker.subscribe, subscription)
         return subscription
 
     def forget(self, subscription: SimSubscription) -> None:
         """Unsubscribe at the broker, and after the next reconnect."""
         self._subscriptions.pop(subscription, None)
         if self.up:
-            self.transmit(self.world.broker.unsubscribe, subscription)
+            self.transmit(self._broker.unsubscribe, subscription)
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -256,8 +271,7 @@ class SimClient:
             raise MaxPayloadError
         kept = dict(headers) if headers else None
         if self.up:
-            sent_at = self.world.loop.time()
-            self.transmit(self.world.broker.receive, self, sent_at, subject, payload, reply, kept)
+            self.transmit(self._broker.receive, self, self._loop._now, subject, payload, reply, kept)
         elif self._reconnecting:
             if self._pending_bytes + len(payload) > MAX_PENDING_BYTES:
                 raise OutboundBufferLimitError
@@ -286,7 +300,7 @@ class SimClient:
         if self.closed:
             return
         if self.up:
-            self._last_sent_number = self._number
+            self._last_sent_number = self.connection_number
         for subscription in self._subscriptions:
             subscription.cancel()
         self._break()

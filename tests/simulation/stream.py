@@ -51,6 +51,8 @@ class Stream:
         """Consumers that were created and not deleted."""
         self.written: set[str] = set()
         """Each Msg-Id ever stored, timers included."""
+        self.count = self.size_bytes = 0
+        """Messages that are stored, and the sum of their sizes."""
         self.clustered = clustered
         """A cluster checks the id before the expected sequence, a single server after it."""
 
@@ -98,6 +100,8 @@ class Stream:
         stored = Stored(subject, len(self._messages), now, data, {**headers, MSG_ID: msg_id})
         self._messages.append(stored)
         numbers.append(stored.seq)
+        self.count += 1
+        self.size_bytes += len(data)
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
         self._world.trace.add(self.name, f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
@@ -141,7 +145,7 @@ class Stream:
             consumer.dispatch()
 
     def _offer(self, stored: Stored) -> None:
-        for name in _consumers_of(self.name, stored.subject):
+        for name in consumers_of_subject(self.name, stored.subject):
             if (consumer := self.consumers.get(name)) is not None:
                 consumer.offer(stored.seq)
 
@@ -163,6 +167,8 @@ class Stream:
         pending = self._timers.pop(subject, None)
         if pending is not None:
             pending[1].cancel()
+            self.count -= 1
+            self.size_bytes -= len(self[pending[0]].data)
             self._messages[pending[0]] = None
             self._by_subject[subject].remove(pending[0])
 
@@ -177,7 +183,7 @@ class Stream:
 
 
 @lru_cache(maxsize=4_096)
-def _consumers_of(stream: str, subject: str) -> tuple[str, ...]:
+def consumers_of_subject(stream: str, subject: str) -> tuple[str, ...]:
     """Return the names of the consumers that deliver messages of `subject`."""
     return tuple(
         name for name, spec in CONSUMERS.items() if spec.stream == stream and matches(spec.filter, subject)

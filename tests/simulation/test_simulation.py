@@ -26,7 +26,7 @@ MANY = 10_000
 TIME_FOR_MANY_S = 900
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_no_invariant_is_broken_in_a_few_runs() -> None:
     tally = run_seeds(range(1, FEW + 1))
     assert tally.broken == []

@@ -16,6 +16,10 @@ class Trace:
     def add(self, source: str, what: str) -> None:
         self.lines.append((self._clock(), source, what))
 
+    def end(self) -> None:
+        """Add no more lines."""
+        self.add = _drop
+
     def digest(self) -> str:
         """Return a hash of all lines: equal for equal runs only."""
         text = "\n".join(f"{at!r} {source} {what}" for at, source, what in self.lines)
@@ -28,3 +32,7 @@ class Trace:
             for at, source, what in self.lines
             if transfer_id is None or transfer_id in what or transfer_id in source or source == "fault"
         )
+
+
+def _drop(source: str, what: str) -> None:
+    """Take a line after the end of the run."""

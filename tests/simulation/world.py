@@ -23,6 +23,7 @@ from .fault_schedule import FaultSchedule
 from .faults import Faults
 from .loop import NothingToRun, Process, SimLoop, spawn
 from .model import SimModel
+from .partitions import draw_partitions, use_partitions
 from .patches import PATCHES
 from .people import People
 from .plan import Plan, TransferPlan, draw, lose_sessions
@@ -63,8 +64,10 @@ class World:
         hang_ups_in_talk: bool = True,
         lost_sessions: bool = True,
         plan: Plan | None = None,
+        partitions: int | None = None,
     ) -> None:
         self.seed = seed
+        self.partitions = draw_partitions(seed) if partitions is None else partitions
         chance = random.Random(seed)
         if plan is None:
             plan = draw(chance, random.Random(f"{seed} talk") if hang_ups_in_talk else None)
@@ -123,11 +126,11 @@ class World:
 
     def later(self, delay_s: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call `act` after `delay_s`, outside of all processes."""
-        return self.loop.call_at(self.loop.time() + delay_s, act, *args, context=self.context)
+        return self.loop.set_timer(self.loop.time() + delay_s, act, args, self.context)
 
     def at(self, when: float, act: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call `act` at a time of the loop's clock, outside of all processes."""
-        return self.loop.call_at(when, act, *args, context=self.context)
+        return self.loop.set_timer(when, act, args, self.context)
 
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
@@ -164,16 +167,26 @@ class World:
 
     def _run(self) -> RunResult:
         PATCHES.world = self
+        use_partitions(self.partitions)
         self.loop.set_exception_handler(self._unhandled)
+        try:
+            self._play_to_the_end()
+            return self._result()
+        finally:
+            # After the checks: what ends now unmutes callers and leaves rooms, which no killed process does.
+            self.over = True
+            self.trace.end()
+            self.loop.abandon()
+            self.loop.close()
+            PATCHES.world = None
+
+    def _play_to_the_end(self) -> None:
         try:
             self.loop.run_until_complete(self._play())
         except NothingToRun as error:
             self.problem(f"L1: {error}")
-        finally:
-            self.over = True
-            self.loop.abandon()
-            self.loop.close()
-            PATCHES.world = None
+
+    def _result(self) -> RunResult:
         for problem in checks.violations(self):
             self.problem(problem)
         return RunResult(
