@@ -66,8 +66,8 @@ class Streams:
 
     @property
     def written(self) -> set[str]:
-        """Each Msg-Id that the coordinator's stream ever stored, timers included."""
-        return self.by_name[subjects.CORE].written
+        """Each Msg-Id that the coordinator's streams ever stored, timers included."""
+        return self.by_name[subjects.CORE].written | self.by_name[subjects.PUBLIC].written
 
     @property
     def timers(self) -> list[str]:
