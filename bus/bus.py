@@ -20,6 +20,7 @@ from . import (
     subscriptions,
 )
 from .connection import Connection
+from .consumers import ensure_consumers_of
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
 from .pull_consumer import MessageSink, PullConsumer
@@ -99,13 +100,17 @@ class Bus:
         """The checks that this process must pass to be ready. Its connection and workers add theirs."""
         return self._connection.readiness
 
-    async def ensure(self) -> None:
-        """Create the streams and their consumers, or update them.
+    async def ensure(self, role: str | None = None) -> None:
+        """Create the streams and their consumers, or update them. With `role`: only its consumers.
 
         Idempotent. Any number of processes may call it at the same time.
-        Raises `InvalidRequest` if an existing stream or consumer cannot be updated.
+        Raises `InvalidRequest` if an existing stream or consumer cannot be updated, and `StreamMissing` if a
+        role finds no stream for its consumers.
         """
-        await stream.ensure(self._connection)
+        if role is None:
+            await stream.ensure(self._connection)
+        else:
+            await ensure_consumers_of(self._connection, role, stream.API_DEADLINE_S)
 
     async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
         """Return the broker's report on itself, the streams, the consumers and the registered services."""

@@ -82,6 +82,7 @@ class Connection:
                 await self.inbox.open()
             self._connecting = False
             self._connected.set()
+            self._check_authentication()
             self._check_version()
             await self._check_jetstream(deadline_s)
         except TimeoutError as error:
@@ -196,6 +197,19 @@ class Connection:
                     if failure.get("err_code") not in _NOT_READY:
                         raise JetStreamApiError(int(failure.get("err_code", 0)), why)
             await retry.back_off(why)
+
+    def _check_authentication(self) -> None:
+        """Raise InvalidRequest if the broker is not on this machine and lets in any client."""
+        settings = self.settings
+        if settings.is_on_loopback or settings.allow_unauthenticated:
+            return
+        if not (self.client.asks_for_credentials and settings.has_credentials):
+            fault = "lets this process in without credentials, and so every client"
+            raise InvalidRequest(
+                f"The NATS server at {settings.shown_url} {fault}; give it users (`warmxfer permissions` "
+                "prints them) and set NATS_USER and NATS_PASSWORD, or set NATS_ALLOW_UNAUTHENTICATED=yes",
+                field="NATS_URL",
+            )
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version

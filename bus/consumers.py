@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .connection import Connection, JetStreamApiError
-from .consumer_table import CONSUMERS
+from .consumer_table import CONSUMERS, consumers_of
 from .errors import InvalidRequest
 from .settings import BusSettings
 
@@ -94,6 +94,17 @@ async def ensure_consumers(connection: Connection, stream: str, deadline_s: floa
     names = [name for name, spec in CONSUMERS.items() if spec.stream == stream]
     wanted = {name: consumer_definition(name, connection.settings) for name in names}
     await asyncio.gather(*(create(name) for name in names if _differs(wanted[name], known.get(name))))
+
+
+async def ensure_consumers_of(connection: Connection, role: str, deadline_s: float) -> None:
+    """Create the consumers of `role` that are missing or differ. Raises as `ensure_consumer` does.
+
+    Each is asked for by its name, so a user that may use only these can do it.
+    """
+    for name in consumers_of(role):
+        wanted = consumer_definition(name, connection.settings)
+        if _differs(wanted, await consumer_info(connection, name, deadline_s)):
+            await ensure_consumer(connection, name, deadline_s)
 
 
 async def ensure_consumer(connection: Connection, name: str, deadline_s: float) -> dict[str, Any]:

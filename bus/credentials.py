@@ -6,6 +6,7 @@ nats-py searches a credentials file for its end marker without limit, and hangs 
 from __future__ import annotations
 
 import importlib.util
+import re
 import ssl
 from pathlib import Path
 
@@ -18,15 +19,16 @@ CREDS_PARTS = (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")
 
 def check_files(settings: BusSettings) -> None:
     """Raise InvalidRequest if a file does not exist, cannot be read, or is not a credentials file."""
-    for name in ("creds", "ca", "cert", "key"):
+    for name in ("creds", "ca", "cert", "key", "nkey"):
         path = getattr(settings, name)
         if path:
             _read(f"NATS_{name.upper()}", path)
+    variable = "NATS_CREDS" if settings.creds else "NATS_NKEY"
+    if (settings.creds or settings.nkey) and importlib.util.find_spec("nkeys") is None:
+        raise InvalidRequest(f"{variable} needs the package nkeys; install nats-py[nkeys]", field=variable)
+    if settings.nkey and re.fullmatch(rb"\s*SU[A-Z2-7]{56}\s*", _read("NATS_NKEY", settings.nkey)) is None:
+        raise _unusable("NATS_NKEY", settings.nkey, "seed of a user; give a file with one line SU…")
     if settings.creds:
-        if importlib.util.find_spec("nkeys") is None:
-            raise InvalidRequest(
-                "NATS_CREDS needs the package nkeys; install nats-py[nkeys]", field="NATS_CREDS"
-            )
         content = _read("NATS_CREDS", settings.creds)
         if any(part not in content for part in CREDS_PARTS):
             raise _unusable("NATS_CREDS", settings.creds, "credentials file; give the .creds of a NATS user")

@@ -54,6 +54,8 @@ class BrokerReport:
     """Number of processes that replied, by registered service name."""
     facts: tuple[tuple[str, Mapping[str, str]], ...] = ()
     """The service name of each process that replied, with the facts that it registered."""
+    authenticated: bool = True
+    """Whether the broker lets in only clients with credentials."""
     written: int = 0
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
     dead_letters: int = 0
@@ -81,6 +83,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         missing_streams=tuple(name for name in STREAMS if name not in streams),
         services=Counter(name for name, _ in services),
         facts=services,
+        authenticated=connection.client.asks_for_credentials,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
         dead_letters=await _count_dead_letters(connection, deadline_s),
     )

@@ -34,7 +34,9 @@ log = structlog.get_logger(__name__)
 class EmbeddedServer:
     """A nats-server process: `async with EmbeddedServer() as server: ... server.url`.
 
-    A given `store_dir` is kept. Without one, a temporary directory is created and removed.
+    A given `store_dir` is kept. Without one, a temporary directory is created and removed. `accounts` is the
+    part of the configuration that says who may do what (`permission_file.py`). Without it, any client may do
+    everything.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class EmbeddedServer:
         store_dir: Path | None = None,
         sync_interval: str = "always",
         monitored: bool = False,
+        accounts: str = "",
     ) -> None:
         self._port = port
         self._monitored = monitored
         self.monitor_url: str | None = None
         """The address of the server's own statistics (`/varz`), if it is `monitored`."""
+        self._accounts = accounts
         self._given_store = store_dir
         self._sync_interval = sync_interval
         self._work_dir: Path | None = None
@@ -86,8 +90,8 @@ class EmbeddedServer:
         for old in self._work_dir.glob("*.ports"):
             old.unlink()
         config = self._work_dir / "nats.conf"
+        config.touch(mode=0o600)
         config.write_text(self._config(self._work_dir))
-        config.chmod(0o600)
         # PR_SET_PDEATHSIG watches the thread that spawns: use the loop's thread, never one of a pool.
         with (self._work_dir / "errors.log").open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
@@ -150,6 +154,7 @@ class EmbeddedServer:
             f"ports_file_dir: {json.dumps(str(work_dir))}\n"
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
             + (f'http: "{HOST}:-1"\n' if self._monitored else "")
+            + self._accounts
         )
 
     async def _wait_until_ready(self, work_dir: Path) -> None:

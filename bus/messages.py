@@ -12,6 +12,9 @@ from types import MappingProxyType
 MSG_ID = "Nats-Msg-Id"
 """Header with the writer's message id. The broker drops a repeat within `DUPLICATE_WINDOW_S`."""
 
+TTL = "Nats-TTL"
+"""Header with the time after which the broker removes the message."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 

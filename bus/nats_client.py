@@ -111,6 +111,12 @@ class NatsClient(Client):
     def _forget_pending(self) -> None:
         self._pending, self._pending_data_size = [], 0
 
+    @property
+    def asks_for_credentials(self) -> bool:
+        """True if the server lets in only clients that it can tell apart."""
+        info = self._server_info
+        return bool(info.get("auth_required") or info.get("tls_verify"))
+
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 
     def send(
@@ -307,6 +313,8 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
         "password": settings.password,
         "token": settings.token,
         "user_credentials": settings.creds,
+        "nkeys_seed": settings.nkey,
+        "inbox_prefix": settings.inbox.encode(),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": RECONNECT_WAIT_S,
         "connect_timeout": CONNECT_TIMEOUT_S,

@@ -1,13 +1,14 @@
 """Creates a missing stream and missing consumers again, while the processes that use them live.
 
 A consumer or the stream can vanish: an operator deleted it, or the broker came back on an empty disk. Each
-process creates its own consumers again. A coordinator also creates the stream of each of its consumers, so
-all three. Every other process waits until the stream is there.
+process creates its own consumers again. A coordinator also creates the stream of each of its consumers, and
+`WARMXFER_PUBLIC` beside `WARMXFER_CORE`. Every other process waits until the stream is there.
 
 A consumer that is created again would deliver the whole stream again: up to seven days of messages. So each
 process remembers the newest acknowledgement floor of its consumer: the number up to which every message was
 acknowledged. The new consumer starts after it. If no process remembers a floor, the whole stream is delivered
-again, because a repeated message is harmless and a lost one is not.
+again, because a repeated message is harmless and a lost one is not. The same holds for a user that may not
+read its stream by number.
 
 A stream that exists stops no running transfer, also if `check_limits` refuses it or it cannot be updated: the
 pulls go on. The check `stream` of the readiness then names the field and the remedy.
@@ -31,6 +32,7 @@ from .consumers import consumer_info, ensure_consumer, move_consumer
 from .errors import AccessDenied, InvalidRequest, RetryableError, StreamMissing
 from .stream import ensure_stream
 from .stream_reader import get_by_number
+from .subjects import CORE, PUBLIC
 
 ATTEMPT_S = 3.0
 """Time of one attempt. The pull consumer repeats it with a growing pause."""
@@ -110,10 +112,12 @@ class StreamRecovery:
         except StreamMissing:
             if role != COORDINATOR:
                 raise
-            await ensure_stream(self._connection, stream, ATTEMPT_S)
+            for each in _streams_with(stream):
+                await ensure_stream(self._connection, each, ATTEMPT_S)
             info = await consumer_info(self._connection, consumer, ATTEMPT_S)
         if role == COORDINATOR:
-            await self._check_stream(stream)
+            for each in _streams_with(stream):
+                await self._check_stream(each)
         if info is not None:
             return
         start = await self._start_of(consumer)
@@ -142,7 +146,12 @@ class StreamRecovery:
         floor = self._floors.get(consumer)
         if floor is None or floor.seq == 0:
             return None
-        last_acked = await get_by_number(self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S)
+        try:
+            last_acked = await get_by_number(
+                self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S
+            )
+        except AccessDenied:
+            return None  # This user may not read by number, so it cannot tell the history.
         return start_after(floor, None if last_acked is None else last_acked.at)
 
     async def _move(self, consumer: str, start: int) -> int | None:
@@ -152,6 +161,11 @@ class StreamRecovery:
             log.warning("consumer_not_moved", consumer=consumer, starts_at=start, why=str(error))
             return None
         return start
+
+
+def _streams_with(stream: str) -> tuple[str, ...]:
+    """Return `stream`, and the stream without a consumer that a coordinator keeps beside it."""
+    return (CORE, PUBLIC) if stream == CORE else (stream,)
 
 
 def start_after(floor: AckFloor, stored_at: float | None) -> int | None:

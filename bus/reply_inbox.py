@@ -27,6 +27,8 @@ from .errors import AccessDenied, InvalidRequest
 from .nats_client import ArrivedMessage, NatsClient
 
 MAX_PENDING_REPLIES = 65_536
+MAX_DENIED = 256
+"""Subjects that are remembered as denied, so that the broker is not asked again."""
 
 IsLast = Callable[[ArrivedMessage], bool]
 """Tells the last reply to a request that has several."""
@@ -54,6 +56,8 @@ class ReplyInbox:
         self._inbox = ""
         self._numbers = itertools.count()
         self._pending: dict[str, PendingReply] = {}
+        self._denied: dict[str, str] = {}
+        """What this user may not do, by subject in lower case. A reconnect may change it."""
 
     async def open(self) -> None:
         """Subscribe to the inbox."""
@@ -94,12 +98,15 @@ class ReplyInbox:
         nats-py 2.16 reports `subject` in lower case. So requests on subjects that differ only in case end
         together; a permission that tells them apart is not supported.
         """
+        if verb == "publish" and len(self._denied) < MAX_DENIED:
+            self._denied[subject.lower()] = verb
         for pending in tuple(self._pending.values()):
             if pending.subject.lower() == subject.lower() and not pending.future.done():
                 pending.future.set_exception(AccessDenied(f"This user may not {verb} {pending.subject}"))
 
     def fail_all(self) -> None:
         """End every pending request: the connection failed, so no reply will come."""
+        self._denied.clear()
         for pending in tuple(self._pending.values()):
             if not pending.future.done():
                 pending.future.set_exception(ConnectionLost("connection lost"))
@@ -112,6 +119,10 @@ class ReplyInbox:
         token = str(next(self._numbers))
         future: asyncio.Future[ArrivedMessage] = asyncio.get_running_loop().create_future()
         pending = self._pending[token] = PendingReply(future, token, subject, is_last, [])
+        if self._denied and (verb := self._denied.get(subject.lower())) is not None:
+            del self._pending[token]
+            future.set_exception(AccessDenied(f"This user may not {verb} {subject}"))
+            return pending
         try:
             await self._client.publish(subject, data, f"{self._inbox}.{token}", headers)
         except MaxPayloadError as error:

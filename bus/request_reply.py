@@ -22,6 +22,9 @@ REPLY_DEADLINE_S = 10.0
 """Time of a handler for one request."""
 MAX_SENTENCE_CHARS = 300
 
+NO_INBOXES = ("warmxfer.", "wx.", "$JS.", "$SRV.")
+"""A request with such a reply subject wants its server to write there, with the server's rights."""
+
 ERROR = "Nats-Service-Error"
 ERROR_CODE = "Nats-Service-Error-Code"
 _REFUSED, _BROKEN, _BUSY = "400", "500", "503"
@@ -63,7 +66,7 @@ class Responder:
             await asyncio.wait(self._running, timeout=self._deadline_s)
 
     def _on_message(self, msg: ArrivedMessage) -> None:
-        if not msg.reply:
+        if not msg.reply or msg.reply.startswith(NO_INBOXES):
             return
         if len(self._running) >= MAX_CONCURRENT_REPLIES:
             self._reply(

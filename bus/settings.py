@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from warmxfer.schemas import env_number
 
@@ -24,6 +25,9 @@ The coordinator's tests compare it with the longest transfer that a request allo
 MAX_REQUESTS_MB = 1_000_000
 DEFAULT_ARCHIVE_DAYS, MAX_ARCHIVE_DAYS = 7, 3_650
 DEFAULT_URL = "nats://127.0.0.1:4222"
+DEFAULT_INBOX = "_INBOX"
+_INBOX = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class BusSettings:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    nkey: str | None = None
+    """File with the seed of the user's nkey."""
+    inbox_prefix: str | None = None
+    """Where replies arrive. None: `_INBOX.<user>` for a user with a password, or else `_INBOX`."""
+    allow_unauthenticated: bool = False
+    """Connect also to a broker beyond this machine that lets in every client."""
     replicas: int = 1
     ack_wait_s: float = 5.0
     max_age_s: float = 7 * DAY_S
@@ -53,6 +63,12 @@ class BusSettings:
     def __post_init__(self) -> None:
         for address in self.url.split(","):
             _check(address.strip())
+        if self.inbox_prefix is not None and _INBOX.fullmatch(self.inbox_prefix) is None:
+            raise InvalidRequest(
+                f"NATS_INBOX_PREFIX is {self.inbox_prefix[:40]!r}, which is no start of a subject; write "
+                "words of A-Z a-z 0-9 _ - with dots between them, such as _INBOX.gateway",
+                field="NATS_INBOX_PREFIX",
+            )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> BusSettings:
@@ -66,6 +82,9 @@ class BusSettings:
             ca=env.get("NATS_CA") or None,
             cert=env.get("NATS_CERT") or None,
             key=env.get("NATS_KEY") or None,
+            nkey=env.get("NATS_NKEY") or None,
+            inbox_prefix=env.get("NATS_INBOX_PREFIX") or None,
+            allow_unauthenticated=_yes(env, "NATS_ALLOW_UNAUTHENTICATED"),
             replicas=env_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
             ack_wait_s=env_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
             max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, MIN_MAX_AGE_S, 365 * DAY_S),
@@ -88,9 +107,49 @@ class BusSettings:
         return any(files) or any(address.startswith("tls://") for address in self.servers)
 
     @property
+    def inbox(self) -> str:
+        """The first words of the subjects on which replies arrive."""
+        if self.inbox_prefix is not None:
+            return self.inbox_prefix
+        user = self.user or unquote(urlsplit(_with_scheme(self.servers[0])).username or "")
+        return f"{DEFAULT_INBOX}.{user}" if _TOKEN.fullmatch(user) else DEFAULT_INBOX
+
+    @property
+    def has_credentials(self) -> bool:
+        """True if the settings name a user, a token, an nkey, a credentials file or a client certificate."""
+        in_url = any(urlsplit(_with_scheme(each)).username for each in self.servers)
+        return in_url or any((self.creds, self.user, self.token, self.nkey, self.cert))
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """True if every server is on this machine, by its address."""
+        return all(_is_loopback(urlsplit(_with_scheme(each)).hostname or "") for each in self.servers)
+
+    @property
     def shown_url(self) -> str:
         """The address without user, password or token."""
         return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)
+
+
+def _yes(env: Mapping[str, str], name: str) -> bool:
+    """Return whether `name` is `yes`. Raises InvalidRequest for another value than `yes` and `no`."""
+    value = env.get(name) or "no"
+    if value not in ("yes", "no"):
+        raise InvalidRequest(f"{name} is {value[:40]!r}; write yes or no", field=name)
+    return value == "yes"
+
+
+def _with_scheme(address: str) -> str:
+    return address if "//" in address else f"nats://{address}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check(address: str) -> None:
@@ -103,7 +162,7 @@ def _check(address: str) -> None:
     if re.fullmatch(r"((nats|tls)://)?[^\s/]+/?", address) is None:
         raise wrong
     try:
-        parts = urlsplit(address if "//" in address else f"nats://{address}")
+        parts = urlsplit(_with_scheme(address))
     except ValueError as error:
         raise wrong from error
     try:

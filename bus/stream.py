@@ -10,8 +10,9 @@ time. Invariants (`test_stream.py`):
 - The numbers of a new stream are higher than all numbers of the stream before it: they begin at the time of
   its creation, in microseconds. So an acknowledgement, a cached record or a reader's position of a lost
   stream matches nothing in the new one.
-- Only `WARMXFER_CORE`, which the coordinator alone writes, allows message schedules, rollup and TTL. A writer
-  of another stream can therefore not delete or replace a message.
+- Only streams that the coordinator alone writes allow more than storing: `WARMXFER_CORE` message schedules,
+  rollup and TTL, `WARMXFER_PUBLIC` TTL. A writer of another stream can therefore not delete or replace a
+  message.
 - A flood of requests fills `WARMXFER_IN` up to its `max_bytes`, and nothing else. It is then refused.
 - `WARMXFER_ARCHIVE` keeps one message of each transfer, the newest, for as many days as its setting says.
 """
@@ -31,12 +32,13 @@ from .errors import InvalidRequest
 from .partition import PARTITIONS
 from .settings import BusSettings
 from .stream_limits import check_limits
-from .subjects import ARCHIVE, CORE, IN, STREAMS, stored_filters
+from .subjects import ARCHIVE, CORE, IN, PUBLIC, STREAMS, stored_filters
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the definitions below. A release raises it if an older release must not undo its change.
 
-1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer.
+1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer. 3: what users read is
+in a stream of its own.
 """
 
 DUPLICATE_WINDOW_S = 120
@@ -83,6 +85,8 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
             "max_msgs_per_subject": 1,
             "compression": "s2",
         }
+    if name == PUBLIC:
+        return {**definition, "allow_msg_ttl": True}
     if name != IN:
         return definition
     transform = {

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import structlog
 
 from .connection import Connection, has_no_responders
 from .errors import AccessDenied, InternalError, InvalidRequest, StaleWrite, Unavailable
@@ -22,7 +23,7 @@ from .nats_client import ArrivedMessage
 from .reply_inbox import ConnectionLost, PendingReply
 from .retry import RetryLoop
 from .stream import MAX_MESSAGE_BYTES
-from .stream_reader import get_by_number, get_first_after
+from .stream_reader import get_by_number, get_first_after, get_last
 from .subjects import place_of
 
 MAX_IN_FLIGHT_WRITES = 1_000
@@ -51,6 +52,7 @@ class _Acknowledgement(msgspec.Struct):
     error: _Failure | None = None
 
 
+log = structlog.get_logger(__name__)
 _decode_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
 
 
@@ -78,6 +80,10 @@ async def publish(
             seq, duplicate = _stored(connection, reply, message.subject)
             if duplicate and expect_last is not None:
                 await _check_duplicate(connection, message, seq, retry.remaining_s)
+            elif duplicate and not await _is_own(connection, message, seq, retry.remaining_s):
+                log.warning("message_id_taken", subject=message.subject)
+                headers[MSG_ID] = f"{headers[MSG_ID]}.{secrets.token_hex(8)}"
+                continue
             return seq
         except (TimeoutError, ConnectionLost) as error:
             outcome_unknown = True
@@ -87,7 +93,10 @@ async def publish(
         except StaleWrite:
             if not outcome_unknown or expect_last is None:
                 raise
-            winner = await get_first_after(connection, message.subject, expect_last, retry.remaining_s)
+            try:
+                winner = await get_first_after(connection, message.subject, expect_last, retry.remaining_s)
+            except AccessDenied:
+                winner = await get_last(connection, message.subject, retry.remaining_s)
             if winner is not None:
                 if winner.msg_id == headers[MSG_ID] and winner.data == message.data:
                     return winner.seq
@@ -177,6 +186,24 @@ def _headers(message: Outgoing) -> dict[str, str]:
     return headers
 
 
+async def _is_own(connection: Connection, message: Outgoing, seq: int, deadline_s: float) -> bool:
+    """Return whether message `seq`, which the broker takes for a repeat, is on the subject of `message`.
+
+    Message ids are unique in a whole stream, and several users write some streams. One that uses another's id
+    first would swallow its message. If that cannot be excluded, the message is stored once more: whatever
+    reads events, requests or dead letters expects a repeat.
+    """
+    stream, stored_as = place_of(message.subject)
+    newest = await get_last(connection, message.subject, deadline_s)
+    if newest is None or newest.seq <= seq:
+        return newest is not None and newest.seq == seq
+    try:
+        first = await get_by_number(connection, stream, seq, deadline_s)
+    except AccessDenied:
+        return False  # This user reads only the newest message of its subject.
+    return first is not None and first.subject == stored_as
+
+
 async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, deadline_s: float) -> None:
     """Check that the message stored under our id is ours.
 
@@ -188,7 +215,10 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
     retry = RetryLoop(connection, deadline_s)
     stream, stored_as = place_of(message.subject)
     while True:
-        first = await get_by_number(connection, stream, seq, retry.remaining_s)
+        try:
+            first = await get_by_number(connection, stream, seq, retry.remaining_s)
+        except AccessDenied:
+            first = await get_last(connection, message.subject, retry.remaining_s)
         if first is not None:
             break
         await retry.back_off("a replica is behind")

@@ -1,14 +1,18 @@
 """Every subject, as one table: who writes it, who reads it, and which stream stores it.
 
-There are three working streams, cut by who may write, and one for transfers that have ended:
+There are four working streams, cut by who may write and who may read, and one for transfers that have ended:
 
     WARMXFER_IN        what users ask for: requests and cancels
     WARMXFER_EVENTS    what actors say: events, effect claims, dead letters
-    WARMXFER_CORE      what the coordinator alone writes: the log, commands, timers, phases, results, notices
+    WARMXFER_CORE      what the coordinator alone writes: the log, commands, timers
+    WARMXFER_PUBLIC    what the coordinator writes for users: phases, results, notices
     WARMXFER_ARCHIVE   one record of each transfer that has ended and left the working streams
 
 A user writes `warmxfer.<id>.request`. The stream stores it under `wx.<partition>.<id>.request`, so that each
 partition has a consumer with one filter (`partition.py`).
+
+Writers and readers are users of the broker (`USERS`). The permissions are made from this table
+(`permissions.py`), and so are the tables of the docs and the matrix of the tests. A new subject is one row.
 """
 
 from __future__ import annotations
@@ -19,8 +23,9 @@ from typing import NamedTuple
 IN = "WARMXFER_IN"
 EVENTS = "WARMXFER_EVENTS"
 CORE = "WARMXFER_CORE"
+PUBLIC = "WARMXFER_PUBLIC"
 ARCHIVE = "WARMXFER_ARCHIVE"
-WORKING_STREAMS = (IN, EVENTS, CORE)
+WORKING_STREAMS = (IN, EVENTS, CORE, PUBLIC)
 """What a transfer that runs needs. A transfer that was archived has left them."""
 STREAMS = (*WORKING_STREAMS, ARCHIVE)
 NOT_STORED = ""
@@ -34,14 +39,53 @@ SESSION = "session"
 ARCHIVED = "archive"
 """Second token of the subjects of archived transfers."""
 
+DEPLOY = "deploy"
+COORDINATOR = "coordinator"
+GATEWAY = "gateway"
+SUMMARIZER = "summarizer"
+BRIEFING = "briefing"
+PRIMARY = "primary"
+CLIENT = "client"
+AGENT = "agent"
+OBSERVER = "observer"
+OPERATOR = "operator"
+BOARD = "board"
+USERS = (
+    DEPLOY,
+    COORDINATOR,
+    GATEWAY,
+    SUMMARIZER,
+    BRIEFING,
+    PRIMARY,
+    CLIENT,
+    AGENT,
+    OBSERVER,
+    OPERATOR,
+    BOARD,
+)
+"""Every user of the broker. The process of an actor is the user of its role."""
+ACTORS = (COORDINATOR, GATEWAY, SUMMARIZER, BRIEFING, PRIMARY)
+"""The users that are actors."""
+LOCAL = "local"
+"""The user of a terminal beside `warmxfer up`. No other deployment has it."""
+INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY), LOCAL: (CLIENT, OPERATOR)}
+"""Users that have the rights of others. The process of a voice agent is a client and a primary session."""
+READ_ALL = (COORDINATOR, OPERATOR)
+"""Users that may read whatever a stream stores: to decide, and to look for faults."""
+BROKER = "the broker"
+"""The broker itself, as the writer or the reader of a timer."""
+
 
 class SubjectSpec(NamedTuple):
-    """One row of the table: the subject, its writer, its readers, what it carries, and its stream."""
+    """One row of the table: the subject, its writers, its readers, what it carries, and its stream.
+
+    If no stream stores it, a writer sends requests and a reader replies to them.
+    """
 
     name: str
     pattern: str
-    writer: str
-    readers: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
     carries: str
     stream: str = NOT_STORED
 
@@ -63,98 +107,162 @@ class SubjectSpec(NamedTuple):
             return ARCHIVED
         return tokens[3] if tokens[0] == INTERNAL_ROOT and len(tokens) > 3 else tokens[-1]
 
+    def written_by(self, user: str) -> tuple[str, ...]:
+        """Return the filters on which `user` may write; none if it is no writer.
+
+        A writer of `<role>` writes only on the subject of its own role.
+        """
+        return tuple(
+            re.sub(r"<\w+>", "*", self.pattern.replace("<role>", each))
+            for each in rights(user)
+            if each in self.writers
+        )
+
+    def is_read_by(self, user: str) -> bool:
+        """Return whether `user` may read every subject of this row."""
+        return any(each in self.readers or (self.captured and each in READ_ALL) for each in rights(user))
+
+
+def rights(user: str) -> tuple[str, ...]:
+    """Return the users whose rights `user` has: itself, or those that it includes."""
+    return INCLUDED.get(user, (user,))
+
+
+FOR_USERS = (CLIENT, OBSERVER, BOARD, PRIMARY, GATEWAY)
+"""Who reads phases, results and notices, and the archive, which has them after the end.
+
+A session tells its agent the phases of its transfer. The gateway looks for a success before it ends an orphan
+call.
+"""
+OF_EVENTS = (GATEWAY, BRIEFING)
+"""Who reads the stream of events by number: the gateway its claims, a briefing agent what was said before."""
 
 SUBJECTS: tuple[SubjectSpec, ...] = (
     # ── stored in WARMXFER_IN ────────────────────────────────────────────────────────────────────
-    SubjectSpec("request", "warmxfer.<id>.request", "users", "coordinator", "WarmTransferRequest", IN),
-    SubjectSpec("cancel", "warmxfer.<id>.cancel", "users", "coordinator", "CancelRequest", IN),
+    SubjectSpec("request", "warmxfer.<id>.request", (CLIENT,), (COORDINATOR,), "WarmTransferRequest", IN),
+    SubjectSpec("cancel", "warmxfer.<id>.cancel", (CLIENT,), (COORDINATOR,), "CancelRequest", IN),
     # ── stored in WARMXFER_EVENTS ────────────────────────────────────────────────────────────────
     SubjectSpec(
         "event",
         "wx.<partition>.<id>.event.<role>",
-        "actors, webhooks",
-        "coordinator",
+        (SUMMARIZER, GATEWAY, BRIEFING, PRIMARY),
+        (COORDINATOR, *OF_EVENTS),
         "replies and events; `<role>` is the actor that says it",
         EVENTS,
     ),
     SubjectSpec(
         "intent",
         "wx.<partition>.<id>.intent.<effect>",
-        "gateway",
-        "gateway",
+        (GATEWAY,),
+        OF_EVENTS,
         "the claim on a side effect at the provider",
+        EVENTS,
+    ),
+    SubjectSpec(
+        "dead",
+        "warmxfer.<id>.dead",
+        (COORDINATOR, SUMMARIZER, GATEWAY, BRIEFING),
+        (OPERATOR, *OF_EVENTS),
+        "dead letters: subject and cause",
         EVENTS,
     ),
     SubjectSpec(
         "dial.count",
         "wx.dial.<counter>.count",
-        "gateway",
-        "gateway",
+        (GATEWAY,),
+        OF_EVENTS,
         "how many calls were dialled: only the newest counts",
         EVENTS,
     ),
+    # ── stored in WARMXFER_PUBLIC ────────────────────────────────────────────────────────────────
+    SubjectSpec("phase", "warmxfer.<id>.phase", (COORDINATOR,), FOR_USERS, "PhaseChanged", PUBLIC),
     SubjectSpec(
-        "dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause", EVENTS
+        "result",
+        "warmxfer.<id>.result",
+        (COORDINATOR,),
+        FOR_USERS,
+        "WarmTransferResult, once",
+        PUBLIC,
     ),
+    SubjectSpec("notice", "warmxfer.<id>.notice", (COORDINATOR,), FOR_USERS, "TransferNotice", PUBLIC),
     # ── stored in WARMXFER_CORE ──────────────────────────────────────────────────────────────────
-    SubjectSpec("phase", "warmxfer.<id>.phase", "coordinator", "users, CLI, primary", "PhaseChanged", CORE),
-    SubjectSpec("result", "warmxfer.<id>.result", "coordinator", "users", "WarmTransferResult, once", CORE),
-    SubjectSpec("notice", "warmxfer.<id>.notice", "coordinator", "users", "TransferNotice", CORE),
     SubjectSpec(
         "log",
         "wx.<partition>.<id>.log",
-        "coordinator",
-        "coordinator, CLI",
+        (COORDINATOR,),
+        ACTORS,
         "one record per transition",
         CORE,
     ),
     SubjectSpec(
         "timer",
         "wx.<partition>.<id>.timer.<name>",
-        "coordinator",
-        "the broker",
+        (COORDINATOR,),
+        (BROKER,),
         "a timer that is pending",
         CORE,
     ),
     SubjectSpec(
-        "timeout", "wx.<partition>.<id>.timeout", "the broker", "coordinator", "a timer that fired", CORE
+        "timeout",
+        "wx.<partition>.<id>.timeout",
+        (BROKER,),
+        (COORDINATOR,),
+        "a timer that fired",
+        CORE,
     ),
     SubjectSpec(
-        "do.summarizer", "wx.<partition>.<id>.do.summarizer", "coordinator", "summarizer", "commands", CORE
+        "do.summarizer",
+        "wx.<partition>.<id>.do.summarizer",
+        (COORDINATOR,),
+        (SUMMARIZER,),
+        "commands",
+        CORE,
     ),
-    SubjectSpec("do.gateway", "wx.<partition>.<id>.do.gateway", "coordinator", "gateway", "commands", CORE),
     SubjectSpec(
-        "do.briefing", "wx.<partition>.<id>.do.briefing", "coordinator", "briefing", "commands", CORE
+        "do.gateway",
+        "wx.<partition>.<id>.do.gateway",
+        (COORDINATOR,),
+        (GATEWAY,),
+        "commands",
+        CORE,
+    ),
+    SubjectSpec(
+        "do.briefing",
+        "wx.<partition>.<id>.do.briefing",
+        (COORDINATOR,),
+        (BRIEFING,),
+        "commands",
+        CORE,
     ),
     SubjectSpec(
         "do.consult",
         "wx.<partition>.<id>.do.consult",
-        "coordinator",
-        "briefing",
+        (COORDINATOR,),
+        (BRIEFING, PRIMARY),
         "level commands: only the newest counts",
         CORE,
     ),
     SubjectSpec(
         "session.primary",
         "wx.session.<session>.primary",
-        "coordinator",
-        "primary",
+        (COORDINATOR,),
+        (PRIMARY,),
         "level commands of any transfer: only the newest counts",
         CORE,
     ),
     SubjectSpec(
         "session.briefing",
         "wx.session.<session>.briefing",
-        "coordinator",
-        "primary",
+        (COORDINATOR,),
+        (PRIMARY,),
         "commands to brief in the process of the session",
         CORE,
     ),
     SubjectSpec(
         "session.lock",
         "wx.session.<session>.lock",
-        "coordinator",
-        "coordinator",
+        (COORDINATOR,),
+        (COORDINATOR,),
         "which transfer owns the caller",
         CORE,
     ),
@@ -162,8 +270,8 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec(
         "archive",
         "wx.archive.<id>",
-        "coordinator",
-        "coordinator, gateway, CLI, users",
+        (COORDINATOR,),
+        FOR_USERS,
         "a transfer that has ended: summary and log",
         ARCHIVE,
     ),
@@ -171,46 +279,46 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec(
         "ask.history",
         "warmxfer.ask.history.<session>",
-        "summarizer",
-        "primary",
+        (SUMMARIZER, PRIMARY),
+        (PRIMARY,),
         "request for the transcript so far",
     ),
     SubjectSpec(
         "ask.summary",
         "warmxfer.ask.summary.<session>",
-        "summarizer",
-        "primary",
+        (SUMMARIZER,),
+        (PRIMARY,),
         "request for a summary by the session's own model",
     ),
     SubjectSpec(
-        "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "request for a token of one room"
+        "ask.token", "warmxfer.ask.token", (BRIEFING, PRIMARY), (GATEWAY,), "request for a token of one room"
     ),
     SubjectSpec(
         "ask.pulse",
         "warmxfer.ask.pulse",
-        "primary, briefing, gateway",
-        "coordinator",
+        (PRIMARY, BRIEFING, GATEWAY),
+        (COORDINATOR,),
         "request: is the transfer live",
     ),
     SubjectSpec(
         "ask.replay",
         "warmxfer.ask.replay",
-        "operators",
-        "coordinator",
+        (OPERATOR,),
+        (COORDINATOR,),
         "request to handle a dead-lettered message again",
     ),
     SubjectSpec(
         "presence",
         "wx.coordinator.presence",
-        "coordinator",
-        "coordinator",
+        (COORDINATOR,),
+        (COORDINATOR,),
         "that a coordinator is live, twice a second, or that it stops",
     ),
     SubjectSpec(
         "capacity",
         "wx.capacity.<role>",
-        "gateway, briefing",
-        "coordinator",
+        (GATEWAY, BRIEFING),
+        (COORDINATOR,),
         "the jobs of one process and how many are taken, every two seconds and after a change",
     ),
 )

@@ -30,6 +30,7 @@ from .subject_table import (
     EVENTS,
     IN,
     INTERNAL_ROOT,
+    PUBLIC,
     ROOT,
     SESSION,
     STREAM_OF_KIND,
@@ -45,6 +46,7 @@ __all__ = [
     "CORE",
     "EVENTS",
     "IN",
+    "PUBLIC",
     "STREAMS",
     "SUBJECTS",
     "WORKING_STREAMS",
@@ -241,8 +243,13 @@ def for_actors(id: str) -> str:
 
 
 def for_users(id: str) -> str:
-    """Return the filter for the phases, the result and the notices of one transfer, in the stream `CORE`."""
+    """Return the filter for the phases, the result and the notices of one transfer: stream `PUBLIC`."""
     return f"{ROOT}.{check_token(id)}.*"
+
+
+def is_for_users(subject: str) -> bool:
+    """Return whether `subject` (wildcards allowed) is one that users write or read."""
+    return subject.startswith(f"{ROOT}.")
 
 
 def parse(subject: str) -> Address:

@@ -18,6 +18,11 @@ from .connection import Connection
 from .messages import LiveMessage
 from .nats_client import ArrivedMessage, unsubscribe
 
+COPY_OF = "Nats-Stream"
+"""Header of the broker's reply to a read. The writers of our subjects never set it.
+
+A user that reads with one of our subjects as its reply subject puts a copy of a stored message there.
+"""
 MAX_PENDING = 1_024
 """Messages that wait for one subscriber at most."""
 
@@ -122,6 +127,9 @@ class Subscription:
         self._wake()
 
     def _on_message(self, msg: ArrivedMessage) -> None:
+        if msg.headers and COPY_OF in msg.headers:
+            log.warning("copied_message_dropped", subject=self._subject)
+            return
         if self._keep is not None and not self._keep(msg.data):
             return
         lost = 0

@@ -8,12 +8,12 @@ must therefore be based on the record that the stream leader has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from . import subjects, timers
 from .bus import WRITE_DEADLINE_S, Bus
-from .messages import NO_HEADERS, Stored
+from .messages import NO_HEADERS, TTL, Stored
 
 MAX_RECORDS = 1_000
 """Most records of one transfer that are read. A long transfer with many leg checks has some hundred."""
@@ -67,16 +67,17 @@ class TransferLog:
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
         return any(each.msg_id == msg_id for each in stored)
 
-    async def since(self, id: str, seq: int, on: Iterable[str]) -> LogTail:
+    async def since(self, id: str, seq: int, on: Collection[str]) -> LogTail:
         """Return what is stored for transfer `id` above number `seq`, in its log and on `on`.
 
-        `on` are subjects of the coordinator's stream, wildcards allowed.
+        `on` are subjects that the coordinator alone writes, wildcards allowed. If one of them is for users,
+        this returns all that users read of the transfer: their stream has numbers of its own.
         """
+        public = [subjects.for_users(id)] if any(map(subjects.is_for_users, on)) else []
+        own = {subjects.log(id), *(each for each in on if not subjects.is_for_users(each))}
         found = await asyncio.gather(
-            *(
-                self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE)
-                for each in sorted({subjects.log(id), *on})
-            )
+            *(self._bus.history(each, MAX_RECORDS, stream=subjects.PUBLIC) for each in public),
+            *(self._bus.history(each, MAX_RECORDS, after=seq, stream=subjects.CORE) for each in sorted(own)),
         )
         stored = [each for part in found for each in part]
         ids = frozenset(each.msg_id for each in stored if each.msg_id is not None)
@@ -101,7 +102,7 @@ class TransferLog:
         """
         headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
         if last:
-            headers = {**headers, "Nats-Rollup": "sub", "Nats-TTL": f"{LAST_RECORD_S}s"}
+            headers = {**headers, "Nats-Rollup": "sub", TTL: f"{LAST_RECORD_S}s"}
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )

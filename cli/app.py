@@ -17,8 +17,10 @@ from . import (
     cancel,
     dead_letters,
     demo,
+    deploy,
     doctor,
     list_transfers,
+    permissions,
     report,
     request,
     run,
@@ -73,9 +75,10 @@ app.command("cancel")(cancel.cancel)
 app.command("dead-letters")(dead_letters.dead_letters)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.command("deploy")(deploy.deploy)
+app.command("permissions")(permissions.permissions)
 app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
-app.add_typer(try_app, name="try")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from .output import console, print_json, run_command
 if TYPE_CHECKING:
     from warmxfer.actors.gateway import GatewaySettings
     from warmxfer.adapters.llm import ModelSettings
-    from warmxfer.bus import BrokerReport
+    from warmxfer.bus import BrokerReport, BusSettings
 
 MAX_SKEW_S = 2.0
 CONNECT_DEADLINE_S = 3.0
@@ -87,11 +87,24 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     reached = f"nats-server {report.server_version} with JetStream answers at {settings.shown_url}."
     return [
         Finding("nats", "ok", reached),
+        user_finding(report, settings),
         *stream_findings(report),
         *dead_letter_findings(report),
         *dial_findings(report),
         *clock_findings(report, now),
     ]
+
+
+def user_finding(report: BrokerReport, settings: BusSettings) -> Finding:
+    """Say whether the broker tells users apart. Without that, every client controls calls and reads them."""
+    if report.authenticated:
+        sentence = "The broker asks for credentials, and its permissions say what each user may do."
+        return Finding("users", "ok", sentence)
+    sentence = (
+        "The broker lets in every client without credentials, so any process that reaches it controls calls; "
+        "start it with the configuration that `warmxfer permissions` prints."
+    )
+    return Finding("users", "note" if settings.is_on_loopback else "wrong", sentence)
 
 
 def stream_findings(report: BrokerReport) -> list[Finding]:

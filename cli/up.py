@@ -162,6 +162,7 @@ async def _restart_crashed(stack: LocalStack, out: Console, json: bool) -> None:
 def _addresses(stack: LocalStack, caller: PlacedCall) -> dict[str, Any]:
     return {
         "nats": stack.nats_url,
+        "env_file": str(stack.env_file),
         "sandbox": stack.sandbox_url,
         "directory": str(stack.directory),
         "room_id": caller.room_id,
@@ -175,7 +176,7 @@ def _print_services(out: Console, stack: LocalStack) -> None:
     out.print(f"sandbox      {stack.sandbox_url}")
     out.print(f"logs         {stack.directory}")
     out.print("\nin another terminal:", style="bold")
-    out.print(f"  export NATS_URL={stack.nats_url}")
+    out.print(f"  . {stack.env_file}")
     out.print(f"  {command_line()} watch       # phases of all transfers; or: nats sub 'warmxfer.*.phase'")
     out.print(f"  {command_line()} doctor      # check of all services; or: nats service ls")
 

@@ -6,9 +6,11 @@ receives nothing during a lost connection; phases and result stay in the stream 
 Run it in a clone:
 
     uv run warmxfer up                                        # first terminal; prints the caller's room id
-    uv run python examples/publish_and_follow.py ROOM_ID      # second terminal
+    . LOCAL_ENV                                               # second terminal; the file that `up` names
+    uv run python examples/publish_and_follow.py ROOM_ID
 
-`NATS_URL` names a broker other than nats://127.0.0.1:4222.
+`NATS_URL` names a broker other than nats://127.0.0.1:4222. `NATS_USER`, `NATS_PASSWORD` and
+`NATS_INBOX_PREFIX` are those of the user.
 """
 
 import asyncio
@@ -36,7 +38,12 @@ async def main(room_id: str) -> bool:
             }
         },
     }
-    client = await nats.connect(NATS_URL)
+    client = await nats.connect(
+        NATS_URL,
+        user=os.environ.get("NATS_USER"),
+        password=os.environ.get("NATS_PASSWORD"),
+        inbox_prefix=os.environ.get("NATS_INBOX_PREFIX", "_INBOX").encode(),
+    )
 
     async def print_phase(message) -> None:
         phase = json.loads(message.data)

@@ -6,9 +6,10 @@ once and in order, also through an outage of the broker.
 Run it in a clone:
 
     uv run warmxfer up                                  # first terminal; prints the caller's room id
-    uv run python examples/with_client.py ROOM_ID       # second terminal
+    . LOCAL_ENV                                         # second terminal; the file that `up` names
+    uv run python examples/with_client.py ROOM_ID
 
-`NATS_URL` names a broker other than nats://127.0.0.1:4222.
+`NATS_URL`, `NATS_USER` and `NATS_PASSWORD` name the broker and the user; `up` names a file with them.
 """
 
 import asyncio

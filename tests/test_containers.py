@@ -11,10 +11,12 @@ import pytest
 import yaml
 
 from warmxfer.bus.embedded_server import find_nats_server
+from warmxfer.bus.subject_table import USERS
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PASSWORDS = {f"NATS_PASSWORD_{user.upper()}" for user in USERS}
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
@@ -58,7 +60,17 @@ def test_every_variable_is_documented(service: str) -> None:
     known = set(
         re.findall(r"`((?:WARMXFER|NATS|VIDEOSDK)_\w+)`", (ROOT / "docs/configuration.md").read_text())
     )
-    assert set(SERVICES[service].get("environment", {})) <= known
+    own = PASSWORDS if service == "nats" else set[str]()
+    assert set(SERVICES[service].get("environment", {})) - own <= known
+
+
+def test_the_broker_has_the_password_of_each_user_and_an_actor_only_its_own() -> None:
+    assert set(SERVICES["nats"]["environment"]) == PASSWORDS
+    for role in ACTORS:
+        environment = SERVICES[role]["environment"]
+        assert environment["NATS_USER"] == role
+        assert environment["NATS_PASSWORD"] == f"${{NATS_PASSWORD_{role.upper()}:?}}"
+        assert str(environment).count("NATS_PASSWORD_") == 1
 
 
 def test_the_image_holds_every_folder_and_pins_every_package() -> None:
@@ -74,7 +86,12 @@ def test_nats_server_accepts_the_configuration() -> None:
     path = ROOT / "ops" / "nats.conf"
     assert f"./{path.relative_to(ROOT)}:/etc/nats/nats.conf:ro" in SERVICES["nats"]["volumes"]
     checked = subprocess.run(
-        [find_nats_server(), "-t", "-c", str(path)], capture_output=True, text=True, timeout=20, check=False
+        [find_nats_server(), "-t", "-c", str(path)],
+        env=dict.fromkeys(PASSWORDS, "secret"),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     assert checked.returncode == 0, checked.stderr
     assert "sync_interval: always" in path.read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
 """The newest command that the coordinator sent to the agent of one consultation.
 
-Commands arrive on a live subscription. Commands that the subscription missed are read from the stream, a few
-times after it began and after each reconnect, and when the liveness of the transfer shows a new stage. The
+Commands arrive on a live subscription. The newest stored command is read as well, a few times after the
+subscription began and after each reconnect, and when the liveness of the transfer shows a new stage. The
 subscription misses commands that are published before it begins, or while the broker is unreachable. It also
 drops commands if the reader is too slow.
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final
 
 import structlog
 
@@ -34,9 +33,6 @@ from warmxfer.schemas import (
 from ..common.command_replies import publish_reply
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
-
-MAX_COMMANDS: Final = 1_000
-"""Commands read in one poll. A transfer has only a few."""
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +53,6 @@ class ConsultCommands:
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
-        self._last_seq = 0
         self._newest: ToConsult | None = None
         self._unknown = UnknownCommands("briefing agent")
         self._on_command: Callable[[ToConsult], None] | None = None
@@ -65,7 +60,6 @@ class ConsultCommands:
         self._rereads = Rereads(bus, self._catch_up, f"consult-commands-reads-{transfer_id}")
         self._read_first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._following: asyncio.Task[None] | None = None
-        self._unregister: Callable[[], None] = lambda: None
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done when LeaveConsultation arrives."""
 
@@ -80,7 +74,6 @@ class ConsultCommands:
         self._rereads.read_once()
 
     async def __aenter__(self) -> ConsultCommands:
-        self._unregister = self._bus.on_reconnect(self._read_all_again)
         self._subscription = self._bus.subscribe(self._subject)
         await self._subscription.__aenter__()
         self._following = asyncio.create_task(
@@ -94,7 +87,6 @@ class ConsultCommands:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._unregister()
         self._rereads.stop()
         if self._following is not None:
             self._following.cancel()
@@ -109,17 +101,12 @@ class ConsultCommands:
             if message.lost:
                 self._rereads.restart()
 
-    async def _read_all_again(self) -> None:
-        """Start reading at the first command: an old copy of the stream uses its numbers again."""
-        self._last_seq = 0
-
     async def _catch_up(self) -> bool:
-        """Read the stored commands that were not read yet. Returns False if they could not be read."""
+        """Read the newest stored command: only that one counts. Returns False if it could not be read."""
         try:
-            stored = await self._bus.history(self._subject, MAX_COMMANDS, after=self._last_seq)
-            for message in stored:
-                self._last_seq = message.seq
-                await self._accept(message.data)
+            stored = await self._bus.get_last(self._subject)
+            if stored is not None:
+                await self._accept(stored.data)
             return True
         except WarmxferError as error:
             log.warning("consult_commands_read_failed", transfer_id=self._transfer_id, why=str(error))

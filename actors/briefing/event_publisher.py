@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from warmxfer.adapters import rooms
-from warmxfer.bus import Bus, subjects
+from warmxfer.bus import AccessDenied, Bus, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
     AudioStreamEnabled,
@@ -72,7 +72,7 @@ class ConsultationEvents:
 
     async def load_history(self, since: float) -> ConsultationHistory:
         """Return the published history; a second call reads only the events after the first call."""
-        for message in await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq):
+        for message in await self._read():
             self._last_seq = message.seq
             try:
                 event = decode_event(message.data)
@@ -82,6 +82,14 @@ class ConsultationEvents:
                 self._events.append((message.at, event))
         self._history = from_events(self._events, self._join.room_id, since)
         return self._history
+
+    async def _read(self) -> list[Stored]:
+        """Return the events of this role that were not read yet. A session may read only the newest."""
+        try:
+            return await self._bus.history(self._subject, MAX_EVENTS_READ, after=self._last_seq)
+        except AccessDenied:
+            newest = await self._bus.get_last(self._subject)
+            return [newest] if newest is not None and newest.seq > self._last_seq else []
 
     async def publish_joined(
         self, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
@@ -164,7 +172,12 @@ class ConsultationEvents:
 
     async def publish_again(self) -> None:
         """Publish again what the stream does not have any more, as after an old copy was put back."""
-        stored = {each.msg_id for each in await self._bus.history(self._subject, MAX_EVENTS_READ)}
+        try:
+            stored = {each.msg_id for each in await self._bus.history(self._subject, MAX_EVENTS_READ)}
+        except AccessDenied:
+            if await self._bus.get_last(self._subject) is not None:
+                return  # This user may read only the newest event, and there is one.
+            stored = set[str | None]()
         for msg_id, event in tuple(self._published):
             if msg_id not in stored:
                 log.warning("event_published_again", transfer_id=self._transfer_id, kind=type(event).__name__)

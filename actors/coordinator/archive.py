@@ -25,6 +25,7 @@ import structlog
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
 from warmxfer.bus.archive import compact, line_of, log_of, pack
 from warmxfer.bus.errors import StreamMissing
+from warmxfer.bus.messages import TTL
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.schemas import (
     DecodeError,
@@ -110,7 +111,7 @@ class Archive:
             self._remove_requests(own, until),
             self._bus.purge(subjects.EVENTS, own),
             self._remove_dead_letters(id),
-            self._bus.purge(subjects.CORE, subjects.for_users(id), before=seq),
+            self._remove_for_users(id),
             self._remove_of_session(id, request),
         )
         # The trigger of the archiving is among these. Until it is gone, it is redelivered after a crash.
@@ -125,6 +126,13 @@ class Archive:
     async def _remove_dead_letters(self, id: str) -> None:
         if await self._bus.get_last(subjects.dead_letter(id)) is not None:
             await self._bus.purge(subjects.EVENTS, subjects.dead_letter(id))
+
+    async def _remove_for_users(self, id: str) -> None:
+        """Remove what users read of the transfer. A notice that came after its end expires by itself."""
+        subject = subjects.for_users(id)
+        stored = await self._bus.history(subject, MAX_RECORDS, stream=subjects.PUBLIC)
+        if own := [each.seq for each in stored if TTL not in each.headers]:
+            await self._bus.purge(subjects.PUBLIC, subject, before=own[-1] + 1)
 
     async def _remove_of_session(self, id: str, request: WarmTransferRequest | None) -> None:
         """Remove the transfer's commands to its session, and its lock. Those of other transfers stay."""

@@ -61,6 +61,7 @@ from .admission import Admission
 from .archive import Archive
 from .caller_lock import lock_caller
 from .dial_check import dial_rejection
+from .event_writers import why_not_believed
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, number_of_event, why_unreadable
 from .liveness import TransferLiveness
@@ -161,6 +162,8 @@ class Coordinator:
                 if known is not None:
                     await self._archive.answer_late(delivery, known)
                     return
+            if cached is not None and (why := _why_not_believed(cached.record, event, delivery)) is not None:
+                raise Unwanted(why)
             if cached is None:
                 if delivery.kind == "request" and not await request_owner.is_first_request(
                     self._bus, delivery
@@ -399,6 +402,8 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
+            if newest is not None and _why_not_believed(_continuable(newest), event, delivery) is not None:
+                return  # No actor that may say it has said it.
             await self._apply(ending, delivery)
         except NewerVersionNeeded as error:
             if newest is None:
@@ -449,6 +454,13 @@ def _continuable(entry: LogEntry) -> Record:
 def _fired_at(event: AnyEvent) -> float:
     """Return when the timer was due whose event this is, or 0 for another event."""
     return event.due_at if isinstance(event, DeadlinePassed) else 0.0
+
+
+def _why_not_believed(record: Record, event: AnyEvent, delivery: Delivery) -> str | None:
+    """Return why the transfer of `record` does not believe an actor's `event`, or None."""
+    if delivery.kind != "event" or isinstance(event, TransferBroken):
+        return None
+    return why_not_believed(record.state, event, delivery.rest)
 
 
 def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:

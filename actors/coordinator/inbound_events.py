@@ -24,6 +24,8 @@ from warmxfer.schemas import (
     with_defaults,
 )
 
+from .event_writers import why_foreign
+
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
 """Events with their own subject or made by the coordinator. On the subject `event` they are rejected."""
 
@@ -31,8 +33,8 @@ INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelReq
 def decode_trigger(delivery: Delivery) -> AnyEvent:
     """Return the event in `delivery`.
 
-    Raises `DeadLetter` if it is undecodable or on the wrong subject, and `NewerVersionNeeded` if its type is
-    unknown.
+    Raises `DeadLetter` if it is undecodable, on the wrong subject or from a role that may not say it, and
+    `NewerVersionNeeded` if its type is unknown.
     """
     match delivery.kind:
         case "request":
@@ -42,7 +44,10 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
         case "timeout":
             return _decode_event(delivery, allowed=(DeadlinePassed,))
         case _:
-            return _decode_event(delivery, excluded=INTERNAL_EVENTS)
+            event = _decode_event(delivery, excluded=INTERNAL_EVENTS)
+            if (why := why_foreign(event, delivery.rest)) is not None:
+                raise DeadLetter(why)
+            return event
 
 
 def number_of_event(delivery: Delivery) -> int:

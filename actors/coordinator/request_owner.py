@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import structlog
 
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
-from warmxfer.bus.messages import NO_HEADERS
+from warmxfer.bus.messages import NO_HEADERS, TTL
 from warmxfer.schemas import (
     DecodeError,
     NoticeKind,
@@ -75,7 +75,7 @@ async def refuse(bus: Bus, delivery: Delivery) -> None:
 
 async def refuse_archived(bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None) -> None:
     """Publish that notice for the id of an archived transfer, whose final phase is `phase`. It expires."""
-    await _refuse(bus, delivery, phase, {"Nats-TTL": f"{NOTICE_TTL_S}s"})
+    await _refuse(bus, delivery, phase, {TTL: f"{NOTICE_TTL_S}s"})
 
 
 async def _refuse(

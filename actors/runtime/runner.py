@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import structlog
 
 from warmxfer.bus import AccessDenied, Bus, BusSettings
+from warmxfer.bus.errors import StreamMissing
 from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 from .health_probe import serve_probe
@@ -173,13 +174,16 @@ async def _connect(role: str, settings: BusSettings, stop: asyncio.Event) -> Bus
 
 
 async def _ensure(bus: Bus, role: str) -> None:
-    """Create the stream; leave that to a coordinator if this user lacks the permission."""
+    """Create what this role creates: a coordinator the streams, every other role its consumers.
+
+    What is missing because no coordinator has run yet is created later (`bus/recovery.py`).
+    """
     try:
-        await bus.ensure()
-    except AccessDenied:
+        await bus.ensure(None if role == "coordinator" else role)
+    except (AccessDenied, StreamMissing) as error:
         if role == "coordinator":
             raise
-        log.info("stream_left_to_coordinator")
+        log.info("stream_left_to_coordinator", why=str(error))
 
 
 async def _until_over(bus: Bus, serving: asyncio.Future[None], stop: asyncio.Event) -> None:

@@ -21,9 +21,15 @@ class _Record(Struct):
 
 async def written_by_coordinator(bus: Bus, id: str, session: str) -> list[Stored]:
     """Return what the coordinator stored for transfer `id` of `session`, in order."""
-    filters = (subjects.for_actors(id), subjects.for_users(id), subjects.session_commands(session))
-    parts = await asyncio.gather(*(bus.history(each, MAX_MESSAGES, stream=subjects.CORE) for each in filters))
-    return sorted((each for part in parts for each in part), key=lambda each: each.seq)
+    places = (
+        (subjects.CORE, subjects.for_actors(id)),
+        (subjects.CORE, subjects.session_commands(session)),
+        (subjects.PUBLIC, subjects.for_users(id)),
+    )
+    parts = await asyncio.gather(
+        *(bus.history(subject, MAX_MESSAGES, stream=stream) for stream, subject in places)
+    )
+    return sorted((each for part in parts for each in part), key=lambda each: (each.at, each.seq))
 
 
 def transition_times(stored: Iterable[Stored]) -> list[float]:

@@ -7,6 +7,9 @@
 
 The demo, `warmxfer up` and the end-to-end tests run in one.
 
+The broker has users and permissions as `warmxfer permissions` prints them, with passwords made for this
+stack. Each actor connects as the user of its role.
+
 Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an
 actor here cannot reach a real broker and cannot dial a real number. Held by
 `tests/cli/local_stack/test_stack.py`.
@@ -27,7 +30,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from warmxfer.bus import EmbeddedServer
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.bus.permission_file import DEFAULT_TENANT, Login, accounts
+from warmxfer.bus.permissions import INBOX
+from warmxfer.bus.subject_table import CLIENT, DEPLOY, LOCAL, USERS
 from warmxfer.client import Client
 
 from .managed_process import ManagedProcess
@@ -38,6 +44,7 @@ ROLES = ("coordinator", "gateway", "summarizer", "briefing")
 """The actors that start with the stack. A `primary` is started when there are calls."""
 
 MAX_OF_A_ROLE = 32
+ROOT = "root"
 API_KEY = "sandbox"
 _PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
 """Prefixes of the user's variables that no actor of a stack receives."""
@@ -49,7 +56,8 @@ class LocalStack(SandboxAdmin):
     `async with` starts everything, and stops everything at its end.
     `counts` is the number of processes of each role (default 1). `env` is added to the environment of every
     actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
-    removed at the end, or only the stream if `keeps_logs` was set.
+    removed at the end, or only the stream if `keeps_logs` was set. With `root_password`, the broker has a
+    user `root` without limits, for tests.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class LocalStack(SandboxAdmin):
         directory: Path | None = None,
         sync_interval: str = "always",
         env: Mapping[str, str] | None = None,
+        root_password: str | None = None,
     ) -> None:
         super().__init__()
         self._counts = dict.fromkeys(ROLES, 1) | dict(counts or {})
@@ -72,6 +81,9 @@ class LocalStack(SandboxAdmin):
         self._sync_interval = sync_interval
         self._env = dict(env or {})
         self.secret = secrets.token_hex(32)
+        # A password that begins with a digit could be read as a number by the server.
+        self._passwords = {user: f"p{secrets.token_hex(16)}" for user in (*USERS, LOCAL)}
+        self._root_password = root_password
         self._processes: dict[str, list[ManagedProcess]] = {}
         self._started = 0
         self.directory = Path()
@@ -87,10 +99,14 @@ class LocalStack(SandboxAdmin):
         self.directory.mkdir(parents=True, exist_ok=True)
         kept = self._given_directory and self.directory / "stream"
         self.nats = EmbeddedServer(
-            port=self._nats_port, store_dir=kept or None, sync_interval=self._sync_interval
+            port=self._nats_port,
+            store_dir=kept or None,
+            sync_interval=self._sync_interval,
+            accounts=self._accounts(),
         )
         try:
-            await _all(self.nats.start(), self._start_sandbox())
+            await _all(self._start_broker(), self._start_sandbox())
+            self._write_env_file()
             roles = [role for role, count in self._counts.items() for _ in range(count)]
             await _all(*(self.start(role) for role in roles))
         except BaseException:
@@ -138,12 +154,36 @@ class LocalStack(SandboxAdmin):
 
     def client(self) -> AbstractAsyncContextManager[Client]:
         """Connect a client to this stack. It ignores the credentials in the user's environment."""
-        return Client.connect(self.nats_url, env={})
+        return Client.connect(env=self.bus_env(CLIENT))
+
+    def bus_env(self, user: str) -> dict[str, str]:
+        """Return the variables with which a process connects to the broker of this stack as `user`."""
+        password = self._root_password if user == ROOT else self._passwords[user]
+        return {
+            "NATS_URL": self.nats_url,
+            "NATS_USER": user,
+            "NATS_PASSWORD": password or "",
+            "NATS_INBOX_PREFIX": f"{INBOX}.{user}",
+        }
+
+    def settings(self, user: str) -> BusSettings:
+        """Return the settings with which `user` connects to the broker of this stack."""
+        return BusSettings.from_env(self._env | self.bus_env(user))
+
+    def url_of(self, user: str) -> str:
+        """Return the address with the name and password of `user`, for a plain NATS client."""
+        env = self.bus_env(user)
+        return env["NATS_URL"].replace("//", f"//{user}:{env['NATS_PASSWORD']}@")
+
+    @property
+    def env_file(self) -> Path:
+        """A file of variables for a terminal: with it, each command of warmxfer may use this stack."""
+        return self.directory / "local.env"
 
     def actor_env(self, role: str) -> dict[str, str]:
         """Return the environment of an actor of this stack. Only the gateway gets the provider's secret."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
-        env |= {"NATS_URL": self.nats_url, "WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox"}
+        env |= {"WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox", **self.bus_env(role)}
         if role == "gateway":
             env |= {
                 "VIDEOSDK_BASE_URL": self.sandbox_url,
@@ -158,6 +198,22 @@ class LocalStack(SandboxAdmin):
                 "WARMXFER_LLM_MODEL": "sandbox",
             }
         return env | self._env
+
+    def _accounts(self) -> str:
+        logins = {user: Login(password) for user, password in self._passwords.items()}
+        more = {} if self._root_password is None else {ROOT: self._root_password}
+        return accounts({DEFAULT_TENANT: logins}, more_users=more)
+
+    async def _start_broker(self) -> None:
+        """Start nats-server, and create the streams and consumers, as `warmxfer deploy` does."""
+        await self.nats.start()
+        async with await Bus.connect(self.settings(DEPLOY), name="warmxfer-deploy") as bus:
+            await bus.ensure()
+
+    def _write_env_file(self) -> None:
+        self.env_file.touch(mode=0o600)
+        lines = [f"export {name}={value}\n" for name, value in self.bus_env(LOCAL).items()]
+        self.env_file.write_text("".join(lines))
 
     async def _start_sandbox(self) -> None:
         command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self.secret]

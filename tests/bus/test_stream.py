@@ -19,7 +19,9 @@ from warmxfer.bus import (
     Unavailable,
     subjects,
 )
+from warmxfer.bus.connection import JetStreamApiError
 from warmxfer.bus.consumer_table import CONSUMERS
+from warmxfer.bus.errors import StreamMissing
 from warmxfer.bus.partition import partition_of
 from warmxfer.bus.stream import changes_needed, stream_definition
 from warmxfer.bus.subjects import CORE, EVENTS, IN, STREAMS, WORKING_STREAMS, stored_filters
@@ -73,7 +75,7 @@ async def test_a_changed_setting_is_updated_and_logged_once(fresh_server: Embedd
             assert info["config"]["ack_wait"] == 9 * 10**9
     updates = [entry for entry in logs if entry["event"] == "stream_updated"]
     assert sorted(entry["stream"] for entry in updates) == sorted(WORKING_STREAMS)
-    assert [entry["fields"] for entry in updates] == 3 * [["max_age"]]
+    assert [entry["fields"] for entry in updates] == len(WORKING_STREAMS) * [["max_age"]]
 
 
 async def test_messages_survive_an_update(fresh_server: EmbeddedServer) -> None:
@@ -91,7 +93,7 @@ async def test_new_subjects_are_added_and_old_ones_stay(
     fresh_server: EmbeddedServer,
 ) -> None:
     async with await connect(fresh_server) as bus:
-        older = {**stream_definition(CORE, bus.settings), "subjects": ["warmxfer.*.phase", "warmxfer.*.old"]}
+        older = {**stream_definition(CORE, bus.settings), "subjects": ["wx.*.*.log", "warmxfer.*.old"]}
         await api(bus, f"STREAM.CREATE.{CORE}", older)
         await bus.ensure()
         assert set((await config(bus))["subjects"]) == {*stored_filters(CORE), "warmxfer.*.old"}
@@ -222,3 +224,16 @@ def test_replicas_are_raised_and_never_lowered() -> None:
     assert changes_needed(one, three) == {"num_replicas": 3}
     assert changes_needed(three, one) == {}
     assert json.dumps(one)
+
+
+async def test_a_role_creates_its_own_consumers_and_nothing_else(fresh_server: EmbeddedServer) -> None:
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="gateway") as bus:
+        with pytest.raises(StreamMissing, match=f"has no stream {CORE}"):
+            await bus.ensure("gateway")
+        await bus.ensure()
+        for name in ("gateway", "briefing"):
+            await api(bus, f"CONSUMER.DELETE.{CORE}.{name}")
+        await bus.ensure("gateway")
+        assert (await api(bus, f"CONSUMER.INFO.{CORE}.gateway"))["name"] == "gateway"
+        with pytest.raises(JetStreamApiError, match="consumer not found"):
+            await api(bus, f"CONSUMER.INFO.{CORE}.briefing")

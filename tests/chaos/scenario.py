@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from warmxfer.actors.coordinator.settings import MIN_ARCHIVE_AFTER_S
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.subjects import STREAMS
-from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
+from warmxfer.cli.local_stack.stack import ROLES, ROOT, LocalStack, PlacedCall
 from warmxfer.client import Client
 from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, decode_phase
 
@@ -223,8 +224,10 @@ async def open_scenario(
         **stack_options.pop("env", {}),
         **({"NATS_URL": url} if url else {}),
     }
-    async with LocalStack(time_scale=time_scale, env=env, **stack_options) as built:
-        own_url = url or built.nats_url
+    root_password = secrets.token_hex(16)
+    stack = LocalStack(time_scale=time_scale, env=env, root_password=root_password, **stack_options)
+    async with stack as built:
+        own_url = (url or built.nats_url).replace("//", f"//{ROOT}:{root_password}@")
         async with (
             Client.connect(own_url, env={}) as client,
             await Bus.connect(BusSettings(url=own_url), name="chaos") as bus,

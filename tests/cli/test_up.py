@@ -22,6 +22,12 @@ def process_of(parent: int, role: str) -> int:
     return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
 
 
+def variables_in(env_file: str) -> dict[str, str]:
+    """Return the variables that a terminal gets from the file."""
+    lines = Path(env_file).read_text().splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
 async def test_the_printed_command_runs_in_another_terminal(tmp_path: Path) -> None:
     """Only a terminal with the activated environment finds `warmxfer`; another needs the full path."""
     console_script = Path(sys.executable).with_name("warmxfer")
@@ -39,7 +45,7 @@ async def test_the_printed_command_runs_in_another_terminal(tmp_path: Path) -> N
         async with asyncio.timeout(START_S):
             while " request --room " not in request:
                 request = (await up.stdout.readline()).decode()
-                exports += request if request.startswith("  export ") else ""
+                exports += request if request.startswith("  . ") else ""
                 logs = request.split()[1] if request.startswith("logs ") else logs
         terminal = await asyncio.create_subprocess_shell(
             f"{exports}\n{request}", stdout=asyncio.subprocess.PIPE, env=bare, cwd=tmp_path
@@ -70,9 +76,10 @@ async def test_a_caller_is_transferred_and_the_next_call_is_placed(
         restarted = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
         assert restarted == {"started_again": "briefing", "exit_code": -signal.SIGKILL}
         flags = ("--to", "+14155550101", "--from", "+14155550100", "--rule", "demo", "--wait", "--json")
-        result = await warmxfer("request", "--room", first["room_id"], *flags, NATS_URL=first["nats"])
+        env = variables_in(first["env_file"])
+        result = await warmxfer("request", "--room", first["room_id"], *flags, **env)
         assert (result.code, result.values[-1]["outcome"]) == (0, "complete")
-        doctor = await warmxfer("doctor", "--json", NATS_URL=first["nats"])
+        doctor = await warmxfer("doctor", "--json", **env)
         assert [each["about"] for each in doctor.values if each["state"] == "wrong"] == []
         following = json.loads(await asyncio.wait_for(up.stdout.readline(), START_S))
         assert following["nats"] == first["nats"]

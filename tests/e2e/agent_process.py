@@ -24,7 +24,7 @@ async def main(url: str, room_id: str) -> None:
     assert serving is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     async with (
-        await Bus.connect(BusSettings(url=url), name="agent") as bus,
+        await Bus.connect(BusSettings.from_env({**os.environ, "NATS_URL": url}), name="agent") as bus,
         brief_here(bus, room_id, RoomSettings()),
     ):
         await run(bus, PrimarySettings(room_ids=(room_id,)), ready=ready)

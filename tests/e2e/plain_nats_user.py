@@ -5,6 +5,7 @@ python plain_nats_user.py NATS_URL ID REQUEST_JSON      prints every phase and t
 
 import asyncio
 import json
+import os
 import sys
 
 import nats
@@ -13,7 +14,8 @@ TIMEOUT_S = 60
 
 
 async def main(url: str, id: str, request: str) -> None:
-    nc = await nats.connect(url)
+    # A user may hear only the replies to itself.
+    nc = await nats.connect(url, inbox_prefix=os.environ["NATS_INBOX_PREFIX"].encode())
     ended = asyncio.Event()
 
     async def on_message(message) -> None:

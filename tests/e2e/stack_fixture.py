@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ import httpx
 
 from tests.testkit.invariants import is_after_guard
 from tests.testkit.transfer_history import read_history
-from warmxfer.bus import Bus, BusSettings, subjects
-from warmxfer.cli.local_stack.stack import ROLES, LocalStack, PlacedCall
+from warmxfer.bus import Bus, subjects
+from warmxfer.cli.local_stack.stack import ROLES, ROOT, LocalStack, PlacedCall
 from warmxfer.client import Client, TransferHandle, new_id
 from warmxfer.schemas import NoticeKind, PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
@@ -83,7 +84,7 @@ class Call:
         """Return whether the supervisor hung up after the last leg check of the bridge guard."""
         if not result.success or report["supervisorEndedBy"] != "person":
             return False
-        async with await Bus.connect(BusSettings(url=self.stack.nats_url), name="test") as bus:
+        async with await Bus.connect(self.stack.settings(ROOT), name="test") as bus:
             history = await read_history(bus, self.transfer.id)
         return is_after_guard(report["supervisorEndedAt"], result, history.last_check_at)
 
@@ -176,7 +177,7 @@ class TransferDriver:
     async def begin_unchecked(self, caller: PlacedCall, config: dict[str, Any]) -> Call:
         """Request a transfer without our client: nothing is checked before it is published."""
         id = new_id()
-        async with await Bus.connect(BusSettings(url=self.stack.nats_url), name="user") as bus:
+        async with await Bus.connect(self.stack.settings("client"), name="user") as bus:
             await bus.publish(subjects.request(id), encode({"room_id": caller.room_id, "config": config}))
         return Call(self.stack, caller, self.client.transfer(id))
 
@@ -205,5 +206,5 @@ class TransferDriver:
 @asynccontextmanager
 async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
     """Run a local stack with a client."""
-    async with LocalStack(**stack) as built, Client.connect(built.nats_url) as client:
+    async with LocalStack(root_password=secrets.token_hex(16), **stack) as built, built.client() as client:
         yield TransferDriver(built, client)

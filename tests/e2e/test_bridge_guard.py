@@ -10,7 +10,8 @@ import pytest
 from tests.chaos.pause import frozen
 from tests.testkit.transfer_history import TransferHistory, read_history
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, BusSettings
+from warmxfer.bus import Bus
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import LegsChecked, NoticeKind, Outcome, SpokenLines, WarmTransferPhase
 
 from .stack_fixture import Call, TransferDriver
@@ -29,7 +30,7 @@ async def supervisor_hangs_up(call: Call) -> None:
 
 
 async def history_of(call: Call) -> TransferHistory:
-    async with await Bus.connect(BusSettings(url=call.stack.nats_url), name="test") as bus:
+    async with await Bus.connect(call.stack.settings(ROOT), name="test") as bus:
         return await read_history(bus, call.transfer.id)
 
 

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, subjects
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome
 
 from .conftest import TIME_SCALE
@@ -30,7 +31,7 @@ async def test_no_private_value_is_in_a_log_line_or_a_subject() -> None:
         assert (await complete.result()).outcome is Outcome.COMPLETE
         assert (await declined.result()).outcome is Outcome.DECLINED
         assert (await refused.result()).outcome is Outcome.INVALID_REQUEST
-        async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="look") as bus:
+        async with await Bus.connect(driver.stack.settings(ROOT), name="look") as bus:
             names = {
                 each.subject
                 for stream in subjects.STREAMS

@@ -10,7 +10,8 @@ import asyncio
 import pytest
 
 from tests.chaos.flood import FLOODS
-from warmxfer.bus import Bus, BusSettings, Outgoing, subjects
+from warmxfer.bus import Bus, Outgoing, subjects
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome
 
 from .stack_fixture import TransferDriver
@@ -25,7 +26,7 @@ MAX_DEAD_LETTERS = 1_200
 
 async def test_garbage_beside_a_transfer_fails_none(driver: TransferDriver) -> None:
     before, during = await driver.callers(2)
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="flooder") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="flooder") as bus:
         first = await driver.begin(before)
         messages = [
             Outgoing(*flood(n, [first.transfer.id])) for n in range(OF_EACH) for flood in FLOODS.values()

@@ -33,7 +33,7 @@ class Agent:
         stack = self._stage.stack
         log_path = stack.directory / f"primary-{self._caller.room_id}.log"
         command = [sys.executable, str(PROGRAM), stack.nats_url, self._caller.room_id]
-        self._child = await ManagedProcess.spawn("agent", command, stack.actor_env("primary"), log_path)
+        self._child = await ManagedProcess.spawn("agent", command, stack.actor_env("agent"), log_path)
 
     async def kill(self) -> None:
         assert self._child is not None

@@ -13,7 +13,7 @@ import nats
 import pytest
 
 from warmxfer.bus import subjects
-from warmxfer.cli.local_stack.stack import ROLES
+from warmxfer.cli.local_stack.stack import ROLES, ROOT
 from warmxfer.schemas import Outcome, RetryableError, WarmTransferPhase, participant_ids
 
 from .stack_fixture import Call, TransferDriver, running_stack
@@ -77,7 +77,7 @@ async def test_a_lost_stream_leaves_no_caller_leg_or_agent_behind_and_new_transf
         await driver.person(SLOW_TO_SAY_YES, script="ready", replyS=1_000)
         lost = await begin(driver, supervisor=SLOW_TO_SAY_YES, briefing_timeout_s=300)
         await lost.until(WarmTransferPhase.BRIEFING_STARTED)
-        connection = await nats.connect(driver.stack.nats_url)
+        connection = await nats.connect(driver.stack.url_of(ROOT))
         for stream in subjects.STREAMS:
             await connection.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
         await connection.close()

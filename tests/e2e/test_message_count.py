@@ -17,6 +17,7 @@ import nats
 import pytest
 from nats.aio.msg import Msg
 
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.client import new_id
 
 from .stack_fixture import TransferDriver
@@ -84,7 +85,7 @@ async def test_a_transfer_stores_and_reads_no_more_than_it_did(driver: TransferD
     (caller,) = await driver.callers(1)
     await driver.conversation(caller)
     id = new_id()
-    async with metering(driver.stack.nats_url, id, caller.room_id) as meter:
+    async with metering(driver.stack.url_of(ROOT), id, caller.room_id) as meter:
         await driver.begin(caller, id=id, bridge_guard_s=0)
         async with asyncio.timeout(END_S):
             while not (stored := await meter.stored())["result"]:

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 
 from tests.testkit.stored import stored_of
-from warmxfer.bus import Bus, BusSettings, subjects
-from warmxfer.cli.local_stack.stack import LocalStack
+from warmxfer.bus import Bus, subjects
+from warmxfer.cli.local_stack.stack import ROOT, LocalStack
 
 from .conftest import TIME_SCALE
 from .stack_fixture import READY, TransferDriver, request_for
@@ -26,10 +26,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 PROGRAM = Path(__file__).with_name("plain_nats_user.py")
 
 
-async def run_plain_nats_user(url: str, id: str, request: Any) -> list[dict[str, Any]]:
+async def run_plain_nats_user(stack: LocalStack, id: str, request: Any) -> list[dict[str, Any]]:
     text = request if isinstance(request, str) else json.dumps(request)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), url, id, text, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, str(PROGRAM), stack.url_of("client"), id, text),
+        env=stack.bus_env("client"),
+        stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await asyncio.wait_for(process.communicate(), 70)
     assert process.returncode == 0
@@ -45,9 +47,7 @@ async def test_a_plain_nats_client_transfers_a_caller(driver: TransferDriver) ->
     (caller,) = await driver.callers(1)
     await driver.conversation(caller)
     before = await requests_of(driver.stack)
-    messages = await run_plain_nats_user(
-        driver.stack.nats_url, f"out-{secrets.token_hex(4)}", request_for(caller)
-    )
+    messages = await run_plain_nats_user(driver.stack, f"out-{secrets.token_hex(4)}", request_for(caller))
     phases = [each for each in messages if each["subject"].endswith(".phase")]
     assert sorted({phase["seq"] for phase in phases}) == list(range(1, 12))
     assert phases[0]["phase"] == "started"
@@ -117,7 +117,7 @@ WRONG = [
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def quiet_stack() -> AsyncIterator[LocalStack]:
     """A stack without calls: any request to the cloud was caused by a wrong transfer request."""
-    async with LocalStack(time_scale=TIME_SCALE) as stack:
+    async with LocalStack(time_scale=TIME_SCALE, root_password=secrets.token_hex(16)) as stack:
         yield stack
 
 
@@ -131,18 +131,18 @@ async def test_a_wrong_request_fails_with_its_sentence_and_sends_no_command(
     quiet_stack: LocalStack, request_: Any, says: str, remedy: str
 ) -> None:
     id, before = f"bad-{secrets.token_hex(4)}", await requests_of(quiet_stack)
-    messages = await run_plain_nats_user(quiet_stack.nats_url, id, request_)
+    messages = await run_plain_nats_user(quiet_stack, id, request_)
     assert [each.get("phase") for each in messages] == ["transfer_failed", "transfer_failed"]
     detail = messages[0]["data"]["detail"]
     assert says in detail
     assert detail.endswith(remedy)
-    async with await Bus.connect(BusSettings(url=quiet_stack.nats_url), name="look") as bus:
+    async with await Bus.connect(quiet_stack.settings(ROOT), name="look") as bus:
         stored = [subjects.parse(each.subject).kind for each in await stored_of(bus, id)]
     assert sorted(stored) == ["log", "phase", "request", "result", "timer"], "a command went out"
     assert await requests_of(quiet_stack) == before
 
 
 async def test_an_invalid_id_is_rejected(quiet_stack: LocalStack) -> None:
-    messages = await run_plain_nats_user(quiet_stack.nats_url, "bad!id", wrong("room_id", "room-1"))
+    messages = await run_plain_nats_user(quiet_stack, "bad!id", wrong("room_id", "room-1"))
     assert messages[0]["phase"] == "transfer_failed"
     assert messages[0]["data"]["detail"] == "id is 'bad!id'; use 1 to 64 of A-Z a-z 0-9 _ -"

@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, subjects
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome
 
 from .stack_fixture import RESULT_TIMEOUT_S, TransferDriver
@@ -27,7 +28,7 @@ PUBLISHED = (subjects.phase, subjects.result)
 
 async def test_unreadable_messages_are_dead_lettered_and_stop_no_transfer(driver: TransferDriver) -> None:
     (caller,) = await driver.callers(1)
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="poisoner") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="poisoner") as bus:
         for place, subject_of in enumerate(READ):
             await bus.publish(subject_of(f"poison-{place}"), b'{"type":"no such thing"')
         for subject_of in PUBLISHED:

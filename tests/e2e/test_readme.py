@@ -27,7 +27,7 @@ async def test_the_readme_script_requests_and_follows_a_transfer(
     script.write_text(next(block.text for block in section.blocks if block.language == "python"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(script), caller.room_id),
-        env={**os.environ, "NATS_URL": driver.stack.nats_url},
+        env={**os.environ, **driver.stack.bus_env("client")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

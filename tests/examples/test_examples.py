@@ -35,7 +35,7 @@ async def run_example(driver: TransferDriver, name: str) -> tuple[int | None, li
         sys.executable,
         str(EXAMPLES / name),
         caller.room_id,
-        env={**os.environ, "NATS_URL": driver.stack.nats_url},
+        env={**os.environ, **driver.stack.bus_env("client")},
         stdout=asyncio.subprocess.PIPE,
     )
     try:

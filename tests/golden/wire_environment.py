@@ -17,7 +17,7 @@ MAPPINGS = {"env", "environ"}
 
 NOT_SETTINGS = {"PATH", "UV"}
 """Variables that are read only to print the command that the user typed."""
-STREAMS = {"WARMXFER_IN", "WARMXFER_EVENTS", "WARMXFER_CORE", "WARMXFER_ARCHIVE"}
+STREAMS = {"WARMXFER_IN", "WARMXFER_EVENTS", "WARMXFER_CORE", "WARMXFER_PUBLIC", "WARMXFER_ARCHIVE"}
 """Names of streams, which look like variables."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Streams:
-    """The three streams, each with numbers and message ids of its own."""
+    """The streams, each with numbers and message ids of its own."""
 
     def __init__(self, world: World, ack_wait_s: float) -> None:
         clustered = world.chance.random() < 0.5
@@ -66,8 +66,8 @@ class Streams:
 
     @property
     def written(self) -> set[str]:
-        """Each Msg-Id that the coordinator's stream ever stored, timers included."""
-        return self.by_name[subjects.CORE].written
+        """Each Msg-Id that the coordinator's streams ever stored, timers included."""
+        return self.by_name[subjects.CORE].written | self.by_name[subjects.PUBLIC].written
 
     @property
     def timers(self) -> list[str]:

@@ -186,7 +186,7 @@ async def removals(bus: Bus) -> Any:
         await bus.purge(CORE, own, before=last),
         await bus.purge(CORE, own, before=last),
         await bus.purge(subjects.EVENTS, own),
-        await bus.purge(CORE, subjects.for_users("t"), before=last),
+        await bus.purge(subjects.PUBLIC, subjects.for_users("t")),
     ]
     left = [shown(each, first) for each in await bus.history(own, 10, stream=CORE)]
     late = await bus.get_last(subjects.timeout("t"))

@@ -1,4 +1,4 @@
-"""What the three streams store about one transfer."""
+"""What the streams store about one transfer."""
 
 from __future__ import annotations
 

@@ -7,6 +7,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from warmxfer.actors.coordinator.event_writers import EVENT_WRITERS, _replying_role
+from warmxfer.actors.coordinator.state_machine import PendingCommand
+from warmxfer.actors.coordinator.state_machine.state import wire_name
 from warmxfer.bus import Bus, InvalidRequest, LiveMessage, Subscription, subjects
 from warmxfer.schemas import (
     AnyCommand,
@@ -20,6 +23,7 @@ from warmxfer.schemas import (
     CallerSwitched,
     CheckLegs,
     CloseRoom,
+    CommandFailed,
     ConsultationJoined,
     ConsultationLeft,
     CreateRoom,
@@ -101,11 +105,14 @@ class FakeActors:
         self.bus = bus
         self.id = id
         self.script = script
+        self.consultant = "briefing"
         self.commands: list[AnyCommand] = []
         self.phases: list[PhaseChanged] = []
 
     async def run_transfer(self, request: bytes) -> WarmTransferResult:
         """Publish `request`, reply to every command, return the result."""
+        if b'"brief_by":"session"' in request.replace(b" ", b""):
+            self.consultant = "primary"
         async with self._messages(request) as messages:
             await self.bus.publish(subjects.request(self.id), request, msg_id=f"{self.id}:request")
             while True:
@@ -155,7 +162,15 @@ class FakeActors:
 
     async def publish(self, event: AnyEvent) -> None:
         """Publish one event of this transfer."""
-        await self.bus.publish(subjects.event(self.id, "gateway"), encode(event))
+        await self.bus.publish(subjects.event(self.id, self._role_of(event)), encode(event))
+
+    def _role_of(self, event: AnyEvent) -> str:
+        """Return the actor that says `event`: of several, the one that this transfer believes."""
+        if isinstance(event, CommandFailed):
+            command = next(each for each in self.commands if each.command_id == event.command_id)
+            return _replying_role(PendingCommand(wire_name(type(command)), 0.0), self.consultant)
+        writers = EVENT_WRITERS.get(type(event), ("gateway",))
+        return self.consultant if writers == EVENT_WRITERS[SupervisorReady] else writers[0]
 
     @property
     def command_names(self) -> list[str]:

@@ -163,7 +163,7 @@ async def test_a_late_message_has_no_effect_and_is_removed(
     await archive(fresh_bus)
     await expire(fresh_bus, last_record)
     subject, body = {
-        "event": (subjects.event(ID, "gateway"), encode(SupervisorReady())),
+        "event": (subjects.event(ID, "briefing"), encode(SupervisorReady())),
         "cancel": (subjects.cancel(ID), b"{}"),
         "timeout": (subjects.timeout(ID), b'{"type":"deadline_passed","due_at":1}'),
     }[kind]

@@ -163,7 +163,7 @@ async def test_an_event_without_effect_is_handled_once(fresh_bus: Bus) -> None:
     async with Worker(fresh_bus, "coordinator", counting, jobs=8, keyed=True):
         await fresh_bus.publish(subjects.request("t-idle"), request("room-a"))
         await until_stored(fresh_bus, subjects.log("t-idle"))
-        await fresh_bus.publish(subjects.event("t-idle", "gateway"), encode(SupervisorReady()))
+        await fresh_bus.publish(subjects.event("t-idle", "briefing"), encode(SupervisorReady()))
         async with asyncio.timeout(5):
             while counting.done + counting.failed < 2:
                 await asyncio.sleep(0.02)

@@ -179,10 +179,10 @@ async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
     assert result.success
     await asyncio.sleep(3 * SHORT_WINDOW_S)
     before = [each.subject for each in await stored_of(fresh_bus, "t-late")]
-    await fresh_bus.publish(subjects.event("t-late", "gateway"), encode(SupervisorReady()))
-    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late", "gateway"), 1)
+    await fresh_bus.publish(subjects.event("t-late", "briefing"), encode(SupervisorReady()))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-late", "briefing"), 1)
     after = [each.subject for each in await stored_of(fresh_bus, "t-late")]
-    assert after == [*before, subjects.event("t-late", "gateway")]
+    assert after == [*before, subjects.event("t-late", "briefing")]
     assert after.count(subjects.result("t-late")) == 1
 
 

@@ -147,7 +147,7 @@ async def test_a_transfer_that_no_version_continues_ends_with_the_caller_first(
     await run_until_briefing(fresh_bus, "t-new")
     await append(fresh_bus, "t-new", change)
     async with running_coordinators(fresh_bus):
-        await fresh_bus.publish(subjects.event("t-new", "gateway"), encode(SupervisorReady()))
+        await fresh_bus.publish(subjects.event("t-new", "briefing"), encode(SupervisorReady()))
         await check_given_up(fresh_bus, "t-new")
         await until_all_handled(fresh_bus)
     letters = [json.loads(each.data) for each in await fresh_bus.history(subjects.dead_letter("t-new"), 10)]
@@ -177,13 +177,13 @@ async def test_a_trigger_is_left_to_a_newer_version_and_not_lost(fresh_bus: Bus)
     """A newer coordinator continues after some deliveries: here, the record becomes readable again."""
     await run_until_briefing(fresh_bus, "t-wait")
     newest = await append(fresh_bus, "t-wait", stage)
-    await fresh_bus.publish(subjects.event("t-wait", "gateway"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-wait", "briefing"), encode(SupervisorReady()))
     coordinator = Coordinator(fresh_bus)
     for delivery_count in (1, 2, 3):
         with pytest.raises(NewerVersionNeeded, match="its stage conferencing is unknown"):
-            await deliver(fresh_bus, coordinator, subjects.event("t-wait", "gateway"), delivery_count)
+            await deliver(fresh_bus, coordinator, subjects.event("t-wait", "briefing"), delivery_count)
     await append(fresh_bus, "t-wait", lambda written: written["state"].update(stage="briefing"))
-    await deliver(fresh_bus, coordinator, subjects.event("t-wait", "gateway"), 4)
+    await deliver(fresh_bus, coordinator, subjects.event("t-wait", "briefing"), 4)
     kept = await records(fresh_bus, "t-wait")
     assert kept[-1].event == SupervisorReady()
     assert kept[-1].state.seq == json.loads(newest.data)["state"]["seq"] + 2
@@ -196,7 +196,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
     await run_until_briefing(fresh_bus, "t-race")
     await append(fresh_bus, "t-race", stage)
     coordinator = Coordinator(fresh_bus)
-    await fresh_bus.publish(subjects.event("t-race", "gateway"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-race", "briefing"), encode(SupervisorReady()))
     real = coordinator._log.since
 
     async def since(id: str, seq: int, on: list[str]) -> Any:
@@ -205,7 +205,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
         return await real(id, seq, on)
 
     monkeypatch.setattr(coordinator._log, "since", since)
-    delivery = await last_delivery(fresh_bus, subjects.event("t-race", "gateway"), LAST_DELIVERY)
+    delivery = await last_delivery(fresh_bus, subjects.event("t-race", "briefing"), LAST_DELIVERY)
     await coordinator.on_dead_letter(delivery, "too new")
     kept = await records(fresh_bus, "t-race")
     assert (kept[-1].event, kept[-1].state.stage) == (SupervisorReady(), Stage.SWITCHING)
@@ -316,8 +316,8 @@ async def test_outputs_of_the_end_are_published_after_a_crash(
     """The coordinator stored the record that ends the transfer, and died before it published the outputs."""
     await run_until_briefing(fresh_bus, "t-crash")
     await append(fresh_bus, "t-crash", stage)
-    await fresh_bus.publish(subjects.event("t-crash", "gateway"), encode(SupervisorReady()))
-    delivery = await last_delivery(fresh_bus, subjects.event("t-crash", "gateway"), LAST_DELIVERY)
+    await fresh_bus.publish(subjects.event("t-crash", "briefing"), encode(SupervisorReady()))
+    delivery = await last_delivery(fresh_bus, subjects.event("t-crash", "briefing"), LAST_DELIVERY)
     dies = Coordinator(fresh_bus)
 
     async def die(*_: Any) -> None:
@@ -337,12 +337,12 @@ async def test_an_output_of_an_unknown_type_is_left_to_the_newer_version_until_i
     await run_until_briefing(fresh_bus, "t-out")
     output = {"type": "play_music", "command_id": "x-1", "deadline_at": 1.0}
     newest = await append(fresh_bus, "t-out", lambda written: written["outbox"].append(output))
-    await fresh_bus.publish(subjects.event("t-out", "gateway"), encode(SupervisorReady()))
+    await fresh_bus.publish(subjects.event("t-out", "briefing"), encode(SupervisorReady()))
     with pytest.raises(NewerVersionNeeded, match="is of an unknown type and not published yet"):
-        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "gateway"), 1)
+        await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "briefing"), 1)
     seq = json.loads(newest.data)["state"]["seq"]
     await fresh_bus.publish(subjects.consult("t-out"), json.dumps(output).encode(), msg_id=f"t-out:{seq}:0")
-    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "gateway"), 2)
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-out", "briefing"), 2)
     assert (await records(fresh_bus, "t-out"))[-1].event == SupervisorReady()
 
 
@@ -411,8 +411,8 @@ async def test_a_timer_of_a_newer_version_wakes_an_older_coordinator(fresh_bus: 
 async def test_a_failure_of_an_unknown_kind_may_have_had_an_effect(fresh_bus: Bus) -> None:
     await run_until_briefing(fresh_bus, "t-kind")
     coordinator = Coordinator(fresh_bus)
-    await fresh_bus.publish(subjects.event("t-kind", "gateway"), encode(SupervisorReady()))
-    await deliver(fresh_bus, coordinator, subjects.event("t-kind", "gateway"), 1)
+    await fresh_bus.publish(subjects.event("t-kind", "briefing"), encode(SupervisorReady()))
+    await deliver(fresh_bus, coordinator, subjects.event("t-kind", "briefing"), 1)
     (command_id,) = (await records(fresh_bus, "t-kind"))[-1].state.pending
     body = {"type": "command_failed", "command_id": command_id, "fault": "struck_by_lightning"}
     await fresh_bus.publish(subjects.event("t-kind", "gateway"), encode(body))

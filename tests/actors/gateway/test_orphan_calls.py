@@ -168,7 +168,7 @@ async def test_the_legs_of_a_successful_transfer_are_not_ended(
     )
     await idle_harness.bus.publish(subjects.result(idle_harness.id), encode(complete))
     assert await scan(DEPLOYMENT) == 1
-    await idle_harness.bus.purge(subjects.CORE, subjects.result(idle_harness.id))
+    await idle_harness.bus.purge(subjects.PUBLIC, subjects.result(idle_harness.id))
     summary = ArchivedTransfer(id=idle_harness.id, phase=complete.phase, seq=11, at=1.0, result=complete)
     await idle_harness.bus.publish(subjects.archived(idle_harness.id), encode(summary) + b"\n")
     assert await scan(DEPLOYMENT) == 1

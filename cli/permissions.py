@@ -1,0 +1,124 @@
+"""`warmxfer permissions`: the broker's configuration, with the users and what each may do."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Json
+from .output import print_json, run_command
+
+PASSWORD_BYTES = 24
+
+
+def permissions(
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tenant", metavar="NAME", help="Tenant, with accounts and users of its own; may be repeated."
+        ),
+    ] = None,
+    nkeys: Annotated[
+        bool, typer.Option("--nkeys", help="Users prove who they are by an nkey instead of a password.")
+    ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            metavar="DIR",
+            help="Write nats.conf and new secrets into this directory, instead of printing.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the configuration of nats-server: accounts, users and permissions.
+
+    Passwords and nkeys are variables of the server's environment, one for each user. --write
+    makes secrets: nats.env for the server, and <user>.env for the process of each user.
+    """
+    text = run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
+    if json:
+        print_json({"directory": str(write)} if write else {"nats.conf": text})
+    elif write:
+        typer.echo(f"nats.conf, nats.env and the .env of each user are in {write}")
+    else:
+        typer.echo(text, nl=False)
+
+
+async def _permissions(tenants: list[str], *, nkeys: bool, directory: Path | None) -> str:
+    """Return the configuration. Writes it, and new secrets, if there is a `directory`."""
+    from warmxfer.bus.permission_file import DEFAULT_TENANT, SERVER, accounts, variable_logins
+
+    names = tenants or [DEFAULT_TENANT]
+    text = f"{SERVER}\n{accounts({each: variable_logins(each, nkeys=nkeys) for each in names})}"
+    if directory is None:
+        return text
+    _make_private(directory)
+    _write_new(directory / "nats.conf", text)
+    server_lines: list[str] = []
+    for each in names:
+        server_lines += _write_users(directory, each, nkeys=nkeys)
+    _write_new(directory / "nats.env", "".join(server_lines))
+    return text
+
+
+def _write_users(directory: Path, tenant: str, *, nkeys: bool) -> list[str]:
+    """Write a file for the process of each user of `tenant`. Returns the lines of the server's file."""
+    from warmxfer.bus.nkey_seed import SECRET_BYTES, public_key, user_seed
+    from warmxfer.bus.permission_file import login_name, variable_logins
+
+    lines: list[str] = []
+    for user, login in variable_logins(tenant, nkeys=nkeys).items():
+        name = login_name(user, tenant)
+        variable = (login.nkey or login.password or "").removeprefix("$")
+        if nkeys:
+            seed = user_seed(secrets.token_bytes(SECRET_BYTES))
+            path = directory / f"{name}.nk"
+            _write_new(path, f"{seed}\n")
+            own = {"NATS_NKEY": str(path.resolve()), "NATS_INBOX_PREFIX": f"_INBOX.{name}"}
+            value = public_key(seed)
+        else:
+            # It begins with a letter: the server would read digits as a number.
+            value = f"p{secrets.token_hex(PASSWORD_BYTES)}"
+            own = {"NATS_USER": name, "NATS_PASSWORD": value}
+        _write_new(directory / f"{name}.env", "".join(f"{key}={text}\n" for key, text in own.items()))
+        lines.append(f"{variable}={value}\n")
+    return lines
+
+
+def _make_private(directory: Path) -> None:
+    from warmxfer.schemas import InvalidRequest
+
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(
+            f"--write is {str(directory)!r}, which cannot be created ({error.strerror}); "
+            "give a directory that you may write to",
+            field="--write",
+        ) from error
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that only this user reads. Raises InvalidRequest if it exists, or cannot be written."""
+    from warmxfer.schemas import InvalidRequest
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise InvalidRequest(
+            f"--write: {str(path)!r} exists, and its secret may be in use; give an empty directory",
+            field="--write",
+        ) from error
+    except OSError as error:
+        raise InvalidRequest(
+            f"--write: {str(path)!r} cannot be written ({error.strerror}); give a directory that you may "
+            "write to",
+            field="--write",
+        ) from error
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
