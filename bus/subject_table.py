@@ -157,8 +157,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "primary",
         "request for a summary by the session's own model",
     ),
+    SubjectSpec("ask.token", "warmxfer.ask.token", "briefing", "gateway", "request for a token of one room"),
     SubjectSpec(
-        "ask.token", "warmxfer.ask.token", "briefing, primary", "gateway", "request for a token of one room"
+        "ask.token.session",
+        "warmxfer.ask.token.<session>",
+        "primary",
+        "gateway",
+        "the same, for the seat of this session or for its own briefing",
     ),
     SubjectSpec(
         "ask.pulse",

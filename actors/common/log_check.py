@@ -88,6 +88,10 @@ class LogCheck:
             )
         raise NotSentByLog(f"The log of transfer {delivery.transfer_id} has not sent this command")
 
+    async def exists(self, transfer_id: str) -> bool:
+        """Return whether the transfer has a log, readable or not."""
+        return await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S) is not None
+
     async def read(self, transfer_id: str) -> LogRecord | None:
         """Return the newest record of `transfer_id`; None if there is none, or if it cannot be read."""
         stored = await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S)

@@ -163,12 +163,9 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for each in cast("dict[str, Any]", value).values() for text in _texts(each)]
-    return (
-        [text for each in cast("list[Any]", value) for text in _texts(each)]
-        if isinstance(value, list)
-        else []
-    )
+        value = list(cast("dict[str, Any]", value).values())
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [text for each in items for text in _texts(each)]
 
 
 def _primary_room(state: LogState) -> str | None:

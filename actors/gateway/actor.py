@@ -3,6 +3,9 @@
 `HANDLERS` maps each command type to its handler. A handler returns the reply, or None if the command has
 expired, or raises `RetryableError` to be called again later. The reply is published before the command is
 acknowledged.
+
+Invariant: a command of `CHECKED` is carried out only if the log of its transfer has sent it and still wants
+it. Test: `tests/actors/gateway/test_log_check.py`.
 """
 
 from __future__ import annotations
@@ -43,6 +46,8 @@ from warmxfer.schemas import (
 )
 
 from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply, why_unreadable
+from ..common.log_check import LogCheck, NotSentByLog
+from ..common.sent_by_log import Held
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import GatewayContext
@@ -53,6 +58,7 @@ from .handlers.rescue import rescue_caller
 from .handlers.return_caller import return_caller
 from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
+from .handlers.without_log import WITHOUT_LOG
 from .orphan_calls import OrphanCallReaper
 from .room_tokens import serve_room_tokens
 from .settings import GatewaySettings
@@ -78,6 +84,19 @@ HANDLERS: Mapping[type[Command], Handler] = {
     CloseRoom: close_room,
 }
 
+CHECKED = (
+    DialSupervisor,
+    SwitchCaller,
+    ReturnCaller,
+    RescueCaller,
+    EndCall,
+    RecordParticipant,
+    CloseRoom,
+)
+"""Commands that change a call or a room. The log of their transfer must hold them."""
+WITHOUT_LOG_AFTER = 6
+"""Deliveries of a clean-up command, over some seconds, after which a log that is not found counts as gone."""
+
 
 class CommandId(msgspec.Struct):
     """The part of an undecodable command that a reply needs."""
@@ -88,9 +107,10 @@ class CommandId(msgspec.Struct):
 class Gateway:
     """Handler of every command on the gateway queue."""
 
-    def __init__(self, bus: Bus, context: GatewayContext) -> None:
+    def __init__(self, bus: Bus, context: GatewayContext, check: LogCheck) -> None:
         self._bus = bus
         self._context = context
+        self._check = check
 
     async def handle(self, delivery: Delivery) -> None:
         """Execute one command and publish its reply."""
@@ -104,6 +124,10 @@ class Gateway:
         handler = HANDLERS.get(type(command))
         if handler is None:
             raise DeadLetter(f"{type(command).__name__} is not a command for the {ROLE}")
+        if isinstance(command, CreateRoom) and command.key != delivery.transfer_id:
+            raise NotSentByLog("The room of another transfer is asked for")
+        if isinstance(command, CHECKED) and not await self._is_wanted(delivery, command):
+            return
         try:
             reply = await handler(self._context, delivery.transfer_id, command)
         except WarmxferError:
@@ -115,8 +139,24 @@ class Gateway:
         if reply is not None:
             await publish_reply(self._bus, delivery.transfer_id, reply, role="gateway")
 
+    async def _is_wanted(self, delivery: Delivery, command: Command) -> bool:
+        """Return whether the log wants `command`. Clean-up whose log is gone is done here."""
+        try:
+            return await self._check.is_wanted(delivery, ROLE)
+        except RetryableError:
+            clean_up = WITHOUT_LOG.get(type(command))
+            if clean_up is None or delivery.delivery_count < WITHOUT_LOG_AFTER:
+                raise
+            if await self._check.exists(delivery.transfer_id):
+                raise
+        await clean_up(self._context, delivery.transfer_id, command)
+        return False
+
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """Reply `CommandFailed` to a dead-lettered command, if its command id can be read."""
+        """Reply `CommandFailed` to a dead-lettered command, if its log has sent it."""
+        if await self._check.find(delivery.transfer_id, delivery.data) is not Held.SENT:
+            log.warning("dead_letter_not_replied_to", transfer_id=delivery.transfer_id, seq=delivery.seq)
+            return
         try:
             broken = decode_as(CommandId, delivery.data)
         except DecodeError:
@@ -140,11 +180,14 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         publish = partial(publish_event, bus, role="gateway")
+        check = LogCheck(bus)
         gateway = Gateway(
             bus,
             GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),
+            check,
         )
-        await stack.enter_async_context(serve_room_tokens(bus, provider))
+        for responder in serve_room_tokens(bus, provider, check):
+            await stack.enter_async_context(responder)
         worker = Worker(
             bus,
             ROLE,

@@ -65,11 +65,16 @@ async def join_room(bus: Bus, session: SandboxSession, on_wait: Callable[[], Non
 
 
 async def _is_taken(bus: Bus, room_id: str) -> bool:
-    """Return whether a session of this room replies. A process that was killed or hangs does not."""
+    """Return whether a session of this room replies. A process that was killed or hangs does not.
+
+    The query names no transfer, so a session refuses it. A refusal is a reply.
+    """
     try:
         await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
     except NoReply:
         return False
+    except InvalidRequest:
+        return True
     except AccessDenied:
         log.info("agent_query_denied", room_id=room_id)
         return False
