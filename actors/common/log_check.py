@@ -89,8 +89,10 @@ class LogCheck:
         raise NotSentByLog(f"The log of transfer {delivery.transfer_id} has not sent this command")
 
     async def exists(self, transfer_id: str) -> bool:
-        """Return whether the transfer has a log, readable or not."""
-        return await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S) is not None
+        """Return whether the transfer has a log, readable or not, that was not moved to the archive."""
+        stored = await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S)
+        record = None if stored is None else decode_log_record(stored.data)
+        return stored is not None and not (record is not None and record.state.archived)
 
     async def read(self, transfer_id: str) -> LogRecord | None:
         """Return the newest record of `transfer_id`; None if there is none, or if it cannot be read."""

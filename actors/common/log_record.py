@@ -69,6 +69,8 @@ class LogState(Struct, frozen=True):
     caller_gone: bool = False
     caller_moved: bool = False
     caller_arrived: bool = False
+    archived: bool = False
+    """The rest of the log is in the archive. This record is the last one, for some time."""
 
     @property
     def ended(self) -> bool:

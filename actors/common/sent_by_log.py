@@ -72,7 +72,7 @@ def find_in_log(record: LogRecord | None, command: Command, session: str | None 
 
     `session`: the session on whose subject the command came; None if the subject names the transfer.
     """
-    if record is None:
+    if record is None or record.state.archived:
         return Held.UNKNOWN
     state = record.state
     if session is not None and (state.request is None or state.request.session_name != session):
@@ -88,7 +88,7 @@ def find_in_log(record: LogRecord | None, command: Command, session: str | None 
         return Held.NOT_SENT
     kind, pending = command.get("type"), state.pending.get(str(command["command_id"]))
     awaited = pending is not None and pending.kind == kind
-    if awaited and command["deadline_at"] > pending.due_at + DEADLINE_SLACK_S:
+    if pending is not None and command["deadline_at"] > pending.due_at + DEADLINE_SLACK_S:
         return Held.NOT_SENT
     rule = RULES.get(str(kind))
     if rule is None:

@@ -25,8 +25,8 @@ from ..common.sent_by_log import Held
 from .named_tasks import NamedTasks
 from .session_controller import SessionController
 
-MAX_CHECKS = 8
-"""Commands at a time that the log does not hold yet, and that are checked again."""
+CHECKS = tuple(f"check-{place}" for place in range(8))
+"""The tasks that check commands again which the log does not hold yet."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,8 @@ class ReceivedCommands:
         self._controller = controller
         self._tasks = tasks
         self.on_dropped = on_dropped
-        self._checking: set[str] = set()
+        self._checking: dict[str, str] = {}
+        """The command id that each running check is about, by the name of its task."""
 
     async def apply(self, transfer_id: str, command: ToPrimary, data: bytes) -> None:
         """Apply a command that was received live, now or once its log holds it."""
@@ -81,14 +82,14 @@ class ReceivedCommands:
             return False
 
     def _check_again(self, transfer_id: str, command: ToPrimary, data: bytes) -> None:
-        name = f"check-{command.command_id}"
-        if name in self._checking:
+        if command.command_id in self._checking.values():
             return
-        if len(self._checking) >= MAX_CHECKS:
-            log.warning("command_check_dropped", transfer_id=transfer_id, waiting=MAX_CHECKS)
+        name = next((each for each in CHECKS if each not in self._checking), None)
+        if name is None:
+            log.warning("command_check_dropped", transfer_id=transfer_id, waiting=len(CHECKS))
             self.on_dropped()
             return
-        self._checking.add(name)
+        self._checking[name] = command.command_id
         self._tasks.start(name, self._apply_later(name, transfer_id, command, data))
 
     async def _apply_later(self, name: str, transfer_id: str, command: ToPrimary, data: bytes) -> None:
@@ -98,7 +99,7 @@ class ReceivedCommands:
                 held = Held.SENT
             await self._decide(transfer_id, command, held)
         finally:
-            self._checking.discard(name)
+            del self._checking[name]
 
     async def _decide(self, transfer_id: str, command: ToPrimary, held: Held) -> None:
         if held is Held.SENT:

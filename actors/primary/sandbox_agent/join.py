@@ -73,11 +73,11 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
         await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
     except NoReply:
         return False
-    except InvalidRequest:
-        return True
     except AccessDenied:
         log.info("agent_query_denied", room_id=room_id)
         return False
+    except InvalidRequest:
+        return True
     return True
 
 

@@ -12,12 +12,14 @@ import pytest_asyncio
 from msgspec import UNSET
 
 from tests.testkit.provider_sandbox import WAIT_S, Cloud, open_cloud
+from tests.testkit.sent_log import store_in_log
 from tests.testkit.stored import events_of
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
     BriefSupervisor,
+    Command,
     Event,
     JoinConsultation,
     LeaveConsultation,
@@ -64,8 +66,13 @@ class ConsultationDriver:
             one_moment=ONE_MOMENT,
             transfer_id=self.id if self.session else UNSET,
         )
-        await self.bus.publish(self.join_subject, encode(command))
+        await self.send(command, self.join_subject)
         return command.command_id
+
+    async def send(self, command: Command, subject: str) -> None:
+        """Send a command that the log holds."""
+        await store_in_log(self.bus, self.id, command, session=self.session or "room")
+        await self.bus.publish(subject, encode(command))
 
     @property
     def join_subject(self) -> str:
@@ -86,12 +93,12 @@ class ConsultationDriver:
             connecting=CONNECTING,
             understood=UNDERSTOOD,
         )
-        await self.bus.publish(subjects.consult(self.id), encode(command))
+        await self.send(command, subjects.consult(self.id))
         return time.monotonic()
 
     async def leave(self) -> str:
         command = LeaveConsultation(**self._command(10.0), fence=self._commands)
-        await self.bus.publish(subjects.consult(self.id), encode(command))
+        await self.send(command, subjects.consult(self.id))
         return command.command_id
 
     async def dial(self, number: str) -> str:

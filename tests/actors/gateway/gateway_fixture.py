@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.gateway import GatewaySettings, run
 from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
@@ -141,7 +142,8 @@ class GatewayHarness:
         return time.time()
 
     async def send(self, command: Command) -> None:
-        """Send a command. The same command sent again is stored again, like a late copy."""
+        """Send a command that the log holds. Sent again it is stored again, like a late copy."""
+        await store_in_log(self.bus, self.id, command)
         await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
     async def execute(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
