@@ -33,3 +33,14 @@ async def store_in_log(
         await bus.publish(subjects.log(transfer_id), json.dumps(record).encode(), expect_last=expected)
     except StaleWrite:  # commands that are sent at the same time
         await store_in_log(bus, transfer_id, *commands, session=session, **state)
+
+
+async def log_awaits_summary(bus: Bus, transfer_id: str, session: str, by: str = "summarizer") -> None:
+    """Store a log whose newest record waits for the summary of a call of `session`."""
+    await store_in_log(
+        bus,
+        transfer_id,
+        request={"room_id": session, "config": {"summarize_by": by}},
+        begun=["hold", "find", "room", "summary"],
+        pending={f"{transfer_id}-2": {"kind": "summarize", "due_at": time.time() + 8}},
+    )

@@ -162,7 +162,10 @@ async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator
         query = decode_as(RoomTokenQuery, message.data)
         return encode(await cloud.ticket(query.room_id, query.participant_id, driver.rooms_url)())
 
-    async with bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"):
+    async with (
+        bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
+        bus.serve(subjects.ANY_SESSION_TOKEN, token, queue="gateway"),
+    ):
         yield driver
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
-from tests.testkit.sent_log import store_in_log
+from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.actors.primary import attach
 from warmxfer.actors.primary.session_controller import HELD_BY_OTHER_TRANSFER
 from warmxfer.bus import Bus, InvalidRequest, subjects
@@ -213,17 +212,6 @@ async def test_history_and_summary_queries_are_served_under_the_given_name(
         assert decode_as(History, reply) == History([TranscriptTurn("caller", "Hi")])
         reply = await bus.request(subjects.ask_summary(f"{room}-x"), summary, 2.0)
         assert decode_as(SessionSummary, reply) == SessionSummary("Ann.")
-
-
-async def log_awaits_summary(bus: Bus, transfer_id: str, session: str, by: str) -> None:
-    """Store a log whose newest record waits for the summary of a call of `session`."""
-    await store_in_log(
-        bus,
-        transfer_id,
-        request={"room_id": session, "config": {"summarize_by": by}},
-        begun=["hold", "find", "room", "summary"],
-        pending={f"{transfer_id}-2": {"kind": "summarize", "due_at": time.time() + 8}},
-    )
 
 
 @pytest.mark.parametrize(
