@@ -38,6 +38,9 @@ from .transitions import ACCEPTED_WHEN_LATE, TAKES_LATE_REPLIES, TRANSITIONS
 TIMER_SLACK_S = 0.05
 """A timer that fires at most this much later than needed is not set again."""
 
+TIMER_EARLY_S = 1.0
+"""A timer does not fire earlier than this. A deadline that is further ahead was written by no broker."""
+
 TIMER_LOST_AFTER_S = 10.0
 """A timer that is this late is treated as lost, and the next event schedules it again.
 
@@ -80,6 +83,8 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
     transition = TRANSITIONS.get(stage, {}).get(type(event))
     if transition is None:
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
+    if isinstance(event, DeadlinePassed) and event.due_at > now + TIMER_EARLY_S:
+        return Ignored("the deadline is not due yet")
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
     if isinstance(event, DeadlinePassed):
         ctx.now = max(now, event.due_at)

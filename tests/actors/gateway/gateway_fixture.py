@@ -64,6 +64,8 @@ class GatewayHarness:
     nats_url: str
     id: str
     commands: int = 0
+    stage: str = "preparing"
+    """The stage in the log of the transfer."""
     gateways: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -143,7 +145,7 @@ class GatewayHarness:
 
     async def send(self, command: Command) -> None:
         """Send a command that the log holds. Sent again it is stored again, like a late copy."""
-        await store_in_log(self.bus, self.id, command)
+        await store_in_log(self.bus, self.id, command, stage=self.stage)
         await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
     async def execute(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
