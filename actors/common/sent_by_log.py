@@ -106,7 +106,7 @@ def command_number(transfer_id: str, command_id: object) -> int | None:
     prefix, _, number = command_id.rpartition("-")
     if prefix != transfer_id or not 1 <= len(number) <= 9 or not number.isascii() or not number.isdigit():
         return None
-    return int(number)
+    return int(number) or None
 
 
 def _is_in_outbox(record: LogRecord, command: Command) -> bool:
@@ -267,7 +267,7 @@ RULES: Mapping[str, Rule] = {
         lambda state: {
             "room_id": (None, state.room_id),
             "key": (None, state.id),
-            "caller_call_id": (state.caller_call_id,),
+            "caller_call_id": (None, state.caller_call_id),
         },
         lambda state: state.room_closing or state.closing_doubtful,
     ),

@@ -145,6 +145,8 @@ class Gateway:
             return await self._check.is_wanted(delivery, ROLE)
         except RetryableError:
             clean_up = WITHOUT_LOG.get(type(command))
+            if clean_up is None and not isinstance(command, ReturnCaller) and self._context.expired(command):
+                raise NotSentByLog("The log did not hold the command until its deadline") from None
             if clean_up is None or delivery.delivery_count < WITHOUT_LOG_AFTER:
                 raise
             if await self._check.exists(delivery.transfer_id):

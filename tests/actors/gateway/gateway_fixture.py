@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.gateway import GatewaySettings, run
+from warmxfer.actors.gateway.at_most_once import ClaimRecord
 from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -184,6 +185,11 @@ class GatewayHarness:
             while (claim := await self.bus.get_last(subjects.effect_claim(self.id, effect))) is None:
                 await asyncio.sleep(0.02)
         return claim
+
+    async def claimed_dial(self) -> None:
+        """Claim the dial without making it, as a gateway that died has, or as a forged claim does."""
+        claim = ClaimRecord(command_id=f"{self.id}-1", token="another")
+        await self.bus.publish(subjects.effect_claim(self.id, "dial-1"), encode(claim))
 
     async def reply_at(self, command: Command) -> float:
         """When the broker stored the first reply to a command."""

@@ -55,6 +55,7 @@ async def test_a_stranger_is_not_switched(harness: GatewayHarness, bridge: Bridg
 @pytest.mark.parametrize("pending", [True, False])
 async def test_no_stranger_is_hung_up_on(harness: GatewayHarness, bridge: Bridge, pending: bool) -> None:
     """Before, a forged claim `dial-1` and `end_call` ended any call of the project."""
+    await harness.claimed_dial()
     command = replace(harness.end(bridge.consult, bridge.supervisor), command_id=f"{harness.id}-9")
     awaited = {command.command_id: {"kind": "end_call", "due_at": command.deadline_at}} if pending else {}
     await running(
@@ -85,7 +86,7 @@ async def test_no_stranger_is_recorded(harness: GatewayHarness, bridge: Bridge) 
 async def test_sixty_forged_dials_give_no_leg(harness: GatewayHarness) -> None:
     """Before, 60 forged `dial_supervisor` gave 60 legs in 0.76 s, past admission."""
     room = await harness.cloud.open_room()
-    await running(harness, room_id=room)
+    await running(harness, room_id=room, commands=60)
     await asyncio.gather(
         *(forge(harness, replace(harness.dial(room), attempt=attempt)) for attempt in range(1, 61))
     )
@@ -106,7 +107,7 @@ async def test_the_room_of_another_transfer_is_neither_made_nor_closed(
 
 
 async def test_a_forged_reply_to_a_pending_command_is_not_given(harness: GatewayHarness) -> None:
-    """A message with the id of a pending command, and of no use: its dead letter must not end the transfer."""
+    """A useless message with the id of a pending command: its dead letter must not end the transfer."""
     await running(
         harness, pending={f"{harness.id}-9": {"kind": "dial_supervisor", "due_at": harness.now + 9}}
     )
@@ -114,6 +115,16 @@ async def test_a_forged_reply_to_a_pending_command_is_not_given(harness: Gateway
     await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), json.dumps(garbage).encode())
     await harness.dead_letters(1)
     await harness.all_handled()
+    assert await harness.events() == []
+
+
+async def test_an_effect_whose_log_never_holds_it_is_dead_lettered_after_its_deadline(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    switch = harness.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=-1.5)
+    await forge(harness, switch)
+    assert "did not hold the command until its deadline" in await cause_of_dead_letter(harness)
+    assert await harness.executed("switch") == []
     assert await harness.events() == []
 
 
@@ -162,6 +173,7 @@ async def test_an_effect_that_is_not_awaited_any_more_is_not_carried_out(
 
 async def test_a_late_clean_up_is_carried_out(harness: GatewayHarness, bridge: Bridge) -> None:
     """A gateway that was away for minutes finds the command in its queue. Its transfer has ended since."""
+    await harness.claimed_dial()
     command = harness.end(bridge.consult, bridge.supervisor)
     await running(
         harness,
