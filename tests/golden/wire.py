@@ -207,7 +207,7 @@ def _names() -> dict[str, Any]:
         "effect rescue": rescue.RESCUE,
         **{
             f"effect return, attempt {n}": name
-            for n, name in enumerate(return_caller.RETURN_EFFECTS, start=1)
+            for n, name in enumerate(return_caller.RETURN_EFFECTS[:10], start=1)
         },
         "effect ended": at_most_once._end_effect("EFFECT"),
         "participant supervisor": state.supervisor_participant_id,

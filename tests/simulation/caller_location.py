@@ -52,9 +52,21 @@ def effects_of(world: World, history: TransferHistory) -> Effects:
         caller_room_expected=room_id if with_supervisor(history) else session_room,
         caller_muted=world.processes.sessions[session_room].muted,
         caller_alone=(
-            ended_by_us if with_supervisor(history) else world.processes.sessions[session_room].over
+            ended_by_us
+            if with_supervisor(history)
+            else world.processes.sessions[session_room].over and not rescuer_is_there(world, history)
         ),
         caller_cut_off=_cut_off(world, history),
+    )
+
+
+def rescuer_is_there(world: World, history: TransferHistory) -> bool:
+    """Return whether the agent or the person of this transfer's rescue is in the caller's room."""
+    room = world.cloud.rooms.get(caller_of(world, history).record.room_id or "")
+    return room is not None and any(
+        each.participant_id == f"dispatched-{history.id}"
+        or (each.call is not None and each.call.is_rescue and each.call.transfer_id == history.id)
+        for each in room.participants.values()
     )
 
 

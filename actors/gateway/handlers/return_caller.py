@@ -5,13 +5,15 @@
 - Invariant: each claim allows at most one move back. A move that had no effect (the gateway died, the
   provider refused or failed) is repeated under a new claim, after the old one can no longer take effect.
   A second move to the same room would do no harm.
+- Invariant: the claims of a transfer last longer than the search for its caller. All commands share the
+  claims, and share the pause after a refusal: the number of commands does not use the claims up faster.
 
 Test: `tests/actors/gateway/test_return_caller.py`.
 """
 
 from __future__ import annotations
 
-from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown
+from warmxfer.adapters.telephony import NOTHING_DONE, CallRecord, OutcomeUnknown, Rejected
 from warmxfer.schemas import (
     CallerReturned,
     CommandReply,
@@ -27,14 +29,21 @@ from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_
 from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
 from ..provider_polling import poll_until
 
-RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 11)))
-"""Effects under which the caller may be moved back, used one after the other."""
+RETURN_EFFECTS = ("return", *(f"return-{place}" for place in range(2, 301)))
+"""Effects under which the caller may be moved back, used one after the other. At the longest pause they last
+75 minutes; the coordinator searches for a caller for at most an hour after the end.
+"""
 REFUSED_RETRY_S, REFUSED_RETRY_MAX_S = 1.0, 15.0
 """Pause after a refusal; it doubles each time. The provider refuses while no AI is in the primary room, and
 an AI whose process died needs time to return.
 """
+REFUSED_AFTER_S = 70.0
+"""How long after its deadline a command is still tried again. Then the reply says that the provider refused,
+and the coordinator decides.
+"""
 MIN_MOVE_S = 1.0
 """With less time than this, no claim is used."""
+REFUSED_BEFORE = "The provider refused to move the caller back a moment ago."
 
 
 async def return_caller(context: GatewayContext, transfer_id: str, command: ReturnCaller) -> CommandReply:
@@ -102,12 +111,13 @@ async def _return(
     context: GatewayContext, transfer_id: str, command: ReturnCaller, record: CallRecord, reply_by: float
 ) -> CommandReply:
     """Move the caller back under the first claim that can still have an effect."""
-    for effect in RETURN_EFFECTS:
+    place = 0
+    while place < len(RETURN_EFFECTS):
         if left_s(reply_by) < LOOK_UP_RESERVE_S + MIN_MOVE_S:
             raise RetryableError("There is no time left to move the caller back")
         claim = await context.claims.claim(
             transfer_id,
-            effect,
+            RETURN_EFFECTS[place],
             command,
             even_late=True,
             moves_done=record.completed_moves,
@@ -115,9 +125,14 @@ async def _return(
         )
         if claim.granted:
             try:
-                await _switch_back(context, transfer_id, effect, command, claim, reply_by)
+                await _switch_back(context, transfer_id, RETURN_EFFECTS[place], command, claim, reply_by)
             except NOTHING_DONE as error:
-                return await _refused(context, effect, command, error, reply_by)
+                return await _refused(context, place, command, error, reply_by)
+        else:
+            place, claim = await _newest_claim(context, transfer_id, command, place, claim)
+            pause_s = _pause_s(place) + left_s(context.to_loop_time(claim.settled_at))
+            if claim.end_kind == "refused" and pause_s > 0:
+                return _retry(context, command, Rejected(REFUSED_BEFORE), pause_s)
         seen = await _watch_return(context, command, claim, reply_by)
         if seen is None:
             return command_failed(
@@ -126,8 +141,27 @@ async def _return(
         position, current = seen
         if current is None or position in (LegPosition.THERE, LegPosition.GONE):
             return CallerReturned(command_id=command.command_id, caller_up=position is LegPosition.THERE)
-        record = current
+        record, place = current, place + 1
     return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller back.")
+
+
+async def _newest_claim(
+    context: GatewayContext, transfer_id: str, command: ReturnCaller, place: int, claim: EffectClaim
+) -> tuple[int, EffectClaim]:
+    """Return the newest claim from `place` on, where `claim` is. Each claim follows the one before it."""
+    step = 1
+    while step:
+        probe = place + step
+        found = (
+            await context.claims.find_claim(transfer_id, RETURN_EFFECTS[probe], command)
+            if probe < len(RETURN_EFFECTS)
+            else None
+        )
+        if found is None:
+            step //= 2
+        else:
+            place, claim, step = probe, found, step * 2
+    return place, claim
 
 
 async def _switch_back(
@@ -152,15 +186,26 @@ async def _switch_back(
 
 
 async def _refused(
-    context: GatewayContext, effect: str, command: ReturnCaller, error: WarmxferError, reply_by: float
+    context: GatewayContext, place: int, command: ReturnCaller, error: WarmxferError, reply_by: float
 ) -> CommandReply:
-    """Handle a refusal: the caller has hung up, or the command is retried, or this was the last claim."""
+    """Handle a refusal: the caller has hung up, or the command is tried again, or its time is over."""
     if await is_down(context, command.caller_call_id, reply_by):
         return CallerReturned(command_id=command.command_id, caller_up=False)
-    if effect != RETURN_EFFECTS[-1]:
-        pause_s = min(REFUSED_RETRY_S * 2 ** RETURN_EFFECTS.index(effect), REFUSED_RETRY_MAX_S)
+    return _retry(context, command, error, _pause_s(place))
+
+
+def _retry(
+    context: GatewayContext, command: ReturnCaller, error: WarmxferError, pause_s: float
+) -> CommandReply:
+    """Have the command tried again after a pause, or reply that the provider refused: its time is over."""
+    if context.clock.now() < command.deadline_at + REFUSED_AFTER_S:
         raise RetryableError(str(error), after_s=pause_s)
     return command_rejected(command, error)
+
+
+def _pause_s(place: int) -> float:
+    """Return the pause after a refusal under the claim at `place`."""
+    return min(REFUSED_RETRY_S * 2 ** min(place, 16), REFUSED_RETRY_MAX_S)
 
 
 async def _watch_return(

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from warmxfer.actors.gateway.at_most_once import ClaimRecord
+from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
 from warmxfer.actors.gateway.handlers import return_caller
 from warmxfer.actors.gateway.handlers.return_caller import RETURN_EFFECTS
 from warmxfer.bus import claim_effect, subjects
@@ -150,15 +150,50 @@ async def test_a_caller_is_moved_back_after_a_first_refusal(harness: GatewayHarn
 async def test_a_return_that_is_always_refused_fails(
     harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(return_caller, "RETURN_EFFECTS", RETURN_EFFECTS[:3])
+    monkeypatch.setattr(return_caller, "REFUSED_AFTER_S", -2.0)
     await move_caller(harness, bridge)
     await harness.cloud.break_once("status", SWITCH, times=0, status=400)
     command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
     assert (await harness.execute(command, CommandFailed)).failure is FailureKind.REFUSED
-    claimed = [
-        await harness.bus.get_last(subjects.effect_claim(harness.id, each)) for each in RETURN_EFFECTS[:3]
-    ]
-    assert None not in claimed
+    claimed = [await harness.bus.get_last(subjects.effect_claim(harness.id, each)) for each in RETURN_EFFECTS]
+    assert claimed[1] is not None, "the refused command was not tried again"
+    assert claimed[4] is None, "the pause after a refusal did not grow"
+
+
+async def test_commands_share_the_claims_and_the_pause_after_a_refusal(
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by simulation, seed 31720. Three commands used up ten claims while no AI was in the primary room;
+    no later command could move the caller.
+    """
+    monkeypatch.setattr(return_caller, "REFUSED_RETRY_S", LONG_SETTLE_S)
+    monkeypatch.setattr(return_caller, "REFUSED_RETRY_MAX_S", LONG_SETTLE_S)
+    monkeypatch.setattr(return_caller, "REFUSED_AFTER_S", -LONG_SETTLE_S)
+    await move_caller(harness, bridge)
+    await harness.cloud.break_once("status", SWITCH, times=0, status=400)
+    for _ in range(3):
+        command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+        assert (await harness.execute(command, CommandFailed)).failure is FailureKind.REFUSED
+    second = await harness.bus.get_last(subjects.effect_claim(harness.id, RETURN_EFFECTS[1]))
+    assert second is None, "a command claimed a move within the pause after the refusal of another command"
+
+
+async def test_the_newest_of_many_refused_claims_is_found(
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller who is alone for half an hour is moved at the first attempt after the AI is back."""
+    monkeypatch.setattr(return_caller, "REFUSED_RETRY_MAX_S", 0.1)
+    await move_caller(harness, bridge)
+    command = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
+    refused = RETURN_EFFECTS[:117]
+    for effect in refused:
+        claim = ClaimRecord(command_id="earlier", token=effect, moves_done=1)
+        await claim_effect(harness.bus, harness.id, effect, encode(claim))
+    end = EffectEnd("refused", "earlier")
+    await claim_effect(harness.bus, harness.id, f"{refused[-1]}-ended", encode(end))
+    assert (await harness.execute(command, CallerReturned)).caller_up
+    following = await harness.bus.get_last(subjects.effect_claim(harness.id, RETURN_EFFECTS[len(refused)]))
+    assert following is not None
 
 
 async def test_a_caller_is_moved_back_after_a_first_move_failed(
