@@ -116,3 +116,24 @@ async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
     await send(bus, transfer_id, encoded_brief(1))
     async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
         assert await Forwarded(commands).fence_of_next() == 1
+
+
+async def test_a_command_that_the_log_has_not_sent_is_not_taken(bus: Bus, transfer_id: str) -> None:
+    """Before, anyone who could publish on the subject had the agent read a text of theirs, or leave."""
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
+        forwarded = Forwarded(commands)
+        await bus.publish(subjects.consult(transfer_id), encoded_brief(7))
+        await bus.publish(subjects.consult(transfer_id), encoded_leave(8))
+        await send(bus, transfer_id, encoded_brief(1))
+        assert await forwarded.fence_of_next() == 1, "the forged one did not raise the fence"
+        assert not commands.leave.done()
+
+
+async def test_a_command_whose_log_comes_late_is_taken(bus: Bus, transfer_id: str) -> None:
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
+        await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
+        await asyncio.sleep(0.2)
+        assert not commands.leave.done()
+        await store_in_log(bus, transfer_id, encoded_leave(1))
+        async with asyncio.timeout(3):
+            assert (await commands.leave).fence == 1
