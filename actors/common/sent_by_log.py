@@ -215,6 +215,7 @@ RULES: Mapping[str, Rule] = {
             "room_id": (state.room_id,),
             "participant_id": (_supervisor(state),),
             "destination": (_config(state, "destination"),),
+            "caller_room_id": (None, _primary_room(state)),
         },
         _never,
     ),

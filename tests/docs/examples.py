@@ -151,6 +151,7 @@ DECODERS: Mapping[str, Decode] = {
     "ask.history": _as(HistoryQuery),
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),
+    "ask.token.session": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
 }
@@ -158,6 +159,7 @@ REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,
     "ask.summary": SessionSummary,
     "ask.token": RoomToken,
+    "ask.token.session": RoomToken,
     "ask.pulse": LivenessReply,
 }
 FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
