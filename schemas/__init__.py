@@ -24,7 +24,7 @@ from .codec import (
     undecoded_transfer_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
-from .env import env_number, parse_http_url
+from .env import env_number, is_private, parse_http_url
 from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
@@ -119,6 +119,7 @@ __all__ = [
     "env_number",
     "format_traceback",
     "is_known",
+    "is_private",
     "parse_http_url",
     "participant_ids",
     "read_cancel",

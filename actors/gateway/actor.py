@@ -227,7 +227,9 @@ async def _open(
     url = webhook_server.address_of(bound) + path_of(config.name)
     provider = config.open(settings.webhook_url or (url if config.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
-    await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider, health).app, bound))
+    webhooks = Webhooks(bus, provider, health)
+    stack.push_async_callback(webhooks.aclose)
+    await stack.enter_async_context(webhook_server.serving(webhooks.app, bound))
     log.info("webhooks_served", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")

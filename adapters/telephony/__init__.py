@@ -18,6 +18,7 @@ from .errors import (
     OutcomeUnknown,
     RateLimited,
     Rejected,
+    StaleWebhook,
     Unanswered,
 )
 from .provider import (
@@ -54,6 +55,7 @@ __all__ = [
     "ProviderConfig",
     "RateLimited",
     "Rejected",
+    "StaleWebhook",
     "Unanswered",
     "choose_provider",
 ]

@@ -8,7 +8,8 @@
     InvalidRequest
     ├── Rejected                 the provider refused: nothing was done, and a repeat will not help
     │   └── NotFound             the call or the room does not exist (any more)
-    └── InvalidWebhookSignature  the provider did not sign the webhook
+    ├── InvalidWebhookSignature  the provider did not sign the webhook
+    └── StaleWebhook             the webhook tells of something that happened long ago
     WarmxferError
     └── OutcomeUnknown           an effect may happen now or later: never repeat it, look it up
 
@@ -75,6 +76,10 @@ class NotFound(Rejected):
 
 class InvalidWebhookSignature(InvalidRequest):
     """A webhook that the provider did not sign."""
+
+
+class StaleWebhook(InvalidRequest):
+    """A webhook about something that happened longer ago than webhooks are late: it is a replay."""
 
 
 class OutcomeUnknown(WarmxferError):
