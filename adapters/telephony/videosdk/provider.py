@@ -51,8 +51,8 @@ MARK = "warmxferId"
 """The metadata key of each leg that warmxfer dialled."""
 FETCH = "fetch"
 REPLAY_WINDOW_S = 900.0
-"""A webhook about an older event is taken for a replay. VideoSDK does not say how long it repeats one. Leg checks
-find what a webhook of this age would have told.
+"""A webhook about an older event is taken for a replay. VideoSDK does not say how long it repeats one. Leg
+checks find what a webhook of this age would have told.
 """
 REFETCH_S = 60.0
 """Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
