@@ -117,8 +117,11 @@ class EmbeddedServer:
             await process.wait()
 
     async def close(self) -> None:
-        """Stop the server and remove temporary files."""
-        await self.stop()
+        """Stop the server and remove temporary files.
+
+        A server whose store is removed is killed: its own shutdown takes half a second.
+        """
+        await self.stop(kill=self._given_store is None)
         if self._work_dir is not None:
             shutil.rmtree(self._work_dir, ignore_errors=True)
             self._work_dir = None
