@@ -28,6 +28,8 @@ import re
 from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
 MAX_SENTENCE_CHARS = 200
+MAX_READ_CHARS = 2_000
+"""Text that is masked. A number or a token that is cut here is far beyond what is shown."""
 MAX_AFTER_S = 60.0
 
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}", re.ASCII)
@@ -96,5 +98,5 @@ NOTHING_DONE = (Rejected, RateLimited, NotSent, NotReady)
 
 def masked(text: str) -> str:
     """Return a provider's text on one line, cut, with long numbers and tokens masked."""
-    line = _SECRET.sub("…", " ".join(text.split()))
+    line = _SECRET.sub("…", " ".join(text[:MAX_READ_CHARS].split()))
     return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SENTENCE_CHARS]
