@@ -1,7 +1,7 @@
 """Decompresses a response body in pieces of limited size, whatever its compressed pieces would become.
 
-httpx decompresses each piece from the network whole: 64 KB of a gzip bomb become 64 MB before any limit on the
-body is checked. We ask servers not to compress. Some do all the same.
+httpx decompresses each piece from the network whole: 64 KB of a gzip bomb become 64 MB before any limit on
+the body is checked. We ask servers not to compress. Some do all the same.
 
 Test: `tests/adapters/test_decompression.py`.
 """

@@ -4,7 +4,7 @@ One read is one direct get of the newest log record. `sent_by_log.py` decides wh
 
 - Invariant: a read that does not find the command is repeated; alone it refuses nothing. A replica may be
   behind the one that delivered the command.
-- Invariant: a record that was read before can only allow a command. A refusal is always read anew.
+- Invariant: a record that was read before can only allow a command, for `KEPT_S`. A refusal is read anew.
 - Invariant: a session is never kept from releasing its caller. Without an answer, its lease ends the hold.
 
 Tests: `tests/actors/common/test_log_check.py`.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from math import inf
 from typing import Any, Final, cast
 
 import msgspec
@@ -26,6 +27,8 @@ from .sent_by_log import Held, find_in_log
 
 MAX_KEPT: Final = 256
 """Records kept, so that later commands of the same record need no read."""
+KEPT_S: Final = 3.0
+"""How long a record is used for further commands and queries. Soon after it the transfer may be over."""
 READ_TIMEOUT_S: Final = 2.0
 READ_AGAIN_S: Final = 0.1
 RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -43,7 +46,8 @@ class LogCheck:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._kept: OrderedDict[str, LogRecord] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, LogRecord]] = OrderedDict()
+        """The records, and when each was read, by the loop's clock."""
 
     async def find(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
         """Return what the log of `transfer_id` says about the command in `data`.
@@ -53,7 +57,7 @@ class LogCheck:
         command = _as_object(data)
         if command is None:
             return Held.NOT_SENT
-        kept = self._kept.get(transfer_id)
+        kept = self.kept(transfer_id)
         if kept is not None and find_in_log(kept, command, session) is Held.SENT:
             return Held.SENT
         return find_in_log(await self.read(transfer_id), command, session)
@@ -101,15 +105,16 @@ class LogCheck:
         if record is None:
             self._kept.pop(transfer_id, None)
             return None
-        self._kept[transfer_id] = record
+        self._kept[transfer_id] = asyncio.get_running_loop().time(), record
         self._kept.move_to_end(transfer_id)
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
         return record
 
     def kept(self, transfer_id: str) -> LogRecord | None:
-        """Return the record of `transfer_id` that was read last, if it is kept."""
-        return self._kept.get(transfer_id)
+        """Return the record of `transfer_id`, if it was read in the last `KEPT_S`."""
+        read_at, record = self._kept.get(transfer_id, (-inf, None))
+        return record if asyncio.get_running_loop().time() - read_at <= KEPT_S else None
 
 
 def _as_object(data: bytes) -> dict[str, Any] | None:
