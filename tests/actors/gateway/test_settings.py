@@ -94,3 +94,26 @@ def test_a_wrong_value_is_refused_in_one_sentence(env: dict[str, str], sentence:
 
 def test_a_token_alone_is_enough() -> None:
     GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "a.b.c"})
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"WARMXFER_WEBHOOK_HOST": "0.0.0.0"},
+        {"WARMXFER_WEBHOOK_HOST": "::"},
+        {"WARMXFER_WEBHOOK_URL": "https://hooks.example/webhooks/videosdk"},
+    ],
+)
+def test_webhooks_from_beyond_this_machine_must_be_signed(beyond: dict[str, str]) -> None:
+    """Before, a forged `call-hangup` ended a live transfer by default."""
+    env = {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_WEBHOOK_PORT": "0", **beyond}
+    with pytest.raises(
+        InvalidRequest, match=r"WARMXFER_WEBHOOK_PUBLIC_KEY is not set, but .* set it to fetch"
+    ):
+        GatewaySettings.from_env(env)
+    assert GatewaySettings.from_env({**env, "WARMXFER_WEBHOOK_PUBLIC_KEY": "fetch"}).webhook_key == "fetch"
+
+
+def test_webhooks_of_this_machine_may_be_unsigned() -> None:
+    local = {"WARMXFER_WEBHOOK_PORT": "0", "WARMXFER_WEBHOOK_URL": "http://127.0.0.1:8091/webhooks/videosdk"}
+    assert GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "t", **local}).webhook_key is None
