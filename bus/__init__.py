@@ -28,6 +28,7 @@ from .errors import (
     UnsupportedServer,
     Unwanted,
 )
+from .job_place import job_given_back
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .settings import BusSettings
@@ -69,6 +70,7 @@ __all__ = [
     "Worker",
     "claim_effect",
     "claims_are_complete",
+    "job_given_back",
     "subjects",
     "timers",
 ]

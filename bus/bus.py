@@ -242,11 +242,17 @@ class Bus:
         """
         return Responder(self._connection, subject, handler, queue)
 
-    async def register_service(self, name: str, version: str, description: str) -> None:
-        """Show this process in `nats service ls` and in `diagnose()` until the bus is closed."""
+    async def register_service(
+        self, name: str, version: str, description: str, facts: Mapping[str, str] = NO_HEADERS
+    ) -> None:
+        """Show this process in `nats service ls` and in `diagnose()` until the bus is closed.
+
+        Each client can read `facts`: they hold no secret.
+        """
         from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
 
-        await Service(self._connection.client, ServiceConfig(name, version, description)).start()
+        config = ServiceConfig(name, version, description, metadata=dict(facts))
+        await Service(self._connection.client, config).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it.

@@ -52,6 +52,8 @@ class BrokerReport:
     missing_streams: tuple[str, ...] = ()
     services: Counter[str] = field(default_factory=Counter[str])
     """Number of processes that replied, by registered service name."""
+    facts: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """The service name of each process that replied, with the facts that it registered."""
     written: int = 0
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
 
@@ -65,6 +67,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     for name in streams:
         consumers |= await list_consumers(connection, name, deadline_s)
     complete = len(streams) == len(STREAMS)
+    services = await _ping_services(connection)
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
         server_time=max(
@@ -74,7 +77,8 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         replicas=min((int(each["config"]["num_replicas"]) for each in streams.values()), default=0),
         queues={role: _backlog(consumers, consumers_of(role)) for role in (COORDINATOR, *ROLES)},
         missing_streams=tuple(name for name in STREAMS if name not in streams),
-        services=await _ping_services(connection),
+        services=Counter(name for name, _ in services),
+        facts=services,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
     )
 
@@ -97,17 +101,18 @@ async def count(connection: Connection, subject: str, deadline_s: float) -> int:
     return len(found["state"].get("subjects") or {})
 
 
-async def _ping_services(connection: Connection) -> Counter[str]:
-    """Ping all registered services and count the replies by name, for `PING_WAIT_S`."""
-    inbox, services = connection.client.new_inbox(), Counter[str]()
+async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    """Ping all registered services for `PING_WAIT_S`; return the name and the facts of each that replies."""
+    inbox, services = connection.client.new_inbox(), list[tuple[str, Mapping[str, str]]]()
     deadline = asyncio.get_running_loop().time() + PING_WAIT_S
     async with Subscription(connection, inbox) as replies:
         await connection.client.publish(PING_SERVICES, reply=inbox)
         while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
             reply = await replies.next(left_s)
             if reply is not None and reply.data:  # the broker sends an empty reply if there is none
-                services[str(json.loads(reply.data).get("name"))] += 1
-    return services
+                answer = json.loads(reply.data)
+                services.append((str(answer.get("name")), answer.get("metadata") or {}))
+    return tuple(services)
 
 
 async def _info(connection: Connection, verb: str, deadline_s: float) -> dict[str, Any] | None:

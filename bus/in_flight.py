@@ -18,11 +18,14 @@ class InFlight:
         "returned",
         "running",
         "unreadable",
+        "waiting",
     )
 
     def __init__(self, message: ConsumerMessage) -> None:
         self.message = message
         self.running = False
+        self.waiting = False
+        """Its handler has given its job back."""
         self.unreadable = False
         self.placeless = False
         """It takes no place in the window: it was unreadable on arrival, within the budget."""

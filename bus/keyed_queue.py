@@ -1,5 +1,8 @@
 """FIFO queue per key. At most one item per key is taken at a time; keys are served in turn.
 
+A key that was put `after_others` is served behind the others, but not last for ever: one take in
+`OTHERS_PER_TURN` is its turn.
+
 Pure: no method waits. Invariant: no key waits for another (`test_keyed_queue.py`).
 """
 
@@ -8,6 +11,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+
+OTHERS_PER_TURN = 8
 
 T = TypeVar("T")
 
@@ -19,6 +24,9 @@ class KeyedQueue(Generic[T]):
         self._queues: dict[Hashable, list[T]] = {}
         """Lists, because an empty deque takes 760 bytes and few keys have more than one item."""
         self._ready: deque[Hashable] = deque()
+        self._after_others: deque[Hashable] = deque()
+        self._others_taken = 0
+        """Since a key was taken that is served behind the others."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -28,24 +36,26 @@ class KeyedQueue(Generic[T]):
     @property
     def ready(self) -> bool:
         """True if an item can be taken."""
-        return bool(self._ready)
+        return bool(self._ready or self._after_others)
 
-    def put(self, key: Hashable, item: T) -> None:
-        """Queue `item` behind the items with the same key."""
+    def put(self, key: Hashable, item: T, *, after_others: bool = False) -> None:
+        """Queue `item` behind the items with the same key. `after_others` counts if it is the first one."""
         queue = self._queues.get(key)
         if queue is not None:
             queue.append(item)
             return
         self._queues[key] = [item]
         if not self._closed:
-            self._ready.append(key)
+            (self._after_others if after_others else self._ready).append(key)
 
     def take(self) -> tuple[Hashable, T]:
         """Return the next item and its key.
 
         The key is blocked until `done`. Raises IndexError if none is ready.
         """
-        key = self._ready.popleft()
+        others_first = self._ready and (not self._after_others or self._others_taken < OTHERS_PER_TURN)
+        self._others_taken = self._others_taken + 1 if others_first else 0
+        key = (self._ready if others_first else self._after_others).popleft()
         return key, self._queues[key][0]
 
     def done(self, key: Hashable) -> None:
@@ -61,3 +71,4 @@ class KeyedQueue(Generic[T]):
         """Make no item ready from now on."""
         self._closed = True
         self._ready.clear()
+        self._after_others.clear()

@@ -78,6 +78,14 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         EVENTS,
     ),
     SubjectSpec(
+        "dial.count",
+        "wx.dial.<counter>.count",
+        "gateway",
+        "gateway",
+        "how many calls were dialled: only the newest counts",
+        EVENTS,
+    ),
+    SubjectSpec(
         "dead", "warmxfer.<id>.dead", "workers", "operators", "dead letters: subject and cause", EVENTS
     ),
     # ── stored in WARMXFER_CORE ──────────────────────────────────────────────────────────────────
@@ -178,6 +186,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "coordinator",
         "coordinator",
         "that a coordinator is live, twice a second, or that it stops",
+    ),
+    SubjectSpec(
+        "capacity",
+        "wx.<role>.capacity",
+        "gateway, briefing",
+        "coordinator",
+        "the jobs of one process and how many are taken, every two seconds and after a change",
     ),
 )
 

@@ -3,6 +3,7 @@
     of users                    warmxfer.<id>.<kind>
     between the actors          wx.<partition>.<id>.<kind>[.<rest>]
     of one AI session           wx.session.<session>.<kind>
+    of all gateways             wx.dial.<counter>.count
     request and reply           warmxfer.ask.<question>[.<session>]
 
 - Invariant: no other file writes a subject as text.
@@ -57,6 +58,7 @@ ASK_ROOM_TOKEN = "warmxfer.ask.token"
 ANY_SESSION_TOKEN = "warmxfer.ask.token.*"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
+ANY_CAPACITY = "wx.*.capacity"
 ANY_PHASE = "warmxfer.*.phase"
 ANY_NOTICE = "warmxfer.*.notice"
 ANY_DEAD_LETTER = "warmxfer.*.dead"
@@ -179,6 +181,16 @@ def any_work(role: str) -> str:
 
 def effect_claim(id: str, effect: str) -> str:
     return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
+
+
+def capacity(role: str) -> str:
+    """Return the subject on which a process of `role` announces its jobs."""
+    return f"{INTERNAL_ROOT}.{check_token(role, 'role')}.capacity"
+
+
+def dial_count(counter: str) -> str:
+    """Return the subject of one count of dials, of all gateways together."""
+    return f"{INTERNAL_ROOT}.dial.{check_token(counter, 'counter')}.count"
 
 
 def session_commands(session: str) -> str:

@@ -17,14 +17,17 @@ To dead-letter a message, the worker publishes the cause on `warmxfer.<id>.dead`
 calls `on_dead_letter`. Then it removes the message, so that it delays no other. A message whose subject
 carries no allowed id is dead-lettered at once, and `on_invalid_subject` is called instead.
 
-While a message is queued in this process, or is handled with `progress`, the worker reports progress to the
-broker. If the process dies, another worker gets the message.
+While a message is queued in this process, or is handled with `progress`, or waits without its job, the worker
+reports progress to the broker. If the process dies, another worker gets the message.
 
 `check` finds the messages that no handler can read, when they arrive. The worker handles these beside its
 jobs, at a limited rate (`unreadable.py`).
 
+A handler that only waits gives its job back meanwhile (`job_place.py`).
+
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
-of its consumers delivers them. A message that is redelivered later does not delay the ones behind it.
+of its consumers delivers them. A message that is redelivered later does not delay the ones behind it. Those
+that `after_others` names begin behind those of other transfers.
 """
 
 from __future__ import annotations
@@ -42,6 +45,7 @@ from .consumer_table import consumers_of
 from .dead_letters import dead_letter, describe_error
 from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
 from .in_flight import Identity, InFlight, identity
+from .job_place import MAX_GIVEN_BACK, JobPlace
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
@@ -86,6 +90,7 @@ class Worker:
         consumers: Collection[str] | None = None,
         keyed: bool = False,
         progress: bool = False,
+        after_others: Callable[[Delivery], bool] = lambda _: False,
         check: Check = lambda _: None,
         on_dead_letter: OnDeadLetter | None = None,
         on_invalid_subject: OnDeadLetter | None = None,
@@ -99,6 +104,7 @@ class Worker:
         self._jobs = jobs
         self._keyed = keyed
         self._progress = progress
+        self._after_others = after_others
         self._check = check
         self._on_dead_letter = on_dead_letter
         self._on_invalid_subject = on_invalid_subject
@@ -119,6 +125,7 @@ class Worker:
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: set[asyncio.Task[None]] = set()
         self._runner_count = 0
+        self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._newer = NewerRetries(self._max_starts)
         self._unreadable = UnreadableMessages(
@@ -219,7 +226,11 @@ class Worker:
             return
         self._in_flight[key] = item
         self._places[message.consumer] += 1
-        self._queue.put(item.delivery.transfer_id if self._keyed else key, item)
+        self._queue.put(
+            item.delivery.transfer_id if self._keyed else key,
+            item,
+            after_others=self._after_others(item.delivery),
+        )
         self._start_runner()
 
     def _why_unreadable(self, item: InFlight) -> Exception | None:
@@ -248,7 +259,7 @@ class Worker:
     async def _run(self) -> None:
         """Handle ready messages, one of each key in turn, until none is ready."""
         try:
-            while self._queue.ready:
+            while self._queue.ready and self._runner_count <= self._jobs:
                 await self._run_next()
         finally:
             self._runner_count -= 1
@@ -258,10 +269,33 @@ class Worker:
         key, item = self._queue.take()
         try:
             if not item.returned:
-                await self._process(item)
+                with self._place_of(item).held():
+                    await self._process(item)
         finally:
             self._queue.done(key)
         self._puller_of(item.message).request_more()
+
+    def _place_of(self, item: InFlight) -> JobPlace:
+        consumer = item.message.consumer
+
+        def give_back() -> bool:
+            if self._given_back >= MAX_GIVEN_BACK:
+                return False
+            item.waiting = True
+            self._given_back += 1
+            self._places[consumer] -= 1
+            self._runner_count -= 1
+            self._start_runner()
+            self._pullers[consumer].request_more()
+            return True
+
+        def take_again() -> None:
+            item.waiting = False
+            self._given_back -= 1
+            self._places[consumer] += 1
+            self._runner_count += 1
+
+        return JobPlace(give_back, take_again)
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
@@ -359,7 +393,7 @@ class Worker:
         while True:
             await asyncio.sleep(self._ack_wait_s / 2)
             for item in list(self._in_flight.values()):
-                if self._progress or not item.running:
+                if self._progress or item.waiting or not item.running:
                     await self._puller_of(item.message).progress(item.message)
 
     def _log_context(self, item: InFlight) -> dict[str, object]:

@@ -70,7 +70,12 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     except WarmxferError as error:
         return [Finding("nats", "wrong", f"{error}.")]
     reached = f"nats-server {report.server_version} with JetStream answers at {settings.shown_url}."
-    return [Finding("nats", "ok", reached), *stream_findings(report), *clock_findings(report, now)]
+    return [
+        Finding("nats", "ok", reached),
+        *stream_findings(report),
+        *dial_findings(report),
+        *clock_findings(report, now),
+    ]
 
 
 def stream_findings(report: BrokerReport) -> list[Finding]:
@@ -99,6 +104,26 @@ def stream_findings(report: BrokerReport) -> list[Finding]:
             sentence = f"No {role} is running ({tasks}); start one with `warmxfer run {role}`."
             findings.append(Finding(role, "wrong", sentence))
     return findings
+
+
+def dial_findings(report: BrokerReport) -> list[Finding]:
+    """Compare the dial policies of the processes that have one: the coordinators and the gateways."""
+    announced = [facts for _, facts in report.facts if "dial_policy" in facts]
+    policies = {facts["dial_policy"] for facts in announced}
+    if len(policies) > 1:
+        sentence = (
+            f"The coordinators and gateways have {len(policies)} dial policies, so a caller may be held for "
+            "a call that is then refused; give them the same WARMXFER_DIAL_ variables."
+        )
+        return [Finding("dial policy", "wrong", sentence)]
+    if not announced:
+        return []
+    if not announced[0].get("dial_regions"):
+        sentence = (
+            "WARMXFER_DIAL_REGIONS is not set: every region may be dialled, which is for a sandbox only."
+        )
+        return [Finding("dial policy", "note", sentence)]
+    return [Finding("dial policy", "ok", f"Numbers of {announced[0]['dial_regions']} may be dialled.")]
 
 
 def clock_findings(report: BrokerReport, now: float) -> list[Finding]:

@@ -32,6 +32,10 @@ def request(
     sender: Annotated[
         str | None, typer.Option("--from", metavar="NUMBER", help="Caller ID that the supervisor sees.")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Supervisor to call, by name, instead of the numbers."),
+    ] = None,
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="ID", help="Id of the provider's routing rule.")
     ] = None,
@@ -55,6 +59,7 @@ def request(
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
     _put(raw, ("config", "destination", "sip_call_from"), sender)
+    _put(raw, ("config", "destination", "name"), name)
     _put(raw, ("config", "destination", "routing_rule_id"), rule)
     _put(raw, ("config", "record"), record or None)
     success = run_command(lambda: _request(raw, id, wait, url, json))

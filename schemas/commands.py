@@ -132,6 +132,8 @@ class DialSupervisor(Command, frozen=True, kw_only=True):
     participant_id: str
     ringing_timeout_s: int
     destination: SIPDestination
+    caller_room_id: str | UnsetType = UNSET
+    """The primary room, for which dials are counted. An older coordinator does not say it."""
 
 
 class SwitchCaller(Command, frozen=True, kw_only=True):

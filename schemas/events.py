@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from .fields import ReasonText, SummaryText, snake_case
 from .outcomes import Outcome
@@ -65,6 +65,8 @@ class CommandReply(Event, frozen=True, kw_only=True):
     """Base of the events that reply to a command."""
 
     command_id: str
+    rate_wait_s: float | UnsetType = UNSET
+    """How long the command waited for the provider's rate limit. Left out if it was no noticeable time."""
 
 
 # ── from users ───────────────────────────────────────────────────────────────────────────────────
@@ -73,24 +75,28 @@ class CommandReply(Event, frozen=True, kw_only=True):
 class TransferRequested(Event, frozen=True, kw_only=True):
     """A request that passed every check.
 
-    `conflicting_transfer_id` names a running transfer of the same caller, if any.
+    `conflicting_transfer_id` names a running transfer of the same caller, if any. `waited_s` is how long the
+    request waited for its start. The deadlines of the transfer begin after it.
     """
 
     transfer_id: str
     request: WarmTransferRequest
     conflicting_transfer_id: str | None = field(name="held_by", default=None)
+    waited_s: float = 0.0
 
 
 class TransferRefused(Event, frozen=True, kw_only=True):
     """A request that was rejected. `detail` is the sentence for its author.
 
-    `outcome` is `too_busy` for a valid request that may be repeated after `retry_after_s`.
+    `outcome` is `too_busy` for a valid request that may be repeated after `retry_after_s`. `limit` says in
+    one word what was used up.
     """
 
     transfer_id: str
     detail: str
     outcome: Outcome = Outcome.INVALID_REQUEST
     retry_after_s: float | None = None
+    limit: str = ""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):

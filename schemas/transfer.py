@@ -98,14 +98,22 @@ class SIPOptions(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"
     metadata: CallMetadata | UnsetType = UNSET
 
 
-class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
-    """The supervisor: `sip_call_to` is dialled through the provider's routing rule."""
+DEFAULT_DISPLAY_NAME = "Supervisor"
 
-    routing_rule_id: ProviderId
-    sip_call_to: SipAddress
-    sip_call_from: SipAddress
-    participant_display_name: PrintableName = "Supervisor"
+
+class SIPDestination(Struct, frozen=True, forbid_unknown_fields=True):
+    """The supervisor: `sip_call_to` is dialled through the provider's routing rule.
+
+    Either these three are given, or `name`: they then come from the directory of the deployment.
+    """
+
+    routing_rule_id: ProviderId | UnsetType = UNSET
+    sip_call_to: SipAddress | UnsetType = UNSET
+    sip_call_from: SipAddress | UnsetType = UNSET
+    participant_display_name: PrintableName = DEFAULT_DISPLAY_NAME
     extra_options: SIPOptions = field(default_factory=SIPOptions)
+    name: Token | UnsetType = UNSET
+    """A destination of the directory. No number then stands in the request, nor in the streams."""
 
 
 class RescueByDial(SIPDestination, frozen=True, forbid_unknown_fields=True, tag="dial", tag_field="by"):

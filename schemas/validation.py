@@ -11,11 +11,11 @@ import re
 from typing import Any, TypeVar, cast
 
 import msgspec
-from msgspec import inspect
+from msgspec import UNSET, inspect
 
 from .codec import MAX_MESSAGE_BYTES, encode
 from .errors import InvalidRequest
-from .transfer import RESERVED_OPTIONS, CancelRequest, WarmTransferRequest
+from .transfer import RESERVED_OPTIONS, CancelRequest, RescueByDial, SIPDestination, WarmTransferRequest
 
 MAX_REQUEST_BYTES = 56 * 1024
 """The request in every record of its transfer, with its defaults.
@@ -25,6 +25,10 @@ A record of 128 KB at most also holds the summary up to four times: 4,000 charac
 MAX_SHOWN_CHARS = 40
 MIN_NUMBER_DIGITS = 7
 """Shortest text that is treated as a phone number: E.164 has none shorter."""
+
+MAX_NAMED_FIELDS = 3
+DIALLED_FIELDS = ("routing_rule_id", "sip_call_to", "sip_call_from")
+"""What a destination without a name needs."""
 
 R = TypeVar("R")
 
@@ -40,6 +44,7 @@ def read_request(data: bytes) -> WarmTransferRequest:
     raw = _read_json(data)
     _reject_reserved(raw)
     request = _convert(raw, WarmTransferRequest)
+    _check_destinations(request)
     _check_size(request)
     return request
 
@@ -68,6 +73,31 @@ def _reject_reserved(raw: Any) -> None:
                     f"remove it and use the fields of config.{destination}.",
                     field=f"config.{destination}.extra_options",
                 )
+
+
+def _check_destinations(request: WarmTransferRequest) -> None:
+    """Raise InvalidRequest if a destination has neither a name nor all of its numbers, or has both."""
+    _check_destination(request.config.destination, "destination")
+    if isinstance(request.config.rescue, RescueByDial):
+        _check_destination(request.config.rescue, "rescue")
+
+
+def _check_destination(destination: SIPDestination, place: str) -> None:
+    given = [each for each in DIALLED_FIELDS if getattr(destination, each) is not UNSET]
+    if destination.name is UNSET:
+        for each in DIALLED_FIELDS:
+            if each not in given:
+                path = ["config", "destination", each]
+                raise InvalidRequest(
+                    f"config.{place}.{each} is missing; {_hint(WarmTransferRequest, path)}.",
+                    field=f"config.{place}.{each}",
+                )
+    elif given:
+        raise InvalidRequest(
+            f"config.{place}.name is {_show(destination.name)} beside {given[0]}; "
+            f"give the name alone, or {', '.join(DIALLED_FIELDS)} without a name.",
+            field=f"config.{place}.name",
+        )
 
 
 def _check_size(request: WarmTransferRequest) -> None:
@@ -190,9 +220,9 @@ def _hint(kind: type, path: list[str]) -> str | None:
         if info and isinstance(plain := _plain(info.type), inspect.LiteralType):
             return "use one of " + ", ".join(str(each) for each in plain.values)
         if info and isinstance(plain := _plain(info.type), inspect.StructType) and length == len(path):
-            return (
-                f"give an object with {', '.join(each.encode_name for each in plain.fields if each.required)}"
-            )
+            required = [each.encode_name for each in plain.fields if each.required]
+            some = required or [each.encode_name for each in plain.fields[:MAX_NAMED_FIELDS]]
+            return f"give an object with {', '.join(some)}"
     return None
 
 

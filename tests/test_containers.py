@@ -44,6 +44,15 @@ def test_only_the_gateway_has_the_providers_secret() -> None:
     assert with_secret == {"gateway", "sandbox"}
 
 
+def test_the_coordinator_and_the_gateway_have_one_dial_policy() -> None:
+    coordinator, gateway = (
+        {name: value for name, value in SERVICES[role]["environment"].items() if "_DIAL_" in name}
+        for role in ("coordinator", "gateway")
+    )
+    assert coordinator == gateway
+    assert coordinator["WARMXFER_DIAL_REGIONS"]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_variable_is_documented(service: str) -> None:
     known = set(

@@ -1,8 +1,8 @@
 """100 kB of hostile text for every function that meets foreign text: its work grows as the text does.
 
 What counts is CPU time of this thread, so a busy machine changes little. A function that is quick on the
-whole text passes. Of a slow one an eighth of the text is measured too. The whole text costs 8 times as much if
-the work is linear, and 64 times if it is quadratic.
+whole text passes. Of a slow one an eighth of the text is measured too. The whole text costs 8 times as much
+if the work is linear, and 64 times if it is quadratic.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
+from ..common.capacity import CapacityAnnouncer, RoleCapacity, new_instance
 from ..common.command_replies import read_command, why_unreadable
 from ..common.dead_letter_replies import reply_to_dead_letter
 from ..common.log_check import LogCheck
@@ -73,8 +74,13 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
         on_dead_letter=actor.on_dead_letter,
         drain_s=DRAIN_S,
     )
+    instance = new_instance()
+
+    def capacity() -> RoleCapacity:
+        return RoleCapacity(instance, settings.jobs, worker.in_flight)
+
     try:
-        async with worker:
+        async with worker, CapacityAnnouncer(bus, "briefing", capacity):
             log.info(
                 "briefing_serves", jobs=settings.jobs, voice=settings.voice.kind, model=model is not None
             )

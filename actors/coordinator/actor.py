@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 
+from ..common.capacity import CapacityFollower
 from .coordinator import Coordinator
-from .inbound_events import why_unreadable
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
@@ -17,8 +17,13 @@ from .storage_guard import BYTES_PER_MB
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; call `ready` once the coordinator serves."""
     coordinator = Coordinator(
-        bus, max_transfers=settings.max_transfers, max_store_bytes=settings.max_store_mb * BYTES_PER_MB
+        bus,
+        max_transfers=settings.max_transfers,
+        max_store_bytes=settings.max_store_mb * BYTES_PER_MB,
+        max_wait_s=settings.max_wait_s,
+        policy=settings.policy,
     )
+    admission = coordinator.admission
     async with PartitionSharing(bus) as sharing:
         worker = Worker(
             bus,
@@ -27,10 +32,25 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             jobs=settings.jobs,
             consumers=sharing.consumers,
             keyed=True,
-            check=why_unreadable,
+            # Transfers that run come before requests: their callers are on hold.
+            after_others=lambda delivery: delivery.kind == "request",
+            check=coordinator.check,
             on_dead_letter=coordinator.on_dead_letter,
             on_invalid_subject=coordinator.reject_invalid_id,
         )
-        async with bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR), worker:
+
+        async def take_from(consumers: Collection[str]) -> None:
+            admission.take_partitions(sharing.partitions)
+            await worker.take_from(consumers)
+
+        admission.take_partitions(sharing.partitions)
+        async with (
+            bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
+            CapacityFollower(bus, admission.heard),
+            worker,
+        ):
             ready()
-            await sharing.run(worker.take_from)
+            try:
+                await sharing.run(take_from)
+            finally:
+                admission.close()

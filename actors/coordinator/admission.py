@@ -1,8 +1,12 @@
-"""Admission control: at most N running transfers. A refusal at once is better than minutes in a queue.
+"""Admission control: which requests start a transfer, which wait for it, and which are refused.
+
+A refusal in seconds is better than minutes in a queue, or than a caller on hold whom no actor works for.
 
 - Invariant: the limit counts the transfers of all coordinators together, and no coordinator keeps a list. A
   live transfer has exactly one durable timer, so the broker counts the timers. The count includes ended
   transfers that still search for a leg or a room. Between two counts, this process adds what it admitted.
+- Invariant: a transfer starts only while the actors keep up (`admission_limits.py`). Until then its request
+  waits, for seconds (`start_queue.py`).
 - Invariant: transfers that run have room to end (`storage_guard.py`). The broker's storage is read together
   with the count.
 """
@@ -10,14 +14,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Set as AbstractSet
 
 import structlog
 
-from warmxfer.bus import BrokerClock, Bus, RetryableError, StorageUse, subjects
+from warmxfer.bus import BrokerClock, Budget, Bus, RetryableError, StorageUse, subjects
 from warmxfer.schemas import Outcome, TransferRefused, WarmTransferConfig
 
+from ..common.capacity import RoleCapacity
+from .admission_limits import Hindrance, StartLimits
 from .outbox import TIMER
-from .state_machine import timeouts
+from .settings import DEFAULT_MAX_WAIT_S
+from .start_queue import StartQueue
+from .state_machine import Transfer, timeouts
 from .storage_guard import why_full
 
 COUNT_EVERY_S = 1.0
@@ -26,6 +35,8 @@ MAX_QUEUED_S = 60.0
 RETRY_AFTER_S = 5.0
 MORE_COORDINATORS = "start more coordinators"
 MORE_STORAGE = "give the broker more storage"
+LOG_BURST, LOG_PER_S = 20, 2.0
+"""Log lines about refused requests."""
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +46,15 @@ class Admission:
     queued.
     """
 
-    def __init__(self, bus: Bus, limit: int, clock: BrokerClock, *, max_store_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        limit: int,
+        clock: BrokerClock,
+        *,
+        max_store_bytes: int = 0,
+        max_wait_s: float = DEFAULT_MAX_WAIT_S,
+    ) -> None:
         self._bus = bus
         self._limit = limit
         self._clock = clock
@@ -44,6 +63,10 @@ class Admission:
         self._running = 0
         self._counted_at = float("-inf")
         self._counting = asyncio.Lock()
+        self._limits = StartLimits()
+        self._queue = StartQueue(self._limits, max_wait_s)
+        self._log_budget = Budget(LOG_BURST, LOG_PER_S)
+        self._unlogged = 0
 
     async def rejection(
         self, id: str, requested_at: float, config: WarmTransferConfig
@@ -51,17 +74,66 @@ class Admission:
         """Return why transfer `id` may not start now, or None; then the transfer counts as running."""
         queued_s = self._clock.now() - requested_at
         if queued_s > MAX_QUEUED_S:
-            return _rejection(id, f"The request waited {queued_s:.0f} s in the queue", MORE_COORDINATORS)
+            reason = f"The request waited {queued_s:.0f} s in the queue"
+            return self._refused(id, Hindrance("queue", reason, MORE_COORDINATORS))
         await self._count()
         if self._running >= self._limit:
             reason = f"{self._running} transfers are running, WARMXFER_MAX_TRANSFERS allows {self._limit}"
-            return _rejection(id, reason, MORE_COORDINATORS)
+            return self._refused(id, Hindrance("transfers", reason, MORE_COORDINATORS))
         if full := why_full(self._storage, self._max_store_bytes, self._running):
-            return _rejection(id, full, MORE_STORAGE)
+            return self._refused(id, Hindrance("storage", full, MORE_STORAGE))
         if too_long := why_too_long(self._storage.max_age_s, config):
             return TransferRefused(transfer_id=id, detail=too_long)
+        refusal = await self._queue.wait(id, queued_s, needs_briefing=config.brief_by != "session")
+        if refusal is not None:
+            return self._refused(id, *refusal)
         self._running += 1
         return None
+
+    # ── what the limits follow ───────────────────────────────────────────────────────────────────
+
+    def heard(self, role: str, capacity: RoleCapacity) -> None:
+        """Note what one process of another role announces about its jobs."""
+        self._limits.heard(role, capacity, _monotonic_s())
+        self._queue.start_ready()
+
+    def observe_delay(self, stored_at: float) -> None:
+        """Note that an event is handled now that the broker stored at `stored_at`."""
+        self._limits.observe_lag(max(0.0, self._clock.now() - stored_at), _monotonic_s())
+
+    def record_state(self, state: Transfer) -> None:
+        """Note the newest state of a transfer."""
+        if self._limits.record(state):
+            self._queue.start_ready()
+
+    def drop(self, id: str) -> None:
+        """Forget a transfer that another coordinator has continued."""
+        self._limits.drop(id)
+
+    def take_partitions(self, partitions: AbstractSet[int]) -> None:
+        """Note which partitions this coordinator takes."""
+        self._limits.take_partitions(partitions)
+
+    def close(self) -> None:
+        """Let no request wait any longer."""
+        self._queue.close()
+
+    def _refused(
+        self, id: str, hindrance: Hindrance, retry_after_s: float = RETRY_AFTER_S
+    ) -> TransferRefused:
+        limit, reason, remedy = hindrance
+        if self._log_budget.take(_monotonic_s()):
+            unlogged, self._unlogged = self._unlogged, 0
+            log.warning("transfer_rejected", transfer_id=id, limit=limit, reason=reason, more_before=unlogged)
+        else:
+            self._unlogged += 1
+        return TransferRefused(
+            transfer_id=id,
+            detail=f"{reason}; ask again in {retry_after_s:g} s, or {remedy}.",
+            outcome=Outcome.TOO_BUSY,
+            retry_after_s=retry_after_s,
+            limit=limit,
+        )
 
     async def _count(self) -> None:
         """Count again after `COUNT_EVERY_S`. Requests that arrive meanwhile wait for the new count."""
@@ -94,11 +166,5 @@ def why_too_long(max_age_s: float | None, config: WarmTransferConfig) -> str | N
     )
 
 
-def _rejection(id: str, reason: str, remedy: str) -> TransferRefused:
-    log.warning("transfer_rejected", transfer_id=id, reason=reason)
-    return TransferRefused(
-        transfer_id=id,
-        detail=f"{reason}; ask again in {RETRY_AFTER_S:g} s, or {remedy}.",
-        outcome=Outcome.TOO_BUSY,
-        retry_after_s=RETRY_AFTER_S,
-    )
+def _monotonic_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -52,15 +52,17 @@ from warmxfer.schemas import (
     encode,
 )
 
+from ..common.dial_policy import DialPolicy
 from . import request_owner
 from .admission import Admission
 from .caller_lock import lock_caller
+from .dial_check import dial_rejection
 from .give_up import give_up_transfer
-from .inbound_events import decode_trigger, number_of_event
+from .inbound_events import decode_trigger, number_of_event, why_unreadable
 from .liveness import TransferLiveness
 from .outbox import outgoing, pending_timer, session_subjects, unknown_outputs
 from .record_cache import CachedRecord, RecordCache
-from .settings import DEFAULT_MAX_TRANSFERS
+from .settings import DEFAULT_MAX_TRANSFERS, DEFAULT_MAX_WAIT_S
 from .state_machine import (
     Applied,
     Record,
@@ -79,6 +81,8 @@ EARLY_RETRY_S = 0.25
 """A user's cancel may arrive before the request. It is retried a few times, then dead-lettered."""
 EARLY_BURST, EARLY_PER_S = 50, 10.0
 """Cancels without a request that are retried. More of them are a flood."""
+NOTED_WAIT_S = 0.5
+"""A request that waited for less starts when it was stored."""
 PAUSED_PROCESS_S = 30.0
 """Maximum duration of an append. After a longer one the process counts as paused, and another coordinator may
 have continued from its record. Far shorter than the two minutes for which the broker remembers message
@@ -92,20 +96,36 @@ class Coordinator:
     """Moves transfers. Any number of processes may run one; the transfer log decides between them."""
 
     def __init__(
-        self, bus: Bus, *, max_transfers: int = DEFAULT_MAX_TRANSFERS, max_store_bytes: int = 0
+        self,
+        bus: Bus,
+        *,
+        max_transfers: int = DEFAULT_MAX_TRANSFERS,
+        max_store_bytes: int = 0,
+        max_wait_s: float = DEFAULT_MAX_WAIT_S,
+        policy: DialPolicy | None = None,
     ) -> None:
         self._bus = bus
         self._clock = BrokerClock()
-        self._admission = Admission(bus, max_transfers, self._clock, max_store_bytes=max_store_bytes)
+        self.admission = Admission(
+            bus, max_transfers, self._clock, max_store_bytes=max_store_bytes, max_wait_s=max_wait_s
+        )
+        self._policy = policy or DialPolicy()
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
         bus.on_reconnect(self._cache.clear)
         self._early_cancels = Budget(EARLY_BURST, EARLY_PER_S)
 
+    def check(self, delivery: Delivery) -> Exception | None:
+        """Return why `delivery`, which has just arrived, cannot be read, or None."""
+        self._clock.observe(delivery.at)
+        return why_unreadable(delivery)
+
     async def handle(self, delivery: Delivery) -> None:
         """Apply one trigger. Idempotent: a redelivery has no further effect."""
         self._clock.observe(delivery.at)
+        if delivery.kind == "event" and delivery.delivery_count == 1:
+            self.admission.observe_delay(delivery.at)
         try:
             event = decode_trigger(delivery)
         except NewerVersionNeeded as error:
@@ -180,6 +200,7 @@ class Coordinator:
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
         self._cache.put_read(id, cached)
         self._liveness.record_state(record.state, entry.seq)
+        self.admission.record_state(record.state)
         return cached
 
     async def _is_applied(
@@ -196,7 +217,10 @@ class Coordinator:
     async def _first_event(self, event: AnyEvent, delivery: Delivery) -> AnyEvent:
         """Return the event that starts the transfer; only a request can."""
         if isinstance(event, TransferRequested):
-            rejection = await self._admission.rejection(event.transfer_id, delivery.at, event.request.config)
+            id, config = event.transfer_id, event.request.config
+            rejection = dial_rejection(self._policy, id, config)
+            if rejection is None:
+                rejection = await self.admission.rejection(id, delivery.at, config)
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(
@@ -207,7 +231,10 @@ class Coordinator:
                 self._liveness.holds_caller,
             )
             return TransferRequested(
-                transfer_id=event.transfer_id, request=event.request, conflicting_transfer_id=conflicting_id
+                transfer_id=event.transfer_id,
+                request=event.request,
+                conflicting_transfer_id=conflicting_id,
+                waited_s=self._waited_s(delivery),
             )
         if delivery.kind == "request":
             return event
@@ -218,6 +245,11 @@ class Coordinator:
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
+
+    def _waited_s(self, delivery: Delivery) -> float:
+        """Return how long a request waited, which takes no time of its transfer; 0 for the usual moment."""
+        waited_s = self._clock.now() - delivery.at
+        return round(waited_s, 3) if waited_s > NOTED_WAIT_S else 0.0
 
     def _may_be_early(self, delivery: Delivery) -> bool:
         """Return whether the request may still come, after its user's cancel. In a flood it may not."""
@@ -262,6 +294,7 @@ class Coordinator:
         except StaleWrite:
             self._cache.drop(state.id)
             self._liveness.drop(state.id)
+            self.admission.drop(state.id)
             return None
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
         if cached is None:
@@ -270,6 +303,7 @@ class Coordinator:
             cached.pass_on(appended)
         self._cache.put(state.id, appended)
         self._liveness.record_state(state, seq)
+        self.admission.record_state(state)
         return appended
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
@@ -345,6 +379,7 @@ class Coordinator:
             return
         self._cache.drop(delivery.transfer_id)
         self._liveness.drop(delivery.transfer_id)
+        self.admission.drop(delivery.transfer_id)
         await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
         _log_end(record.state.id, record.outbox)
 

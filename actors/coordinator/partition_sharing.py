@@ -79,6 +79,11 @@ class PartitionSharing:
         await self._stack.aclose()
 
     @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that this coordinator takes now."""
+        return self._taken
+
+    @property
     def consumers(self) -> tuple[str, ...]:
         """The consumers of the partitions that this coordinator takes now."""
         return tuple(name for partition in sorted(self._taken) for name in partition_consumers(partition))

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from .actor import run
-from .dial_policy import DialPolicy
 from .settings import GatewaySettings
 
-__all__ = ["DialPolicy", "GatewaySettings", "run"]
+__all__ = ["GatewaySettings", "run"]

@@ -18,8 +18,18 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
-from warmxfer.adapters.telephony import OutcomeUnknown, Provider, Rejected
+from warmxfer.adapters.telephony import (
+    NotSent,
+    OutcomeUnknown,
+    Provider,
+    Rejected,
+    RequestRate,
+    Turns,
+    Urgency,
+    request_turns,
+)
 from warmxfer.bus import BrokerClock, Bus, DeadLetter, Delivery, NewerVersionNeeded, Worker
 from warmxfer.schemas import (
     CheckLegs,
@@ -45,12 +55,20 @@ from warmxfer.schemas import (
     decode_command,
 )
 
-from ..common.command_replies import MAX_DETAIL_CHARS, publish_event, publish_reply, why_unreadable
+from ..common.capacity import CapacityAnnouncer, CapacityFollower, RoleCapacity, new_instance
+from ..common.command_replies import (
+    MAX_DETAIL_CHARS,
+    command_rejected,
+    publish_event,
+    publish_reply,
+    why_unreadable,
+)
 from ..common.log_check import LogCheck, NotSentByLog
 from ..common.sent_by_log import Held
 from . import webhook_server
 from .at_most_once import EffectClaims
-from .context import GatewayContext
+from .context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext
+from .dial_counters import DialCounters
 from .handlers.dial import dial_supervisor, end_call
 from .handlers.legs import check_legs, find_caller_call
 from .handlers.record import record_participant
@@ -60,6 +78,7 @@ from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
 from .handlers.without_log import WITHOUT_LOG
 from .orphan_calls import OrphanCallReaper
+from .rate_sharing import LiveGateways
 from .room_tokens import serve_room_tokens
 from .settings import GatewaySettings
 from .webhook_health import WebhookHealth
@@ -98,6 +117,26 @@ WITHOUT_LOG_AFTER = 6
 """Deliveries of a clean-up command, over some seconds, after which a log that is not found counts as gone."""
 
 
+URGENCY: Mapping[type[Command], Urgency] = {
+    ReturnCaller: Urgency.CALLER,
+    RescueCaller: Urgency.CALLER,
+    SwitchCaller: Urgency.CLEAN_UP,
+    EndCall: Urgency.CLEAN_UP,
+    CloseRoom: Urgency.CLEAN_UP,
+    CheckLegs: Urgency.RUNNING,
+    RecordParticipant: Urgency.RUNNING,
+    FindCallerCall: Urgency.NEW,
+    CreateRoom: Urgency.NEW,
+    DialSupervisor: Urgency.NEW,
+}
+"""Whose requests the provider gets first where its rate limit makes them wait."""
+
+REQUEST_S = 1.0
+"""Time that a request to the provider needs at least after it has waited for the rate limit."""
+NOTED_WAIT_S = 0.5
+"""Waits for the rate limit that a reply names."""
+
+
 class CommandId(msgspec.Struct):
     """The part of an undecodable command that a reply needs."""
 
@@ -107,9 +146,10 @@ class CommandId(msgspec.Struct):
 class Gateway:
     """Handler of every command on the gateway queue."""
 
-    def __init__(self, bus: Bus, context: GatewayContext, check: LogCheck) -> None:
+    def __init__(self, bus: Bus, context: GatewayContext, rate: RequestRate, check: LogCheck) -> None:
         self._bus = bus
         self._context = context
+        self._rate = rate
         self._check = check
 
     async def handle(self, delivery: Delivery) -> None:
@@ -128,15 +168,18 @@ class Gateway:
             raise NotSentByLog("The room of another transfer is asked for")
         if isinstance(command, CHECKED) and not await self._is_wanted(delivery, command):
             return
-        try:
-            reply = await handler(self._context, delivery.transfer_id, command)
-        except WarmxferError:
-            raise
-        except Exception as error:
-            raise InternalError(f"{type(command).__name__} failed with {type(error).__name__}") from error
+        with request_turns(self._rate, delivery.transfer_id, URGENCY[type(command)]) as turns:
+            try:
+                reply = await self._execute(handler, delivery.transfer_id, command, turns)
+            except WarmxferError:
+                raise
+            except Exception as error:
+                raise InternalError(f"{type(command).__name__} failed with {type(error).__name__}") from error
         kind = type(reply).__name__
         log.info("command_handled", transfer_id=delivery.transfer_id, command=command.command_id, reply=kind)
         if reply is not None:
+            if turns.waited_s >= NOTED_WAIT_S:
+                reply = replace(reply, rate_wait_s=round(turns.waited_s, 1))
             await publish_reply(self._bus, delivery.transfer_id, reply, role="gateway")
 
     async def _is_wanted(self, delivery: Delivery, command: Command) -> bool:
@@ -153,6 +196,19 @@ class Gateway:
                 raise
         await clean_up(self._context, delivery.transfer_id, command)
         return False
+
+    async def _execute(
+        self, handler: Handler, transfer_id: str, command: Command, turns: Turns
+    ) -> CommandReply | None:
+        """Execute `command` once its first request has its turn, so that no effect waits after its claim."""
+        urgent = URGENCY[type(command)] < Urgency.NEW
+        reply_by = self._context.reply_deadline(command, at_least_s=CLEAN_UP_S if urgent else 0.0)
+        try:
+            await turns.reserve(reply_by - LOOK_UP_RESERVE_S - REQUEST_S)
+        except NotSent as error:
+            if not urgent:
+                return command_rejected(command, error)
+        return await handler(self._context, transfer_id, command)
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply `CommandFailed` to a dead-lettered command, if its log has sent it."""
@@ -176,6 +232,9 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
     webhooks are off. The process is unready while no connection to the provider can be opened.
     """
     async with AsyncExitStack() as stack:
+        rate = RequestRate(settings.provider_rate)
+        stack.enter_context(request_turns(rate, "", Urgency.BACKGROUND))
+        stack.callback(bus.readiness.add_note("provider", rate.why_slow))
         webhooks = WebhookHealth()
         provider, url = await _open(bus, settings, webhooks, stack)
         stack.callback(bus.readiness.add("provider", lambda: _why_unreachable(provider)))
@@ -185,7 +244,17 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         check = LogCheck(bus)
         gateway = Gateway(
             bus,
-            GatewayContext(provider, settings.policy, clock, effects, publish, webhooks, settings.deployment),
+            GatewayContext(
+                provider,
+                settings.policy,
+                clock,
+                effects,
+                publish,
+                DialCounters(bus, clock, settings.limits),
+                webhooks,
+                settings.deployment,
+            ),
+            rate,
             check,
         )
         for responder in serve_room_tokens(bus, provider, check):
@@ -200,6 +269,19 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
             on_dead_letter=gateway.on_dead_letter,
         )
         await stack.enter_async_context(worker)
+        instance = new_instance()
+        gateways = LiveGateways(instance)
+
+        def capacity() -> RoleCapacity:
+            wait_s = round(rate.wait_s(Urgency.NEW), 1)
+            per_s = round(rate.per_s, 6)
+            return RoleCapacity(instance, settings.jobs, worker.in_flight, wait_s=wait_s, rate_per_s=per_s)
+
+        def on_capacity(_: str, heard: RoleCapacity) -> None:
+            rate.share_with(gateways.heard(heard, asyncio.get_running_loop().time()))
+
+        await stack.enter_async_context(CapacityFollower(bus, on_capacity, ROLE))
+        await stack.enter_async_context(CapacityAnnouncer(bus, ROLE, capacity))
         await _register_webhooks(provider)
         if ready is not None:
             ready(url)

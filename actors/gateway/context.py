@@ -10,8 +10,9 @@ from warmxfer.adapters.telephony import Provider
 from warmxfer.bus import BrokerClock
 from warmxfer.schemas import Command, Event
 
+from ..common.dial_policy import DialPolicy
 from .at_most_once import EffectClaims
-from .dial_policy import DialPolicy
+from .dial_counters import DialCounters
 from .webhook_health import WebhookHealth
 
 REPLY_MARGIN_S = 0.5
@@ -35,6 +36,7 @@ class GatewayContext:
     """`publish_event(transfer_id, event, msg_id)`: publish an observation that is not a reply. Stored once
     per `msg_id`.
     """
+    counters: DialCounters
     webhooks: WebhookHealth
     """What the webhooks of this process show."""
     deployment: str | None = None

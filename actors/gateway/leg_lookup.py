@@ -6,6 +6,7 @@ import asyncio
 from enum import Enum, auto
 
 from warmxfer.adapters.telephony import CallRecord, Rejected
+from warmxfer.bus import job_given_back
 from warmxfer.schemas import DialSupervisor, RescueCaller, RetryableError
 
 from .at_most_once import ClaimRecord
@@ -57,7 +58,8 @@ async def look_up(context: GatewayContext, call_id: str, within_s: float) -> Cal
         return record
     if left_s(read_by) < SECOND_READ_AFTER_S + MIN_READ_S:
         raise RetryableError("The provider has no record of the call, and there is no time for a second read")
-    await asyncio.sleep(SECOND_READ_AFTER_S)
+    with job_given_back():
+        await asyncio.sleep(SECOND_READ_AFTER_S)
     return await context.provider.look_up_call(call_id, within_s=left_s(read_by))
 
 

@@ -1,4 +1,7 @@
-"""Repeated reads of the provider's call records, until one shows what a handler waits for."""
+"""Repeated reads of the provider's call records, until one shows what a handler waits for.
+
+Between two reads the handler's job is given back, so that the gateway executes other commands meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TypeVar
 import structlog
 
 from warmxfer.adapters.telephony import Rejected
+from warmxfer.bus import job_given_back
 from warmxfer.schemas import RetryableError
 
 POLL_PAUSES_S = (0.2, 0.5)
@@ -46,4 +50,5 @@ async def poll_until(read: Callable[[float], Awaitable[T | None]], until: float)
         left_s = until - loop.time()
         if left_s <= 0:
             return None
-        await asyncio.sleep(min(next(pauses), left_s))
+        with job_given_back():
+            await asyncio.sleep(min(next(pauses), left_s))

@@ -10,11 +10,13 @@ from warmxfer.adapters.telephony import ProviderConfig, choose_provider
 from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
 from warmxfer.schemas.env import LOOPBACK
 
-from .dial_policy import DialPolicy
+from ..common.dial_policy import DialPolicy
+from .dial_limits import DialLimits
 
 DEFAULT_JOBS, MAX_JOBS = 32, 512
 DEFAULT_SETTLE_S, MAX_SETTLE_S = 4.0, 60.0
 DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S = 60.0, 1.0, 3_600.0
+MIN_PROVIDER_RATE, MAX_PROVIDER_RATE = 0.1, 100_000.0
 DEFAULT_WEBHOOK_HOST = "127.0.0.1"
 MAX_URL_CHARS = 512
 
@@ -31,14 +33,22 @@ class GatewaySettings:
 
     provider: ProviderConfig
     policy: DialPolicy = field(default_factory=DialPolicy)
+    limits: DialLimits = field(default_factory=DialLimits)
     jobs: int = DEFAULT_JOBS
     settle_s: float = DEFAULT_SETTLE_S
     deployment: str | None = None
     reconcile_s: float = DEFAULT_RECONCILE_S
+    provider_rate: float = 0.0
+    """Requests a second that all gateways together may send to the provider; 0: no limit."""
     webhook_port: int | None = None
     webhook_host: str = DEFAULT_WEBHOOK_HOST
     webhook_url: str | None = None
     webhook_key: str | None = field(default=None, repr=False)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the process announces."""
+        return self.policy.facts
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
@@ -46,14 +56,25 @@ class GatewaySettings:
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
         if port:
             _check_webhook_key(env)
+        provider, policy = choose_provider(env), DialPolicy.from_env(env)
+        if not provider.local and not policy.regions:
+            raise InvalidRequest(
+                "WARMXFER_DIAL_REGIONS is empty; give the regions that may be dialled, such as US,CA. "
+                "Only a sandbox on this machine needs none",
+                field="WARMXFER_DIAL_REGIONS",
+            )
         return cls(
-            provider=choose_provider(env),
-            policy=DialPolicy.from_env(env),
+            provider=provider,
+            policy=policy,
+            limits=DialLimits.from_env(env, sandbox=provider.local),
             jobs=env_number(env, "WARMXFER_GATEWAY_JOBS", int, DEFAULT_JOBS, 1, MAX_JOBS),
             settle_s=env_number(env, "WARMXFER_SETTLE_S", float, DEFAULT_SETTLE_S, 0.1, MAX_SETTLE_S),
             deployment=_deployment(env.get("WARMXFER_DEPLOYMENT", "").strip()),
             reconcile_s=env_number(
                 env, "WARMXFER_RECONCILE_S", float, DEFAULT_RECONCILE_S, MIN_RECONCILE_S, MAX_RECONCILE_S
+            ),
+            provider_rate=env_number(
+                env, "WARMXFER_PROVIDER_RATE", float, 0.0, MIN_PROVIDER_RATE, MAX_PROVIDER_RATE
             ),
             webhook_port=env_number(env, "WARMXFER_WEBHOOK_PORT", int, 0, 0, 65_535) if port else None,
             webhook_host=env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST,

@@ -23,11 +23,14 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serve_probe(
-    env: Mapping[str, str], failing: Callable[[], Sequence[str]]
+    env: Mapping[str, str],
+    failing: Callable[[], Sequence[str]],
+    notes: Callable[[], Sequence[str]] = tuple,
 ) -> AsyncIterator[int | None]:
     """Serve the probe while the context is open; yield its port, or None if the probe is off.
 
     `failing` returns one sentence for each thing that keeps the process from its work. `/readyz` shows them.
+    `notes` returns one for each thing that holds a ready process up; `/readyz` shows those too.
     `WARMXFER_HEALTH_PORT` 0 takes any free port. `WARMXFER_HEALTH_HOST` is the address; the default is all
     addresses, because a kubelet connects from outside. Raises `InvalidRequest`.
     """
@@ -40,7 +43,7 @@ async def serve_probe(
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
-                writer.write(_response(path.partition(b"?")[0], failing))
+                writer.write(_response(path.partition(b"?")[0], failing, notes))
                 await writer.drain()
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("probe_request_failed")
@@ -63,11 +66,12 @@ async def serve_probe(
         yield port
 
 
-def _response(path: bytes, failing: Callable[[], Sequence[str]]) -> bytes:
+def _response(path: bytes, failing: Callable[[], Sequence[str]], notes: Callable[[], Sequence[str]]) -> bytes:
     if path not in (b"/healthz", b"/readyz"):
         status, body = "404 Not Found", b"not found\n"
     elif path == b"/healthz" or not (sentences := failing()):
-        status, body = "200 OK", b"ok\n"
+        lines = ("ok", *(notes() if path == b"/readyz" else ()))
+        status, body = "200 OK", "".join(f"{line}\n" for line in lines).encode()
     else:
         status = "503 Service Unavailable"
         body = "".join(f"{line}\n" for line in ("not ready", *sentences)).encode()

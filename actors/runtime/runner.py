@@ -12,7 +12,7 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import structlog
 
@@ -40,6 +40,16 @@ class Actor(Protocol[S_contra]):
     """The function `run` of each actor: serves until cancelled, and calls `ready` once it serves."""
 
     def __call__(self, bus: Bus, settings: S_contra, /, *, ready: Callable[..., None]) -> Awaitable[None]: ...
+
+
+@runtime_checkable
+class Announcing(Protocol):
+    """Settings of which each client of the broker may know something."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What `warmxfer doctor` compares. No secret."""
+        ...
 
 
 def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = os.environ) -> None:
@@ -113,10 +123,11 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
         return
     started = asyncio.Event()
     bus.readiness.add("actor", lambda: _why_not_serving(started, stop))
-    async with bus, serve_probe(env, bus.readiness.failing):
+    async with bus, serve_probe(env, bus.readiness.failing, bus.readiness.notes):
         await _ensure(bus, role)
+        facts = settings.facts if isinstance(settings, Announcing) else {}
         await bus.register_service(
-            announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}"
+            announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}", facts
         )
 
         def on_ready(*_: object) -> None:

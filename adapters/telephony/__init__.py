@@ -33,6 +33,7 @@ from .provider import (
     Provider,
     ProviderConfig,
 )
+from .request_rate import RequestRate, Turns, Urgency, request_turns
 from .videosdk import provider
 
 __all__ = [
@@ -55,9 +56,13 @@ __all__ = [
     "ProviderConfig",
     "RateLimited",
     "Rejected",
+    "RequestRate",
     "StaleWebhook",
+    "Turns",
     "Unanswered",
+    "Urgency",
     "choose_provider",
+    "request_turns",
 ]
 
 DEFAULT_PROVIDER = provider.VideoSDKProvider.name

@@ -169,6 +169,11 @@ class BenchStack:
         found = {role: [process.pid for process in group] for role, group in self.processes.items()}
         return found | {BROKER: [self.nats.pid]}
 
+    def logged(self, event: str) -> int:
+        """Return how often the actors have logged `event` so far."""
+        mark = f'"event":"{event}"'.encode()
+        return sum(path.read_bytes().count(mark) for path in self.directory.glob("*.log"))
+
     def ended(self) -> list[str]:
         """Return the actors that have ended by themselves."""
         return [each.name for group in self.processes.values() for each in group if not each.running]

@@ -134,7 +134,8 @@ async def test_no_credential_reaches_the_log() -> None:
 
 async def test_an_actor_shows_in_the_list_of_services(bus: Bus, nats_url: str) -> None:
     name = f"test-{secrets.token_hex(4)}"
-    await bus.register_service(name, "1.2.3", "a test")
+    await bus.register_service(name, "1.2.3", "a test", {"fact": "one"})
+    assert (name, {"fact": "one"}) in [(each, dict(facts)) for each, facts in (await bus.diagnose()).facts]
     client = Client()
     await client.connect(nats_url)
     try:

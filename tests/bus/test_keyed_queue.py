@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.bus.keyed_queue import KeyedQueue
+from warmxfer.bus.keyed_queue import OTHERS_PER_TURN, KeyedQueue
 
 
 def take_all(queue: KeyedQueue[str]) -> list[str]:
@@ -59,3 +59,43 @@ def test_a_closed_queue_has_no_ready_item() -> None:
     assert not queue.ready
     with pytest.raises(IndexError):
         queue.take()
+
+
+def test_keys_that_come_after_others_are_served_in_their_order_when_no_other_is_ready() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for item, after_others in (("r1", True), ("r2", True), ("e1", False), ("e2", False)):
+        queue.put(item, item, after_others=after_others)
+    assert take_all(queue) == ["e1", "e2", "r1", "r2"]
+
+
+def test_keys_that_come_after_others_are_not_starved() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for number in range(3):
+        queue.put(f"r{number}", f"r{number}", after_others=True)
+    order: list[str] = []
+    for number in range(3 * OTHERS_PER_TURN):
+        queue.put(f"e{number}", f"e{number}")
+        key, item = queue.take()
+        queue.done(key)
+        order.append(item)
+    late = [index for index, item in enumerate(order) if item.startswith("r")]
+    assert late == [OTHERS_PER_TURN, 2 * OTHERS_PER_TURN + 1]
+
+
+def test_an_item_behind_one_that_comes_after_others_is_served_as_any() -> None:
+    """The cancel of a request waits for it, and then for nothing else."""
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.put("a", "request", after_others=True)
+    queue.put("a", "cancel")
+    queue.put("b", "request b", after_others=True)
+    key, item = queue.take()
+    queue.done(key)
+    assert [item, *take_all(queue)] == ["request", "cancel", "request b"]
+
+
+def test_a_closed_queue_has_nothing_ready_that_comes_after_others() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.put("a", "a", after_others=True)
+    queue.close()
+    queue.put("b", "b", after_others=True)
+    assert not queue.ready

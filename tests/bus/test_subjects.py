@@ -33,12 +33,14 @@ BUILT = {
     "do.consult": subjects.consult("a"),
     "timer": subjects.timer("a", "t"),
     "intent": subjects.effect_claim("a", "dial"),
+    "dial.count": subjects.dial_count("all"),
     "ask.history": subjects.ask_history("s"),
     "ask.summary": subjects.ask_summary("s"),
     "ask.token": subjects.ASK_ROOM_TOKEN,
     "ask.token.session": subjects.ask_session_token("s"),
     "ask.pulse": subjects.ASK_LIVENESS,
     "presence": subjects.COORDINATOR_PRESENCE,
+    "capacity": subjects.capacity("gateway"),
 }
 
 

@@ -19,7 +19,15 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.app import app
-from warmxfer.schemas import CancelRequest, NoticeKind, TransferNotice, encode, read_cancel, read_request
+from warmxfer.schemas import (
+    CancelRequest,
+    NoticeKind,
+    SIPDestination,
+    TransferNotice,
+    encode,
+    read_cancel,
+    read_request,
+)
 
 from .conftest import InProcess, Warmxfer
 
@@ -100,6 +108,13 @@ async def test_a_request_from_options_is_stored(warmxfer: Warmxfer, bus: Bus, tr
     assert (result.code, result.values) == (0, [{"id": transfer_id}])
     (stored,) = await bus.history(subjects.request(transfer_id), 10)
     assert read_request(stored.data).config.destination.routing_rule_id == "rule"
+
+
+async def test_a_request_by_name_carries_no_number(warmxfer: Warmxfer, bus: Bus, transfer_id: str) -> None:
+    await warmxfer("request", "--room", "room-1", "--name", "billing", "--id", transfer_id)
+    stored = await bus.get_last(subjects.request(transfer_id))
+    assert stored is not None
+    assert read_request(stored.data).config.destination == SIPDestination(name="billing")
 
 
 async def test_another_request_with_the_same_id_exits_with_2(

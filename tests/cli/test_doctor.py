@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.testkit.model_server import Answer, model_server
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import BrokerReport, ConsumerBacklog
-from warmxfer.cli.doctor import ask_model, clock_findings, examine, stream_findings
+from warmxfer.cli.doctor import ask_model, clock_findings, dial_findings, examine, stream_findings
 
 IDLE, BUSY, UNSERVED = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
 NONE_RUNNING, ONE_RUNNING = Counter[str](), Counter({"warmxfer-gateway": 1})
@@ -62,6 +63,28 @@ def test_a_broker_without_a_stream_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize(
+    ("policies", "state", "excerpt"),
+    [
+        ([("1", "US"), ("1", "US")], "ok", "Numbers of US may be dialled."),
+        ([("1", ""), ("1", "")], "note", "WARMXFER_DIAL_REGIONS is not set"),
+        ([("1", "US"), ("2", "CA"), ("2", "CA")], "wrong", "have 2 dial policies"),
+    ],
+)
+def test_processes_with_different_dial_policies_are_a_fault(
+    policies: list[tuple[str, str]], state: str, excerpt: str
+) -> None:
+    facts = [("warmxfer-x", {"dial_policy": digest, "dial_regions": where}) for digest, where in policies]
+    older = ("warmxfer-gateway", dict[str, str]())
+    (found,) = dial_findings(dataclasses.replace(broker_report(), facts=(*facts, older)))
+    assert (found.about, found.state) == ("dial policy", state)
+    assert excerpt in found.sentence
+
+
+def test_without_a_process_that_dials_there_is_no_finding() -> None:
+    assert dial_findings(broker_report()) == []
+
+
+@pytest.mark.parametrize(
     ("now", "state", "excerpt"),
     [
         (101.0, "ok", "within 2 s"),
@@ -110,6 +133,7 @@ async def test_invalid_addresses_are_findings_and_the_other_checks_still_run() -
         "VIDEOSDK_API_KEY": "k",
         "VIDEOSDK_SECRET": "a-secret-of-at-least-thirty-two-bytes",
         "VIDEOSDK_BASE_URL": "https://a.b[/a]",
+        "WARMXFER_DIAL_REGIONS": "US",
         "WARMXFER_LLM_BASE_URL": "https://a.b[/a]",
     }
     about = {found.about: found.sentence for found in await examine(env)}

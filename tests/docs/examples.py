@@ -15,10 +15,12 @@ from typing import Any, get_args
 
 import msgspec
 
+from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import StoredRecord
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectEnd
+from warmxfer.actors.gateway.dial_limits import DialCount, PendingCalls
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -102,6 +104,8 @@ class Example:
             return _as(REPLIES[self.subject_name])
         if self.subject_name == "intent" and self.subject.endswith("-ended"):
             return _as(EffectEnd)
+        if self.subject == subjects.dial_count("pending"):
+            return _as(PendingCalls)
         return DECODERS[self.subject_name]
 
 
@@ -148,12 +152,14 @@ DECODERS: Mapping[str, Decode] = {
     "session.lock": _as(CallerLock),
     "timer": _one_of(decode_event, DeadlinePassed),
     "intent": _as(ClaimRecord),
+    "dial.count": _as(DialCount),
     "ask.history": _as(HistoryQuery),
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),
     "ask.token.session": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
+    "capacity": _as(RoleCapacity),
 }
 REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,

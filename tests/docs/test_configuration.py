@@ -55,6 +55,7 @@ REQUIRED = {
     "WARMXFER_ROOM_ID": "m9wk-4tzs-c2ha",
     "VIDEOSDK_API_KEY": "key",
     "VIDEOSDK_SECRET": "secret",
+    "WARMXFER_DIAL_REGIONS": "US",
     "WARMXFER_LLM_BASE_URL": "http://127.0.0.1:9/v1",
     "WARMXFER_LLM_MODEL": "m",
 }

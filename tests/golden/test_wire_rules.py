@@ -208,6 +208,9 @@ def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path)
         ("boolean | string; absent by default", "string; absent by default", False),
         ("string; absent by default", "boolean | integer; absent by default", False),
         ("string; absent by default", "boolean | string; required", False),
+        ("string; required", "string; absent by default", True),
+        ("string; required", "integer; absent by default", False),
+        ("string; absent by default", "string; required", False),
     ],
 )
 @pytest.mark.parametrize("field", ["request.config.a", "result.a"])

@@ -18,12 +18,13 @@ from typing import Any, get_args
 
 import msgspec
 
+from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator.caller_lock import CallerLock
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence
 from warmxfer.actors.coordinator.state_machine.record import SetTimer, StoredRecord, StoredTransfer
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask, Stage, Transfer
-from warmxfer.actors.gateway import at_most_once, call_marks, leg_lookup
+from warmxfer.actors.gateway import at_most_once, call_marks, dial_limits, leg_lookup
 from warmxfer.actors.gateway.handlers import dial, rescue, return_caller
 from warmxfer.actors.runtime import exit_codes
 from warmxfer.bus import BusSettings, dead_letters, stream, subjects
@@ -85,8 +86,11 @@ KEPT = {
     StoredTransfer: "transfer",
     CallerLock: "claim",
     CoordinatorPresence: "presence",
+    RoleCapacity: "capacity",
     at_most_once.ClaimRecord: "intent",
     at_most_once.EffectEnd: "intent.ended",
+    dial_limits.DialCount: "dial count",
+    dial_limits.PendingCalls: "dial count of pending",
 }
 INTERNAL_VALUES = {Stage: "stage", PreparationTask: "task", CallCause: "call_cause", FailureKind: "fault"}
 ROLES: dict[type, str] = {

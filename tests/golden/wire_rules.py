@@ -83,15 +83,16 @@ def layout_faults(held: Wire, found: Wire) -> list[str]:
 
 
 def _is_wider(difference: Difference) -> bool:
-    """Return whether a field of a request takes each value that it took, and others too."""
+    """Return whether a field of a request takes each value that it took, and others or none too."""
     if difference.section != "messages" or not difference.name.startswith(REQUEST_FIELD):
         return False
     if not isinstance(difference.held, str) or not isinstance(difference.found, str):
         return False
     (held, held_rest), (found, found_rest) = (
-        each.partition(";")[::2] for each in (difference.held, difference.found)
+        each.partition("; ")[::2] for each in (difference.held, difference.found)
     )
-    return held_rest == found_rest and set(held.split(" | ")) < set(found.split(" | "))
+    may_be_left_out = held_rest == REQUIRED
+    return (held_rest == found_rest or may_be_left_out) and set(held.split(" | ")) <= set(found.split(" | "))
 
 
 def _is_required(difference: Difference, held: Wire) -> bool:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import UNSET, structs
 
 from warmxfer.schemas import (
     MAX_MESSAGE_BYTES,
@@ -170,7 +171,32 @@ def test_deep_nesting_is_rejected() -> None:
 @pytest.mark.parametrize("full", [False, True])
 def test_a_good_request_is_read_as_it_was_written(full: bool) -> None:
     request = example_of(WarmTransferRequest, full=full)
+    # A destination has numbers or a name, never both.
+    destination = structs.replace(request.config.destination, name=UNSET if full else "billing")
+    rescue = structs.replace(request.config.rescue, name=UNSET) if full else UNSET
+    config = structs.replace(request.config, destination=destination, rescue=rescue)
+    request = structs.replace(request, config=config)
     assert read_request(encode(request)) == request
+
+
+@pytest.mark.parametrize("place", ["destination", "rescue"])
+def test_a_destination_has_a_name_or_numbers(place: str) -> None:
+    by = {"by": "dial"} if place == "rescue" else {}
+    named = read_request(raw(**{f"config__{place}": {**by, "name": "billing"}}))
+    assert getattr(named.config, place).name == "billing"
+    numbers = {"routing_rule_id": "r", "sip_call_to": NUMBER, "sip_call_from": NUMBER}
+    assert str(rejection(raw(**{f"config__{place}": {**by, **numbers, "name": "billing"}}))) == (
+        f"config.{place}.name is 'billing' beside routing_rule_id; give the name alone, "
+        "or routing_rule_id, sip_call_to, sip_call_from without a name."
+    )
+    for missing in numbers:
+        given = {each: value for each, value in numbers.items() if each != missing}
+        error = rejection(raw(**{f"config__{place}": {**by, **given}}))
+        assert str(error).startswith(f"config.{place}.{missing} is missing; ")
+        assert error.field == f"config.{place}.{missing}"
+    assert "'two words'; use 1 to 64" in str(
+        rejection(raw(**{f"config__{place}": {**by, "name": "two words"}}))
+    )
 
 
 @pytest.mark.parametrize(

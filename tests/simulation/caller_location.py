@@ -18,7 +18,7 @@ from tests.testkit.invariants import (
 )
 from tests.testkit.transfer_history import TransferHistory
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.schemas import NoticeKind, Outcome, SpokenLines
+from warmxfer.schemas import NoticeKind, Outcome, SpokenLines, TransferRefused
 
 from .cloud import Call
 
@@ -145,9 +145,10 @@ def with_supervisor(history: TransferHistory) -> bool:
 
 
 def ran(history: TransferHistory) -> bool:
-    """Return whether the transfer ever had the caller."""
-    refused = (Outcome.INVALID_REQUEST, Outcome.CALLER_IN_TRANSFER, Outcome.TOO_BUSY)
-    return bool(history.records) and not (history.result is not None and history.result.outcome in refused)
+    """Return whether the transfer ever had the caller: no refusal, and no other transfer had the caller."""
+    if not history.records or isinstance(history.records[0][1].event, TransferRefused):
+        return False
+    return history.result is None or history.result.outcome is not Outcome.CALLER_IN_TRANSFER
 
 
 def is_last_of_caller(world: World, history: TransferHistory) -> bool:

@@ -31,9 +31,20 @@ from warmxfer.schemas import (
 from . import timeouts
 from .leg_checks import check_legs_after_end, schedule_cleanup_check
 from .rescue import lose_session, rescue_caller
-from .state import CallerPlace, Decision, EvidenceValue, PreparationTask, RoomStatus, Stage, wire_name
+from .state import (
+    CallerPlace,
+    Decision,
+    EvidenceValue,
+    PreparationTask,
+    RoomStatus,
+    Stage,
+    Transfer,
+    wire_name,
+)
 from .step_context import StepContext
 
+NOTED_WAIT_S = 1.0
+"""Waits for the provider's rate limit that the evidence names."""
 NOT_AWAITED = "may be alone: the reply to the release was not awaited"
 """Evidence about the caller of a transfer that is given up."""
 
@@ -194,10 +205,16 @@ def finish(ctx: StepContext) -> None:
             summary=state.summary,
             error=None if outcome is Outcome.COMPLETE else outcome.value,
             detail=decision.detail or None,
-            evidence=decision.evidence,
+            evidence={**decision.evidence, **_waits(state)},
             **identifiers,
         )
     )
+
+
+def _waits(state: Transfer) -> dict[str, EvidenceValue]:
+    """Return how long the transfer waited for the provider's rate limit, if it was a noticeable time."""
+    wait_s = state.provider_wait_s
+    return {"provider_wait_s": round(wait_s, 1)} if wait_s >= NOTED_WAIT_S else {}
 
 
 def has_leftovers(ctx: StepContext) -> bool:

@@ -34,7 +34,7 @@ from warmxfer.schemas import (
 from . import timeouts
 from .cleanup import finish_now
 from .leg_checks import schedule_check
-from .state import PreparationTask, RoomStatus, Stage
+from .state import EvidenceValue, PreparationTask, RoomStatus, Stage
 from .step_context import StepContext
 
 Task = PreparationTask
@@ -117,6 +117,7 @@ def _dial(ctx: StepContext) -> None:
         participant_id=ctx.state.supervisor_participant_id,
         ringing_timeout_s=timeouts.ringing_s(ctx.config),
         destination=ctx.config.destination,
+        caller_room_id=ctx.request.room_id,
     )
 
 
@@ -168,7 +169,11 @@ def requested(ctx: StepContext, event: TransferRequested) -> None:
 
 
 def refused(ctx: StepContext, event: TransferRefused) -> None:
-    evidence = {} if event.retry_after_s is None else {"retry_after_s": event.retry_after_s}
+    evidence: dict[str, EvidenceValue] = {}
+    if event.retry_after_s is not None:
+        evidence["retry_after_s"] = event.retry_after_s
+    if event.limit:
+        evidence["limit"] = event.limit
     ctx.decide(event.outcome, event.detail, **evidence)
     finish_now(ctx)
 

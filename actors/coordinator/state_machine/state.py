@@ -216,6 +216,8 @@ class TransferFields(Struct, kw_only=True):
     room_id: str | None = None
     consultation_session_id: str | None = None
     supervisor_call_id: str | None = None
+    provider_wait_s: float = 0.0
+    """How long commands of this transfer have waited for the provider's rate limit, together."""
     leg_reported: bool = False
     """The provider reports changes of the supervisor's leg by webhook, as far as a leg check could tell."""
     recording: str = ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from warmxfer.schemas import (
     CallerReleased,
@@ -87,12 +87,16 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
     if isinstance(event, DeadlinePassed) and not _may_be_due(state, event, now):
         return Ignored("the deadline is not due yet")
+    if isinstance(event, TransferRequested):
+        now += event.waited_s
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
     if isinstance(event, DeadlinePassed):
         ctx.now = max(now, event.due_at)
         _clear_timer(ctx, event)
     elif isinstance(event, CommandReply | CallerReleased) and event.command_id is not None:
         ctx.replied_to = ctx.state.pending.pop(event.command_id, None)
+        if isinstance(event, CommandReply) and event.rate_wait_s is not UNSET:
+            ctx.state.provider_wait_s = round(ctx.state.provider_wait_s + event.rate_wait_s, 3)
         if ctx.replied_to is None and type(event) not in ACCEPTED_WHEN_LATE:
             return Ignored(f"no reply like {type(event).__name__} is awaited in {stage.value}")
         if ctx.replied_to is None and stage not in TAKES_LATE_REPLIES:

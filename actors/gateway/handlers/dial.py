@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from msgspec import UNSET
 
 from warmxfer.adapters.telephony import NOTHING_DONE, DialRequest, OutcomeUnknown, Rejected
 from warmxfer.schemas import (
@@ -21,6 +22,7 @@ from warmxfer.schemas import (
     FailureKind,
     InvalidRequest,
     RetryableError,
+    SIPDestination,
     SupervisorDialed,
 )
 
@@ -42,7 +44,7 @@ log = structlog.get_logger(__name__)
 async def dial_supervisor(context: GatewayContext, transfer_id: str, command: DialSupervisor) -> CommandReply:
     """Dial the supervisor, if the policy allows it and the attempt was neither dialled nor forbidden."""
     try:
-        context.policy.check(command.destination)
+        destination = context.policy.check(command.destination)
     except InvalidRequest as error:
         return command_rejected(command, error)
     effect = _effect(command.attempt)
@@ -51,15 +53,21 @@ async def dial_supervisor(context: GatewayContext, transfer_id: str, command: Di
         return command_failed(command, FailureKind.CALLED_OFF, "The dial was called off before it began.")
     if not claim.granted:
         if claim.end_kind == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider refused this dial earlier.")
+            return command_failed(command, FailureKind.REFUSED, "This dial was refused earlier.")
         return await _find_leg(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
+    try:
+        await context.counters.take(transfer_id, command.attempt, destination, command.caller_room_id or None)
+    except (InvalidRequest, RetryableError) as error:
+        await context.claims.record_end(transfer_id, effect, "refused")
+        return command_rejected(command, error)
     send_by = min(claim.send_by, context.reply_deadline(command) - LOOK_UP_RESERVE_S)
     try:
         dialed = await context.provider.dial(
-            _dial_request(transfer_id, command, context.deployment), within_s=left_s(send_by)
+            _dial_request(transfer_id, command, destination, context.deployment), within_s=left_s(send_by)
         )
     except NOTHING_DONE as error:
         await context.claims.record_end(transfer_id, effect, "refused")
+        await context.counters.end(transfer_id, command.attempt)
         return command_rejected(command, error)
     except OutcomeUnknown as error:
         await context.claims.record_end(transfer_id, effect, "doubtful")
@@ -90,6 +98,7 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
         raise RetryableError(
             "The leg was not found, but the dial may still be executed", after_s=LATE_LEG_RETRY_S
         )
+    await context.counters.end(transfer_id, command.attempt)
     return CallEnded(
         command_id=command.command_id,
         attempt=command.attempt,
@@ -136,17 +145,22 @@ async def _find_leg(
 
 
 def _dialed(command: DialSupervisor, call_id: str, response: dict[str, Any]) -> SupervisorDialed:
+    """Return the reply to a dial. One by name leaves out the response, which repeats both numbers."""
+    if command.destination.name is not UNSET:
+        response = {"data": {"callId": call_id}}
     return SupervisorDialed(
         command_id=command.command_id, attempt=command.attempt, call_id=call_id, response=response
     )
 
 
-def _dial_request(transfer_id: str, command: DialSupervisor, deployment: str | None) -> DialRequest:
+def _dial_request(
+    transfer_id: str, command: DialSupervisor, destination: SIPDestination, deployment: str | None
+) -> DialRequest:
     return DialRequest(
         room_id=command.room_id,
         participant_id=command.participant_id,
         ringing_timeout_s=command.ringing_timeout_s,
-        destination=command.destination,
+        destination=destination,
         metadata=call_marks.call_metadata(transfer_id, command.attempt, deployment),
     )
 

@@ -21,9 +21,12 @@ from warmxfer.schemas import (
     RescueByAgent,
     RescueByDial,
     RescueCaller,
+    RetryableError,
+    SIPDestination,
 )
 
 from ...common.command_replies import command_failed, command_rejected
+from ...common.dial_policy import RESCUE as RESCUE_FIELD
 from .. import call_marks
 from ..at_most_once import EffectClaim
 from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
@@ -32,7 +35,6 @@ from ..provider_polling import poll_until
 
 RESCUE = "rescue"
 """Effect name of the dial or the dispatch."""
-POLICY_FIELD = "config.rescue.sip_call_to"
 
 LEGS_UNKNOWN = "The provider did not say in time whether the caller is on the phone."
 CALLER_GONE = "The caller has hung up."
@@ -54,9 +56,10 @@ async def rescue_caller(
     """Check the caller's leg, claim the rescue, and dial or dispatch it. No reply after the deadline."""
     if context.expired(command):
         return None
+    destination = None
     if isinstance(command.rescue, RescueByDial):
         try:
-            context.policy.check(command.rescue, POLICY_FIELD)
+            destination = context.policy.check(command.rescue, RESCUE_FIELD)
         except InvalidRequest as error:
             return command_rejected(command, error)
     claim = await context.claims.find_claim(transfer_id, RESCUE, command)
@@ -68,9 +71,15 @@ async def rescue_caller(
         return command_failed(command, FailureKind.REFUSED, "The rescue came too late to begin.")
     if not claim.granted:
         if claim.end_kind == "refused":
-            return command_failed(command, FailureKind.REFUSED, "The provider refused this rescue earlier.")
+            return command_failed(command, FailureKind.REFUSED, "This rescue was refused earlier.")
         return await _find(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
-    return await _rescue(context, transfer_id, command, claim)
+    if destination is not None:
+        try:
+            await context.counters.take_rescue(destination)
+        except (InvalidRequest, RetryableError) as error:
+            await context.claims.record_end(transfer_id, RESCUE, "refused")
+            return command_rejected(command, error)
+    return await _rescue(context, transfer_id, command, claim, destination)
 
 
 async def _check(context: GatewayContext, command: RescueCaller) -> CommandFailed | None:
@@ -111,15 +120,19 @@ async def _legs(context: GatewayContext, command: RescueCaller, within_s: float)
 
 
 async def _rescue(
-    context: GatewayContext, transfer_id: str, command: RescueCaller, claim: EffectClaim
+    context: GatewayContext,
+    transfer_id: str,
+    command: RescueCaller,
+    claim: EffectClaim,
+    destination: SIPDestination | None,
 ) -> CommandReply:
-    """Send the one request to the provider."""
+    """Send the one request to the provider: dial `destination`, or dispatch an agent."""
     send_by = min(claim.send_by, context.reply_deadline(command) - LOOK_UP_RESERVE_S)
     try:
         match command.rescue:
-            case RescueByDial():
+            case RescueByDial() as rescue:
                 dialed = await context.provider.dial(
-                    _dial_request(transfer_id, command, command.rescue, context.deployment),
+                    _dial_request(transfer_id, command, destination or rescue, context.deployment),
                     within_s=left_s(send_by),
                 )
                 return CallerRescued(command_id=command.command_id, by="dial", call_id=dialed.call_id)
@@ -162,12 +175,12 @@ async def _find(
 
 
 def _dial_request(
-    transfer_id: str, command: RescueCaller, rescue: RescueByDial, deployment: str | None
+    transfer_id: str, command: RescueCaller, destination: SIPDestination, deployment: str | None
 ) -> DialRequest:
     return DialRequest(
         room_id=command.room_id,
         participant_id=command.participant_id,
         ringing_timeout_s=command.ringing_timeout_s,
-        destination=rescue,
+        destination=destination,
         metadata=call_marks.rescue_metadata(transfer_id, deployment),
     )

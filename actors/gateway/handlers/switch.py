@@ -17,6 +17,8 @@ from ..leg_lookup import SWITCH, LegPosition, is_down, leg_position, look_up
 from ..provider_polling import poll_until
 
 LEGS_UNKNOWN = "The provider did not say whether both are still on the phone; the caller was not moved."
+FIRST_ATTEMPT = 1
+"""A transfer dials once. Its call is a conversation of the caller from now on, and pending no more."""
 TIMEOUT_STATUSES = frozenset({408, 504})
 """Statuses of a proxy that stopped waiting: the provider may still execute the request."""
 
@@ -26,6 +28,13 @@ Legs = tuple[CallRecord | None, CallRecord | None]
 
 async def switch_caller(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
     """Check that both legs are up, then move the caller."""
+    reply = await _switch(context, transfer_id, command)
+    if isinstance(reply, CallerSwitched):
+        await context.counters.end(transfer_id, FIRST_ATTEMPT)
+    return reply
+
+
+async def _switch(context: GatewayContext, transfer_id: str, command: SwitchCaller) -> CommandReply:
     claim = await context.claims.find_claim(transfer_id, SWITCH, command)
     if claim is None:
         checked = await _check(context, transfer_id, command)

@@ -2,7 +2,7 @@
 
 When a request is repeated:
 
-- Rate-limited (429): always, after the time in `Retry-After`.
+- Rate-limited (429): always, after the time in `Retry-After`. With a rate limit of ours, all requests pause.
 - Never sent (no connection), or refused for the time in its token: always.
 - Sent without a usable response (5xx, timeout, reset, not VideoSDK's JSON): only if it is idempotent. A dial
   or a switch raises `OutcomeUnknown` at once.
@@ -35,6 +35,7 @@ from ..errors import (
     Unanswered,
     masked,
 )
+from ..request_rate import next_turn, rate_refused
 from .responses import Unreadable
 from .tokens import Tokens
 
@@ -110,12 +111,15 @@ class HttpClient:
         while True:
             tries += 1
             try:
+                await next_turn(deadline)
                 return await self._try(request, read, min(deadline, loop.time() + try_s))
             except NotFound:
                 raise
             except (RateLimited, NotSent, Rejected, OutcomeUnknown) as error:
                 unknown += [error] if isinstance(error, OutcomeUnknown) else []
                 pause_s = max(_backoff_s(tries), error.after_s if isinstance(error, RateLimited) else 0.0)
+                if isinstance(error, RateLimited):
+                    rate_refused(pause_s)
                 is_last = tries >= MAX_TRIES or loop.time() + pause_s >= deadline
                 is_last = is_last or len(unknown) >= MAX_UNKNOWN_TRIES or isinstance(error, Rejected)
                 # The error is about the last try only: an earlier try may have been carried out.

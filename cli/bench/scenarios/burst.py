@@ -12,6 +12,10 @@ from ..rows import Row, Target
 from ..stack_pool import StackPool
 
 LIMIT_S = 120.0
+REFUSED_WITHIN_S = 20.0
+"""A request may wait for 15 s until its transfer starts. The rest is for what is before it in the queues."""
+RELEASED_BY_LEASE = "caller_released_without_command"
+"""The log event of a session that gave up waiting for a coordinator."""
 SPAN_S = 1.0
 
 
@@ -24,15 +28,28 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
             ids = await load.request_all(range(count), within_s=SPAN_S)
             await load.wait(ids, LIMIT_S)
             sample = await load.sample(meter, began_at, may_refuse=True)
-        complete = len(load.complete())
+            released = stack.logged(RELEASED_BY_LEASE)
+        complete = load.complete()
+        refused_s = [at - load.began_at[id] for id, at in load.ended_at.items() if id not in complete]
+        problems = sample.problems
+        if released:
+            problems += (f"{released} callers were released by the lease of their session",)
         yield Row(
             name=f"burst.{count}.answered",
-            value=(complete + sample.refused) / count,
+            value=(len(complete) + sample.refused) / count,
             unit="of all",
             target=Target(1.0, "least"),
             others_cpu=sample.usage.others_cpu,
-            note=f"{complete} complete, {sample.refused} refused as too busy",
-            problems=sample.problems,
+            note=f"{len(complete)} complete, {sample.refused} refused as too busy",
+            problems=problems,
+        )
+        yield Row(
+            name=f"burst.{count}.last_refused",
+            value=max(refused_s, default=0.0),
+            unit="s",
+            target=Target(REFUSED_WITHIN_S),
+            others_cpu=sample.usage.others_cpu,
+            note="from its request to the result of the slowest refusal",
         )
         yield Row(
             name=f"burst.{count}.seconds",

@@ -17,6 +17,7 @@ from ..rows import Row, Target
 from ..stack import BenchStack, StackSettings
 from ..stack_pool import StackPool
 
+DEFAULT_JOBS = 50
 BEYOND_ACK_WAIT_S = 3.0
 LIMIT_S = 120.0
 STRIKE_LIMIT_S = 60.0
@@ -27,7 +28,9 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
     """Yield the time from the kill to the last completion: struck at work, and struck while dialling."""
     for name, number in (("recovery", READY_NUMBER), ("recovery.while_dialling", SLOW_NUMBER)):
         progress(f"kill -9 of all workers with {plan.recovery} in flight: {name}")
-        async with stacks.open(StackSettings(ack_wait_s=ACK_WAIT_S)) as stack:
+        # Places for all of them: a transfer without one would wait, and not be struck.
+        settings = StackSettings(ack_wait_s=ACK_WAIT_S, briefing_jobs=max(DEFAULT_JOBS, plan.recovery))
+        async with stacks.open(settings) as stack:
             yield await _strike(stack, name, number, plan.recovery)
 
 

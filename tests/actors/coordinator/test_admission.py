@@ -77,7 +77,8 @@ async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
             await until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
         actors = FakeActors(fresh_bus, "t-out")
         result = await asyncio.wait_for(actors.run_transfer(request("room-out")), 10)
-        assert (result.outcome, result.evidence) == (Outcome.TOO_BUSY, {"retry_after_s": 5.0})
+        assert result.outcome is Outcome.TOO_BUSY
+        assert result.evidence == {"retry_after_s": 5.0, "limit": "transfers"}
         assert result.detail == (
             "2 transfers are running, WARMXFER_MAX_TRANSFERS allows 2; "
             "ask again in 5 s, or start more coordinators."

@@ -97,7 +97,7 @@ async def test_at_80_percent_a_request_is_refused_and_a_running_transfer_ends(
         coordinator.cancel()
         await asyncio.gather(coordinator, return_exceptions=True)
     assert refused.outcome is Outcome.TOO_BUSY
-    assert refused.evidence == {"retry_after_s": 5.0}
+    assert refused.evidence == {"retry_after_s": 5.0, "limit": "storage"}
     assert refused.detail is not None
     assert refused.detail.startswith("The broker stores 8.0 MB, the account allows 10.0 MB; ask again in 5 s")
     assert refused.detail.endswith("or give the broker more storage.")

@@ -5,13 +5,16 @@ forbidden.
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.testkit.provider_sandbox import TIME_SCALE
-from warmxfer.schemas import CallEnded, CommandFailed, FailureKind, SupervisorDialed
+from warmxfer.schemas import CallEnded, CommandFailed, FailureKind, SIPDestination, SupervisorDialed
 
-from .gateway_fixture import GatewayHarness
+from .gateway_fixture import OUR_NUMBER, SUPERVISOR, GatewayHarness
 
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
 
@@ -84,6 +87,42 @@ async def test_a_number_outside_the_policy_is_never_dialled(idle_harness: Gatewa
     assert reply.failure is FailureKind.REFUSED
     assert "region US" in reply.detail
     assert await idle_harness.executed("dial") == []
+
+
+async def test_a_name_is_replaced_right_before_the_dial(idle_harness: GatewayHarness, tmp_path: Path) -> None:
+    entry = {"routing_rule_id": "rr_7", "sip_call_to": SUPERVISOR, "sip_call_from": OUR_NUMBER}
+    (tmp_path / "directory.json").write_text(json.dumps({"billing": entry}))
+    idle_harness.start(WARMXFER_DIAL_DIRECTORY=str(tmp_path / "directory.json"), WARMXFER_DIAL_BY="name")
+    room = await idle_harness.cloud.open_room()
+    order = idle_harness.dial(room)
+    named = structs.replace(order, destination=SIPDestination(name="billing"))
+    reply = await idle_harness.execute(named, SupervisorDialed)
+    assert reply.response == {"data": {"callId": reply.call_id}}
+    (call,) = [each for each in await idle_harness.calls() if each["type"] == "outbound"]
+    assert (call["to"], call["from"]) == (SUPERVISOR, OUR_NUMBER)
+
+
+async def test_a_refusal_of_a_dial_by_name_shows_no_number(
+    idle_harness: GatewayHarness, tmp_path: Path
+) -> None:
+    entry = {"routing_rule_id": "rr_7", "sip_call_to": SUPERVISOR, "sip_call_from": OUR_NUMBER}
+    (tmp_path / "directory.json").write_text(json.dumps({"billing": entry}))
+    idle_harness.start(WARMXFER_DIAL_DIRECTORY=str(tmp_path / "directory.json"))
+    room = await idle_harness.cloud.open_room()
+    message = f"{SUPERVISOR} cannot be reached from {OUR_NUMBER.lstrip('+')}"
+    await idle_harness.cloud.break_once("status", DIAL, status=422, body={"message": message})
+    named = structs.replace(idle_harness.dial(room), destination=SIPDestination(name="billing"))
+    reply = await idle_harness.execute(named, CommandFailed)
+    assert reply.detail.endswith("•••10 cannot be reached from •••76")
+
+
+async def test_an_unknown_name_is_a_refusal(harness: GatewayHarness) -> None:
+    room = await harness.cloud.open_room()
+    named = structs.replace(harness.dial(room), destination=SIPDestination(name="billing"))
+    reply = await harness.execute(named, CommandFailed)
+    assert reply.failure is FailureKind.REFUSED
+    assert reply.detail.startswith("config.destination.name is 'billing', which is not in the directory; ")
+    assert await harness.executed("dial") == []
 
 
 async def test_two_gateways_and_five_copies_make_one_dial(harness: GatewayHarness) -> None:

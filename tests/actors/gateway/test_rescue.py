@@ -149,7 +149,7 @@ async def test_the_number_of_a_rescue_must_pass_the_dial_policy(idle_harness: Ga
     caller = await rescued(idle_harness)
     reply = await caller.fail(by_dial())
     assert reply.failure is FailureKind.REFUSED
-    assert reply.detail.startswith("config.rescue.sip_call_to is a number of region US; ")
+    assert reply.detail.startswith("config.rescue.sip_call_to is '+•••••••••14', a number of region US; ")
     assert await caller.executed() == []
 
 

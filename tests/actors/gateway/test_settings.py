@@ -8,7 +8,11 @@ from warmxfer.actors.gateway import GatewaySettings
 from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.schemas import InvalidRequest
 
-GOOD = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET": "the-planted-secret"}
+GOOD = {
+    "VIDEOSDK_API_KEY": "k",
+    "VIDEOSDK_SECRET": "the-planted-secret",
+    "WARMXFER_DIAL_REGIONS": "US",
+}
 FRAMEWORK_NAME = {"VIDEOSDK_API_KEY": "k", "VIDEOSDK_SECRET_KEY": "the-planted-secret"}
 WEBHOOK_URL_HINT = "give the https:// address at which the provider reaches the gateway"
 
@@ -93,7 +97,23 @@ def test_a_wrong_value_is_refused_in_one_sentence(env: dict[str, str], sentence:
 
 
 def test_a_token_alone_is_enough() -> None:
-    GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "a.b.c"})
+    GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "a.b.c", "WARMXFER_DIAL_REGIONS": "US"})
+
+
+@pytest.mark.parametrize("base_url", ["", "https://videosdk.example.com", "http://sandbox:8090"])
+def test_regions_are_required_beyond_a_sandbox_on_this_machine(base_url: str) -> None:
+    env = {**GOOD, "WARMXFER_DIAL_REGIONS": " ", "VIDEOSDK_BASE_URL": base_url}
+    with pytest.raises(InvalidRequest, match=r"^WARMXFER_DIAL_REGIONS is empty; give the regions"):
+        GatewaySettings.from_env(env)
+    sandbox = GatewaySettings.from_env({**env, "VIDEOSDK_BASE_URL": "http://127.0.0.1:8090"})
+    assert sandbox.policy.regions == frozenset()
+
+
+def test_a_gateway_announces_its_policy_and_no_secret() -> None:
+    facts = GatewaySettings.from_env({**GOOD, "WARMXFER_DIAL_CALLER_IDS": "+14155550199"}).facts
+    assert facts["dial_regions"] == "US"
+    assert set(facts) == {"dial_policy", "dial_regions"}
+    assert "4155550199" not in str(facts)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +126,7 @@ def test_a_token_alone_is_enough() -> None:
 )
 def test_webhooks_from_beyond_this_machine_must_be_signed(beyond: dict[str, str]) -> None:
     """Before, a forged `call-hangup` ended a live transfer by default."""
-    env = {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_WEBHOOK_PORT": "0", **beyond}
+    env = {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_DIAL_REGIONS": "US", "WARMXFER_WEBHOOK_PORT": "0", **beyond}
     with pytest.raises(
         InvalidRequest, match=r"WARMXFER_WEBHOOK_PUBLIC_KEY is not set, but .* set it to fetch"
     ):
@@ -116,4 +136,9 @@ def test_webhooks_from_beyond_this_machine_must_be_signed(beyond: dict[str, str]
 
 def test_webhooks_of_this_machine_may_be_unsigned() -> None:
     local = {"WARMXFER_WEBHOOK_PORT": "0", "WARMXFER_WEBHOOK_URL": "http://127.0.0.1:8091/webhooks/videosdk"}
-    assert GatewaySettings.from_env({"VIDEOSDK_AUTH_TOKEN": "t", **local}).webhook_key is None
+    assert (
+        GatewaySettings.from_env(
+            {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_DIAL_REGIONS": "US", **local}
+        ).webhook_key
+        is None
+    )

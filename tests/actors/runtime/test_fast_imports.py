@@ -29,7 +29,12 @@ import rich
 @pytest.mark.parametrize("role", [role.value for role in Role])
 def test_an_actor_does_not_import_unused_libraries(role: str) -> None:
     """When every worker is killed at once, all new workers load their imports at the same time."""
-    env = {"VIDEOSDK_AUTH_TOKEN": "token", "WARMXFER_ROOM_ID": "room", "WARMXFER_VOICE": "sandbox"}
+    env = {
+        "VIDEOSDK_AUTH_TOKEN": "token",
+        "WARMXFER_DIAL_REGIONS": "US",
+        "WARMXFER_ROOM_ID": "room",
+        "WARMXFER_VOICE": "sandbox",
+    }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, role], env=env, capture_output=True, text=True, timeout=60
     )

@@ -40,6 +40,24 @@ async def test_a_process_is_healthy_before_it_is_ready() -> None:
         assert (await http.get(f"{at}/secrets")).status_code == 404
 
 
+async def test_a_ready_process_says_what_holds_it_up() -> None:
+    readiness = Readiness()
+    remove = readiness.add_note("provider", lambda: "a new request waits 3 s")
+    readiness.add_note("quiet", lambda: None)
+    async with (
+        serve_probe(ANY_PORT, readiness.failing, readiness.notes) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        held_up = await http.get("/readyz")
+        assert held_up.status_code == 200
+        assert held_up.text == "ok\nprovider: a new request waits 3 s\n"
+        assert (await http.get("/healthz")).text == "ok\n"
+        remove()
+        assert (await http.get("/readyz")).text == "ok\n"
+        readiness.add("broker", lambda: "is away")
+        assert (await http.get("/readyz")).text == "not ready\nbroker: is away\n"
+
+
 async def test_an_invalid_request_is_dropped_and_the_next_one_served() -> None:
     async with serve_probe(ANY_PORT, lambda: ()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

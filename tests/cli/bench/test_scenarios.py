@@ -40,7 +40,7 @@ SHARED = StackSettings(spare_sessions=20, webhooks=True)
 ROWS = {
     "one_at_a_time": ["transition.p50", "transition.p99", "transfer.p50", "transfer.p99"],
     "saturation": ["rate.2_in_flight", "cpu.2_in_flight", "rate.best", "stored.messages", "stored.size"],
-    "burst": ["burst.3.answered", "burst.3.seconds"],
+    "burst": ["burst.3.answered", "burst.3.last_refused", "burst.3.seconds"],
     "waiting": [
         f"waiting.{where}.{figure}"
         for where in ("3", "2.briefing", "2.no_webhooks")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.schemas import (
@@ -25,11 +26,12 @@ from warmxfer.schemas import (
     TransferRequested,
     VoicemailDetected,
     WarmTransferPhase,
+    WarmTransferResult,
     apology_for,
 )
 from warmxfer.schemas.outcomes import APOLOGIES, PROBLEM
 
-from .transfer_builder import CALLER_CALL, START, SUPERVISOR_CALL, TransferBuilder, request
+from .transfer_builder import CALLER_CALL, REPLIES, START, SUPERVISOR_CALL, TransferBuilder, request
 
 Scenario = Callable[[TransferBuilder], Any]
 
@@ -252,3 +254,16 @@ def test_an_absent_in_session_briefing_names_the_session_process() -> None:
         "No process that holds this session (brief_by is session) answered join_consultation within 10 s; "
         "keep it running with `brief_here` open, or set brief_by to briefing."
     )
+
+
+@pytest.mark.parametrize(("waits_s", "noted"), [((), None), ((0.4, 0.5), None), ((0.6, 3.7), 4.3)])
+def test_the_evidence_says_how_long_the_providers_rate_limit_held_a_transfer_up(
+    waits_s: tuple[float, ...], noted: float | None
+) -> None:
+    builder = TransferBuilder(bridge_guard_s=0).start()
+    for kind, wait_s in zip(("create_room", "find_caller_call"), waits_s, strict=False):
+        builder.apply(replace(REPLIES[kind](builder.awaited(kind)), rate_wait_s=wait_s))
+    builder.apply(CancelRequested(reason="enough"))
+    builder.finish_cleanup()
+    (result,) = [each for each in builder.outbox if isinstance(each, WarmTransferResult)]
+    assert result.evidence.get("provider_wait_s") == noted

@@ -7,9 +7,9 @@ import pytest
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.preparation import PREREQUISITES, START_TASK
 from warmxfer.actors.coordinator.state_machine.state import PreparationTask
-from warmxfer.schemas import BriefSupervisor, DialSupervisor
+from warmxfer.schemas import BriefSupervisor, DialSupervisor, TransferRequested
 
-from .transfer_builder import PREPARATIONS, SUMMARY, TransferBuilder
+from .transfer_builder import PREPARATIONS, SUMMARY, TransferBuilder, request
 
 AFTER = {
     "summary_generating": {"started"},
@@ -103,3 +103,14 @@ def test_sequential_awaits_one_command_at_a_time() -> None:
 def test_every_task_is_in_every_pacing_and_can_be_started(pacing: str) -> None:
     assert set(PREREQUISITES[pacing]) == set(START_TASK) == set(PreparationTask) - {PreparationTask.VOICE}
     assert {need for needs in PREREQUISITES[pacing].values() for need in needs} <= set(PreparationTask)
+
+
+@pytest.mark.parametrize("waited_s", [0.0, 12.0, 59.0])
+def test_the_deadlines_of_a_request_that_waited_begin_when_it_starts(waited_s: float) -> None:
+    builder = TransferBuilder()
+    builder.apply(TransferRequested(transfer_id="t1", request=request(), waited_s=waited_s))
+    started_at = builder.now + waited_s
+    assert builder.state.started_at == started_at
+    assert builder.phases[0].timestamp == started_at
+    command_s = request().config.command_timeout_s
+    assert min(each.due_at for each in builder.state.pending.values()) == started_at + command_s
