@@ -209,6 +209,7 @@ def _caller(state: LogState) -> str:
 
 RULES: Mapping[str, Rule] = {
     # ── to the gateway ───────────────────────────────────────────────────────────────────────────
+    "create_room": Rule(lambda state: {"key": (state.id,)}, _never),
     "dial_supervisor": Rule(
         lambda state: {
             "attempt": (state.attempt,),

@@ -112,7 +112,10 @@ CHECKED = (
     RecordParticipant,
     CloseRoom,
 )
-"""Commands that change a call or a room. The log of their transfer must hold them."""
+"""Commands that change a call or a room. The log of their transfer must hold them.
+
+To create the room of the transfer itself needs no check: it is idempotent.
+"""
 WITHOUT_LOG_AFTER = 6
 """Deliveries of a clean-up command, over some seconds, after which a log that is not found counts as gone."""
 
@@ -164,9 +167,10 @@ class Gateway:
         handler = HANDLERS.get(type(command))
         if handler is None:
             raise DeadLetter(f"{type(command).__name__} is not a command for the {ROLE}")
-        if isinstance(command, CreateRoom) and command.key != delivery.transfer_id:
-            raise NotSentByLog("The room of another transfer is asked for")
-        if isinstance(command, CHECKED) and not await self._is_wanted(delivery, command):
+        checked = isinstance(command, CHECKED) or (
+            isinstance(command, CreateRoom) and command.key != delivery.transfer_id
+        )
+        if checked and not await self._is_wanted(delivery, command):
             return
         with request_turns(self._rate, delivery.transfer_id, URGENCY[type(command)]) as turns:
             try:
