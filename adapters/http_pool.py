@@ -22,6 +22,8 @@ from typing import Any, Final, TypeVar
 import httpx
 import structlog
 
+from .decompression import decompressed
+
 ABANDONED_S: Final = 10.0
 """Maximum time that an abandoned request may take to end. A server that sends its headers byte by byte never
 meets a read timeout; closing the whole client ends such a request.
@@ -185,7 +187,9 @@ class HttpPool:
         closing.add_done_callback(lambda _: self._retired.pop(client, None))
 
     def _open(self) -> _Client:
-        return _Client(httpx.AsyncClient(**self._options), self._free)
+        http = httpx.AsyncClient(**self._options)
+        http.headers["accept-encoding"] = "identity"
+        return _Client(http, self._free)
 
     async def _send_probe(self, url: str) -> None:
         async def nothing(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
@@ -246,7 +250,8 @@ class _Exchange:
 
     async def _body(self, response: httpx.Response) -> AsyncIterator[bytes]:
         """Yield the body, decompressed. Raises `httpx.ReadTimeout` once the request was abandoned."""
-        async for piece in response.aiter_bytes():
+        encoding = response.headers.get("content-encoding", "")
+        async for piece in decompressed(response.aiter_raw(), encoding):
             if self.abandoned:
                 raise httpx.ReadTimeout("The caller stopped waiting")
             yield piece

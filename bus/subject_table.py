@@ -291,7 +291,14 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "request for a summary by the session's own model",
     ),
     SubjectSpec(
-        "ask.token", "warmxfer.ask.token", (BRIEFING, PRIMARY), (GATEWAY,), "request for a token of one room"
+        "ask.token", "warmxfer.ask.token", (BRIEFING,), (GATEWAY,), "request for a token of one room"
+    ),
+    SubjectSpec(
+        "ask.token.session",
+        "warmxfer.ask.token.<session>",
+        (PRIMARY,),
+        (GATEWAY,),
+        "the same, for the seat of this session or for its own briefing",
     ),
     SubjectSpec(
         "ask.pulse",

@@ -71,6 +71,7 @@ _STORED_KINDS = _FROM_USERS.union(
 )
 
 ASK_ROOM_TOKEN = "warmxfer.ask.token"
+ANY_SESSION_TOKEN = "warmxfer.ask.token.*"
 ASK_LIVENESS = "warmxfer.ask.pulse"
 COORDINATOR_PRESENCE = "wx.coordinator.presence"
 ASK_REPLAY = "warmxfer.ask.replay"
@@ -104,6 +105,11 @@ def check_token(value: str, field: str = "id") -> str:
     if _TOKEN.fullmatch(value) is None:
         raise InvalidRequest(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
     return value
+
+
+def is_token(value: str) -> bool:
+    """Return whether `value` may stand between two dots of a subject."""
+    return _TOKEN.fullmatch(value) is not None
 
 
 def request(id: str) -> str:
@@ -235,6 +241,20 @@ def ask_history(session: str) -> str:
 
 def ask_summary(session: str) -> str:
     return f"{ROOT}.ask.summary.{check_token(session, 'session')}"
+
+
+def ask_session_token(session: str) -> str:
+    return f"{ASK_ROOM_TOKEN}.{check_token(session, 'session')}"
+
+
+def session_of_token_query(subject: str) -> str | None:
+    """Return the session that asks for a token on `subject`; None if a briefing worker asks.
+
+    Raises InvalidRequest if the subject names no session.
+    """
+    if subject == ASK_ROOM_TOKEN:
+        return None
+    return check_token(subject.removeprefix(f"{ASK_ROOM_TOKEN}."), "session")
 
 
 def for_actors(id: str) -> str:

@@ -24,7 +24,7 @@ from .codec import (
     undecoded_transfer_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
-from .env import env_credential, env_number, parse_http_url
+from .env import env_credential, env_number, is_private, parse_http_url
 from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
@@ -127,6 +127,7 @@ __all__ = [
     "format_traceback",
     "in_their_language",
     "is_known",
+    "is_private",
     "parse_http_url",
     "participant_ids",
     "read_cancel",

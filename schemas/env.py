@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +11,10 @@ from .errors import InvalidRequest
 from .odd_characters import odd_character
 
 MAX_SHOWN_CHARS = 40
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOCAL_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+"""A host name without a dot. It starts with a letter: `2130706433` and `0x7f000001` are addresses."""
 
 N = TypeVar("N", int, float)
 
@@ -49,3 +54,12 @@ def parse_http_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if valid and not any(each.isspace() for each in text) else None
+
+
+def is_private(address: SplitResult) -> bool:
+    """Return whether what is sent to `address` cannot be read on the way: by TLS, or in the own network.
+
+    A host name without a dot is in the own network, for example a service of a compose file.
+    """
+    host = address.hostname or ""
+    return address.scheme == "https" or host in LOOPBACK or _LOCAL_NAME.fullmatch(host) is not None

@@ -5,6 +5,7 @@ wxc-<transfer id>             the caller in the consultation room
 wxr-<transfer id>             the caller after the return to the primary room
 wxa-<transfer id>             the briefing agent in the consultation room
 wxh-<transfer id>             the person who was dialled to rescue the caller, in the primary room
+agent-<room id>               the AI session of `warmxfer run primary`, in its primary room
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def agent(transfer_id: str) -> str:
 def rescuer(transfer_id: str) -> str:
     """Return the id of the person who was dialled to rescue the caller."""
     return f"wxh-{transfer_id}"
+
+
+def session_agent(room_id: str) -> str:
+    """Return the id of the AI session in its primary room. A restarted process joins under the same id."""
+    return f"agent-{room_id}"
 
 
 def parse(participant_id: str) -> ParticipantId | None:

@@ -27,6 +27,9 @@ class TranscriptTurn(Struct, frozen=True):
 class HistoryQuery(Struct, frozen=True):
     """Query for the transcript, to the primary session, on `warmxfer.ask.history.<session>`."""
 
+    transfer_id: str = ""
+    """The transfer that needs it. The session replies only if the log of this transfer awaits the summary."""
+
 
 class History(Struct, frozen=True):
     """The newest `MAX_TURNS` turns of the session."""
@@ -38,6 +41,8 @@ class SummaryQuery(Struct, frozen=True):
     """Query for a summary by the session's own model, on `warmxfer.ask.summary.<session>`."""
 
     prompt: str
+    transfer_id: str = ""
+    """As in `HistoryQuery`."""
 
 
 class SessionSummary(Struct, frozen=True):

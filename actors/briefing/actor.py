@@ -14,7 +14,9 @@ from warmxfer.bus import Bus, Delivery, Worker
 from warmxfer.schemas import JoinConsultation
 
 from ..common.capacity import CapacityAnnouncer, RoleCapacity, new_instance
-from ..common.command_replies import read_command, reply_to_dead_letter, why_unreadable
+from ..common.command_replies import read_command, why_unreadable
+from ..common.dead_letter_replies import reply_to_dead_letter
+from ..common.log_check import LogCheck
 from .consultation import Consultation, ConsultationTask
 from .reply.classifier import ReplyClassifier
 from .settings import BriefingSettings
@@ -40,17 +42,22 @@ class BriefingActor:
         self._bus = bus
         self._voice = voice
         self._classifier = classifier
+        self._check = LogCheck(bus)
         self._join_limit = asyncio.Semaphore(MAX_CONCURRENT_JOINS)
 
     async def handle(self, delivery: Delivery) -> None:
         """Run the consultation of one delivery; returns when the consultation has ended."""
         command = read_command(delivery, JoinConsultation, "briefing agent")
+        if not await self._check.is_wanted(delivery, "briefing"):
+            return
         task = ConsultationTask.stored(delivery.transfer_id, command, delivery.at, "briefing")
-        await Consultation(self._bus, task, self._voice, self._classifier, self._join_limit).run()
+        await Consultation(
+            self._bus, self._check, task, self._voice, self._classifier, self._join_limit
+        ).run()
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, delivery, JoinConsultation, cause, role="briefing")
+        await reply_to_dead_letter(self._bus, self._check, delivery, JoinConsultation, cause, role="briefing")
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:

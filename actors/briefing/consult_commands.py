@@ -8,6 +8,9 @@ drops commands if the reader is too slow.
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
 does not count, because the bus may store an old command again. Held by
 `test_a_command_with_a_lower_fencing_token_is_ignored`.
+
+Invariant: a command is taken only if the log of the transfer has sent it. Held by
+`test_a_command_that_the_log_has_not_sent_is_not_taken`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
+from typing import Final
 
 import structlog
 
@@ -25,14 +29,20 @@ from warmxfer.schemas import (
     DecodeError,
     LeaveConsultation,
     NewerMessage,
+    RetryableError,
     ToConsult,
     WarmxferError,
     decode_command,
 )
 
 from ..common.command_replies import publish_reply
+from ..common.log_check import LogCheck
+from ..common.sent_by_log import Held
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
+
+MAX_CHECKS: Final = 8
+"""Commands at a time that the log does not hold yet, and that are checked again."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +50,16 @@ log = structlog.get_logger(__name__)
 class ConsultCommands:
     """Commands of one consultation, as an async context manager.
 
-        async with ConsultCommands(bus, transfer_id, fence, role) as commands:
+        async with ConsultCommands(bus, check, transfer_id, fence, role) as commands:
             commands.forward_to(on_command)
 
     `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
     consultation and are ignored. `role` is the actor that replies to a command that it does not know.
     """
 
-    def __init__(self, bus: Bus, transfer_id: str, fence: int, role: str) -> None:
+    def __init__(self, bus: Bus, check: LogCheck, transfer_id: str, fence: int, role: str) -> None:
         self._bus = bus
+        self._check = check
         self._role = role
         self._transfer_id = transfer_id
         self._subject = subjects.consult(transfer_id)
@@ -60,6 +71,7 @@ class ConsultCommands:
         self._rereads = Rereads(bus, self._catch_up, f"consult-commands-reads-{transfer_id}")
         self._read_first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._following: asyncio.Task[None] | None = None
+        self._checking: set[asyncio.Task[None]] = set()
         self.leave: asyncio.Future[LeaveConsultation] = asyncio.get_running_loop().create_future()
         """Done when LeaveConsultation arrives."""
 
@@ -91,6 +103,8 @@ class ConsultCommands:
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
+        for task in self._checking:
+            task.cancel()
         if self._subscription is not None:
             await self._subscription.__aexit__(kind, error, trace)
         self.leave.cancel()
@@ -126,6 +140,45 @@ class ConsultCommands:
             return
         if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return
+        held = await self._find_in_log(data)
+        if held is Held.SENT:
+            self._take(command)
+        elif held is Held.UNKNOWN and len(self._checking) < MAX_CHECKS:
+            task = asyncio.create_task(self._check_again(command, data))
+            self._checking.add(task)
+            task.add_done_callback(self._checking.discard)
+            task.add_done_callback(log_task_failure)
+        else:
+            log.warning(
+                "consult_command_not_taken",
+                transfer_id=self._transfer_id,
+                command_id=command.command_id,
+                log_says=held.name.lower(),
+            )
+
+    async def _find_in_log(self, data: bytes) -> Held:
+        try:
+            return await self._check.find(self._transfer_id, data)
+        except RetryableError as error:
+            log.info("log_read_failed", transfer_id=self._transfer_id, error=str(error))
+            return Held.UNKNOWN
+
+    async def _check_again(self, command: ToConsult, data: bytes) -> None:
+        """Take a command that the log did not hold at the first read, once it does."""
+        held = await self._check.find_patiently(self._transfer_id, data)
+        if held is Held.SENT:
+            self._take(command)
+            return
+        log.warning(
+            "consult_command_not_taken",
+            transfer_id=self._transfer_id,
+            command_id=command.command_id,
+            log_says=held.name.lower(),
+        )
+
+    def _take(self, command: ToConsult) -> None:
+        if command.fence <= self._fence:
+            return
         self._fence, self._newest = command.fence, command
         if self._on_command is not None:
             self._on_command(command)
@@ -133,6 +186,8 @@ class ConsultCommands:
             self.leave.set_result(command)
 
     async def _reject_unknown(self, data: bytes) -> None:
+        if await self._find_in_log(data) is not Held.SENT:
+            return
         reply = self._unknown.reply_once(self._transfer_id, data)
         try:
             if reply is not None:

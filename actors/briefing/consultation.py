@@ -39,6 +39,7 @@ from warmxfer.schemas import (
 
 from ..common.liveness import is_live
 from ..common.liveness_watch import watching_end
+from ..common.log_check import LogCheck
 from ..runtime.log_setup import log_task_failure
 from .consult_commands import ConsultCommands
 from .dialogue_runner import DialogueRunner, DialogueSignal
@@ -90,7 +91,8 @@ ConsultationInput = rooms.RoomEvent | BriefSupervisor | LeaveConsultation | Dial
 class ConsultationTask:
     """One JoinConsultation, stored at `at`; `budget_s` is the time to join.
 
-    `role` is the actor whose process runs it, and which says its events.
+    `role` is the actor whose process runs it, and which says its events. `session` is the session in whose
+    process it runs; None in a briefing worker.
     """
 
     transfer_id: str
@@ -98,11 +100,14 @@ class ConsultationTask:
     at: float
     role: str
     budget_s: float
+    session: str | None = None
 
     @classmethod
-    def stored(cls, transfer_id: str, join: JoinConsultation, at: float, role: str) -> ConsultationTask:
+    def stored(
+        cls, transfer_id: str, join: JoinConsultation, at: float, role: str, session: str | None = None
+    ) -> ConsultationTask:
         """Return the task for `join`, which the stream stored at time `at`."""
-        return cls(transfer_id, join, at, role, max(join.deadline_at - at, MIN_JOIN_S))
+        return cls(transfer_id, join, at, role, max(join.deadline_at - at, MIN_JOIN_S), session)
 
 
 class Consultation:
@@ -115,19 +120,21 @@ class Consultation:
     def __init__(
         self,
         bus: Bus,
+        check: LogCheck,
         task: ConsultationTask,
         room_settings: rooms.RoomSettings,
         classifier: ReplyClassifier,
         join_limit: AbstractAsyncContextManager[None],
     ) -> None:
         self._bus = bus
+        self._check = check
         self._task = task
         self._classifier = classifier
         self._join_limit = join_limit
         self._log = log.bind(transfer_id=task.transfer_id, room=task.join.room_id)
         self._events = ConsultationEvents(bus, task.transfer_id, task.join, task.role)
         room_id, participant_id = task.join.room_id, task.join.participant_id
-        tokens = rooms.token_source(bus, room_id, participant_id)
+        tokens = rooms.token_source(bus, room_id, participant_id, session=task.session)
         options = rooms.JoinOptions(
             room_id, participant_id, DISPLAY_NAME, tokens, task.join.supervisor_participant_id
         )
@@ -144,7 +151,7 @@ class Consultation:
         Raises RetryableError if another worker must continue it.
         """
         async with ConsultCommands(
-            self._bus, self._task.transfer_id, self._task.join.fence, self._task.role
+            self._bus, self._check, self._task.transfer_id, self._task.join.fence, self._task.role
         ) as commands:
             try:
                 await prepare_in_thread()

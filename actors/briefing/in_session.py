@@ -41,6 +41,8 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
+from ..common.log_check import LogCheck
+from ..common.sent_by_log import Held
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 from .consultation import LIVENESS_TIMEOUT_S, MAX_CONSULTATION_S, Consultation, ConsultationTask
@@ -72,9 +74,7 @@ async def brief_here(
     consultations get `DRAIN_S` to end; then they leave their rooms. Raises InvalidRequest for a session name
     that cannot be part of a subject.
     """
-    briefings = _InSessionBriefings(
-        bus, subjects.session_briefing(session_name), room_settings, ReplyClassifier(model)
-    )
+    briefings = _InSessionBriefings(bus, session_name, room_settings, ReplyClassifier(model))
     async with bus.subscribe(subjects.session_briefing(session_name)) as subscription:
         following = asyncio.create_task(
             briefings.follow(subscription), name=f"session-briefing-{session_name}"
@@ -90,13 +90,15 @@ async def brief_here(
 
 
 class _InSessionBriefings:
-    """Consultations of one session, by the commands on `command_subject`."""
+    """Consultations of one session, by the commands on its subject."""
 
     def __init__(
-        self, bus: Bus, command_subject: str, room_settings: RoomSettings, classifier: ReplyClassifier
+        self, bus: Bus, session: str, room_settings: RoomSettings, classifier: ReplyClassifier
     ) -> None:
         self._bus = bus
-        self._command_subject = command_subject
+        self._check = LogCheck(bus)
+        self._session = session
+        self._command_subject = subjects.session_briefing(session)
         self._room_settings = room_settings
         self._classifier = classifier
         self._running: set[asyncio.Task[None]] = set()
@@ -159,6 +161,8 @@ class _InSessionBriefings:
         try:
             join = read_command(stored, JoinConsultation, ACTOR)
         except NewerVersionNeeded:
+            if await self._check.find(transfer_id, stored.data, self._session) is not Held.SENT:
+                return True
             if reply := self._unknown.reply_once(transfer_id, stored.data):
                 await publish_reply(self._bus, transfer_id, reply, role="primary")
             return True
@@ -166,6 +170,10 @@ class _InSessionBriefings:
             return True
         if len(self._running) >= MAX_CONSULTATIONS:
             return False
+        held = await self._check.find_patiently(transfer_id, stored.data, self._session)
+        if held is not Held.SENT:
+            log.warning("consultation_not_started", transfer_id=transfer_id, log_says=held.name.lower())
+            return held is not Held.UNKNOWN
         live = received_live or await self._is_live(transfer_id)
         if join.command_id in self._handled_ids:
             return True
@@ -173,7 +181,7 @@ class _InSessionBriefings:
             return False
         self._handled_ids.append(join.command_id)
         if live:
-            self._start(ConsultationTask.stored(transfer_id, join, stored.at, "primary"))
+            self._start(ConsultationTask.stored(transfer_id, join, stored.at, "primary", self._session))
         return True
 
     async def _is_live(self, transfer_id: str) -> bool | None:
@@ -204,7 +212,7 @@ class _InSessionBriefings:
                 try:
                     # `MAX_CONSULTATIONS` is small, so joining needs no further limit.
                     await Consultation(
-                        self._bus, task, self._room_settings, self._classifier, nullcontext()
+                        self._bus, self._check, task, self._room_settings, self._classifier, nullcontext()
                     ).run()
                     return
                 except RetryableError as error:

@@ -20,7 +20,6 @@ from warmxfer.schemas import (
     WarmxferError,
     decode_command,
     encode,
-    undecoded_command_id,
 )
 
 PUBLISH_DEADLINE_S = 5.0
@@ -110,21 +109,3 @@ def command_failed(
 def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
     """Return the reply that `command` certainly had no effect; the error's text says why."""
     return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
-
-
-async def reply_to_dead_letter(
-    bus: Bus, delivery: Delivery, command_type: type[Command], cause: str, *, role: str
-) -> None:
-    """Reply `CommandFailed` for a dead-lettered command, also for one of a newer version.
-
-    Other messages are ignored: no actor waits for a reply to them.
-    """
-    try:
-        command_id = read_command(delivery, command_type, "").command_id
-    except NewerVersionNeeded:
-        command_id = undecoded_command_id(delivery.data)
-    except DeadLetter:
-        return
-    if command_id is not None:
-        failed = CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=cause)
-        await publish_reply(bus, delivery.transfer_id, failed, role=role)

@@ -3,6 +3,9 @@
 `HANDLERS` maps each command type to its handler. A handler returns the reply, or None if the command has
 expired, or raises `RetryableError` to be called again later. The reply is published before the command is
 acknowledged.
+
+Invariant: a command of `CHECKED` is carried out only if the log of its transfer has sent it and still wants
+it. Test: `tests/actors/gateway/test_log_check.py`.
 """
 
 from __future__ import annotations
@@ -60,6 +63,8 @@ from ..common.command_replies import (
     publish_reply,
     why_unreadable,
 )
+from ..common.log_check import LogCheck, NotSentByLog
+from ..common.sent_by_log import Held
 from . import webhook_server
 from .at_most_once import EffectClaims
 from .context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext
@@ -71,6 +76,7 @@ from .handlers.rescue import rescue_caller
 from .handlers.return_caller import return_caller
 from .handlers.rooms import close_room, create_room
 from .handlers.switch import switch_caller
+from .handlers.without_log import WITHOUT_LOG
 from .orphan_calls import OrphanCallReaper
 from .rate_sharing import LiveGateways
 from .room_tokens import serve_room_tokens
@@ -96,6 +102,22 @@ HANDLERS: Mapping[type[Command], Handler] = {
     RecordParticipant: record_participant,
     CloseRoom: close_room,
 }
+
+CHECKED = (
+    DialSupervisor,
+    SwitchCaller,
+    ReturnCaller,
+    RescueCaller,
+    EndCall,
+    RecordParticipant,
+    CloseRoom,
+)
+"""Commands that change a call or a room. The log of their transfer must hold them.
+
+To create the room of the transfer itself needs no check: it is idempotent.
+"""
+WITHOUT_LOG_AFTER = 6
+"""Deliveries of a clean-up command, over some seconds, after which a log that is not found counts as gone."""
 
 
 URGENCY: Mapping[type[Command], Urgency] = {
@@ -127,10 +149,11 @@ class CommandId(msgspec.Struct):
 class Gateway:
     """Handler of every command on the gateway queue."""
 
-    def __init__(self, bus: Bus, context: GatewayContext, rate: RequestRate) -> None:
+    def __init__(self, bus: Bus, context: GatewayContext, rate: RequestRate, check: LogCheck) -> None:
         self._bus = bus
         self._context = context
         self._rate = rate
+        self._check = check
 
     async def handle(self, delivery: Delivery) -> None:
         """Execute one command and publish its reply."""
@@ -144,6 +167,11 @@ class Gateway:
         handler = HANDLERS.get(type(command))
         if handler is None:
             raise DeadLetter(f"{type(command).__name__} is not a command for the {ROLE}")
+        checked = isinstance(command, CHECKED) or (
+            isinstance(command, CreateRoom) and command.key != delivery.transfer_id
+        )
+        if checked and not await self._is_wanted(delivery, command):
+            return
         with request_turns(self._rate, delivery.transfer_id, URGENCY[type(command)]) as turns:
             try:
                 reply = await self._execute(handler, delivery.transfer_id, command, turns)
@@ -157,6 +185,21 @@ class Gateway:
             if turns.waited_s >= NOTED_WAIT_S:
                 reply = replace(reply, rate_wait_s=round(turns.waited_s, 1))
             await publish_reply(self._bus, delivery.transfer_id, reply, role="gateway")
+
+    async def _is_wanted(self, delivery: Delivery, command: Command) -> bool:
+        """Return whether the log wants `command`. Clean-up whose log is gone is done here."""
+        try:
+            return await self._check.is_wanted(delivery, ROLE)
+        except RetryableError:
+            clean_up = WITHOUT_LOG.get(type(command))
+            if clean_up is None and not isinstance(command, ReturnCaller) and self._context.expired(command):
+                raise NotSentByLog("The log did not hold the command until its deadline") from None
+            if clean_up is None or delivery.delivery_count < WITHOUT_LOG_AFTER:
+                raise
+            if await self._check.exists(delivery.transfer_id):
+                raise
+        await clean_up(self._context, delivery.transfer_id, command)
+        return False
 
     async def _execute(
         self, handler: Handler, transfer_id: str, command: Command, turns: Turns
@@ -172,7 +215,10 @@ class Gateway:
         return await handler(self._context, transfer_id, command)
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
-        """Reply `CommandFailed` to a dead-lettered command, if its command id can be read."""
+        """Reply `CommandFailed` to a dead-lettered command, if its log has sent it."""
+        if await self._check.find(delivery.transfer_id, delivery.data) is not Held.SENT:
+            log.warning("dead_letter_not_replied_to", transfer_id=delivery.transfer_id, seq=delivery.seq)
+            return
         try:
             broken = decode_as(CommandId, delivery.data)
         except DecodeError:
@@ -200,6 +246,7 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         clock = BrokerClock()
         effects = EffectClaims(bus, clock, timeout_s=provider.timeout_s, settle_s=settings.settle_s)
         publish = partial(publish_event, bus, role="gateway")
+        check = LogCheck(bus)
         gateway = Gateway(
             bus,
             GatewayContext(
@@ -213,8 +260,10 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
                 settings.deployment,
             ),
             rate,
+            check,
         )
-        await stack.enter_async_context(serve_room_tokens(bus, provider))
+        for responder in serve_room_tokens(bus, provider, check):
+            await stack.enter_async_context(responder)
         worker = Worker(
             bus,
             ROLE,
@@ -268,7 +317,9 @@ async def _open(
     url = webhook_server.address_of(bound) + path_of(config.name)
     provider = config.open(settings.webhook_url or (url if config.local else None), settings.webhook_key)
     stack.push_async_callback(provider.aclose)
-    await stack.enter_async_context(webhook_server.serving(Webhooks(bus, provider, health).app, bound))
+    webhooks = Webhooks(bus, provider, health)
+    stack.push_async_callback(webhooks.aclose)
+    await stack.enter_async_context(webhook_server.serving(webhooks.app, bound))
     log.info("webhooks_served", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from warmxfer.adapters.telephony import ProviderConfig, choose_provider
 from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
+from warmxfer.schemas.env import LOOPBACK
 
 from ..common.dial_policy import DialPolicy
 from .dial_limits import DialLimits
@@ -26,8 +27,8 @@ class GatewaySettings:
 
     `webhook_port`: None turns webhooks off, 0 takes any free port. `webhook_url`: the address at which the
     provider reaches the gateway; by default the gateway's own address if the provider runs on this machine.
-    `webhook_key`: a PEM or the word `fetch`; None accepts unsigned webhooks. `deployment`: the name in the
-    metadata of every dialled leg; None turns the scan for orphan legs off.
+    `webhook_key`: a PEM or the word `fetch`; None accepts unsigned webhooks, on this machine only.
+    `deployment`: the name in the metadata of every dialled leg; None turns the scan for orphan legs off.
     """
 
     provider: ProviderConfig
@@ -53,6 +54,8 @@ class GatewaySettings:
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:
         """Read the settings from `env` (see docs/configuration.md). Raises `InvalidRequest`."""
         port = env.get("WARMXFER_WEBHOOK_PORT", "").strip()
+        if port:
+            _check_webhook_key(env)
         provider, policy = choose_provider(env), DialPolicy.from_env(env)
         if not provider.local and not policy.regions:
             raise InvalidRequest(
@@ -78,6 +81,21 @@ class GatewaySettings:
             webhook_url=_url(env.get("WARMXFER_WEBHOOK_URL", "")),
             webhook_key=env.get("WARMXFER_WEBHOOK_PUBLIC_KEY") or None,
         )
+
+
+def _check_webhook_key(env: Mapping[str, str]) -> None:
+    """Raise `InvalidRequest` if unsigned webhooks would be accepted from beyond this machine."""
+    if env.get("WARMXFER_WEBHOOK_PUBLIC_KEY"):
+        return
+    host = env.get("WARMXFER_WEBHOOK_HOST") or DEFAULT_WEBHOOK_HOST
+    address = parse_http_url(env.get("WARMXFER_WEBHOOK_URL", ""))
+    for name, given in (("HOST", host), ("URL", address.hostname if address else None)):
+        if given is not None and given not in LOOPBACK:
+            raise InvalidRequest(
+                f"WARMXFER_WEBHOOK_PUBLIC_KEY is not set, but WARMXFER_WEBHOOK_{name} takes webhooks from "
+                "beyond this machine; set it to fetch, or to the provider's public key in PEM",
+                field="WARMXFER_WEBHOOK_PUBLIC_KEY",
+            )
 
 
 def _deployment(text: str) -> str | None:

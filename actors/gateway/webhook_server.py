@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from warmxfer.schemas import InvalidRequest
 
+from .webhook_protocol import LimitedProtocol
+
 BACKLOG = 256
 MAX_CONCURRENT = 256
 KEEP_ALIVE_S = 10
@@ -49,6 +51,7 @@ async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
     """Serve `app` while the context is open. Connections queue from the moment the address is bound."""
     config = uvicorn.Config(
         app,
+        http=LimitedProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -1,12 +1,15 @@
 """HTTP endpoint for provider webhooks: publishes each relevant notice as an event.
 
-    POST /webhooks/<provider>    200 after the event is stored, or if the notice is irrelevant;
+    POST /webhooks/<provider>    200 after the event is stored, or if the notice is irrelevant, a repeat,
+                                 too old, or an end that the provider does not confirm yet;
                                  400 unreadable, 401 bad signature, 408 too slow, 413 too large;
                                  503 broker or signing key unreachable: the provider sends it again
     GET  /healthz                200 while the bus is connected, with a counter for each result
 
-- Invariant: the same body twice is one event. The hash of the body is the message id.
-- Invariant: a webhook is a hint. No irreversible action follows from a webhook alone.
+- Invariant: the same body twice is one event. The hash of the body is the message id, and a repeat that the
+  broker would not notice any more is dropped here (`seen_webhooks.py`).
+- Invariant: a webhook is a hint. No irreversible action follows from a webhook alone: a reported end is
+  confirmed at the provider first (`webhook_confirmation.py`).
 """
 
 from __future__ import annotations
@@ -27,17 +30,22 @@ from warmxfer.adapters.telephony import (
     InvalidWebhookSignature,
     Notice,
     Provider,
+    StaleWebhook,
 )
-from warmxfer.bus import Bus
+from warmxfer.bus import Budget, Bus
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 from ..common.command_replies import publish_event, wire_name
-from .webhook_events import to_event
+from .seen_webhooks import SeenWebhooks
+from .webhook_confirmation import EndConfirmation
+from .webhook_events import TransferEvent, to_event
 from .webhook_health import WebhookHealth
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_S = 5.0
 PUBLISH_TIMEOUT_S = 3.0
+LOG_BURST, LOG_PER_S = 20, 1.0
+"""Log lines about webhooks that are not taken."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +66,9 @@ class Webhooks:
         self._bus = bus
         self._provider = provider
         self._health = health
+        self._seen = SeenWebhooks()
+        self._ends = EndConfirmation(provider)
+        self._log_budget = Budget(LOG_BURST, LOG_PER_S)
         self.counted: Counter[str] = Counter()
         self.app = Starlette(
             routes=[
@@ -80,31 +91,56 @@ class Webhooks:
             if addressed is None:
                 self._record(notice)
                 return 200, "ignored"
-            event_type = wire_name(addressed.event)
-            msg_id = f"hook:{hashlib.sha256(body).hexdigest()}"
-            await publish_event(
-                self._bus,
-                addressed.transfer_id,
-                addressed.event,
-                msg_id,
-                role="gateway",
-                deadline_s=PUBLISH_TIMEOUT_S,
-            )
-            self._record(notice)
-            log.info("webhook_received", transfer_id=addressed.transfer_id, event_type=event_type)
+            body_hash = hashlib.sha256(body).hexdigest()
+            if (addressed.transfer_id, body_hash) in self._seen:
+                return 200, "repeated"
+
+            async def publish() -> None:
+                await self._publish(addressed, notice, body_hash)
+
+            if not await self._ends.confirm(addressed.transfer_id, addressed.event, publish):
+                self._seen.add(addressed.transfer_id, body_hash)
+                return 200, "unconfirmed"
+            await publish()
             return 200, "taken"
         except (TimeoutError, ClientDisconnect):
             return 408, "too_slow"
         except TooLarge:
             return 413, "too_large"
         except InvalidWebhookSignature:
-            log.warning("webhook_signature_rejected")
+            self._warn("webhook_signature_rejected", request)
             return 401, "forged"
-        except InvalidRequest:
+        except StaleWebhook:
+            self._warn("webhook_too_old", request)
+            return 200, "too_old"
+        except InvalidRequest as error:
+            self._warn("webhook_unreadable", request, why=str(error))
             return 400, "unreadable"
         except RetryableError as error:
             log.warning("webhook_deferred", cause=type(error).__name__)
             return 503, "put_off"
+
+    async def _publish(self, addressed: TransferEvent, notice: Notice | None, body_hash: str) -> None:
+        await publish_event(
+            self._bus,
+            addressed.transfer_id,
+            addressed.event,
+            f"hook:{body_hash}",
+            role="gateway",
+            deadline_s=PUBLISH_TIMEOUT_S,
+        )
+        self._seen.add(addressed.transfer_id, body_hash)
+        self._record(notice)
+        log.info("webhook_received", transfer_id=addressed.transfer_id, event_type=wire_name(addressed.event))
+
+    def _warn(self, event: str, request: Request, **more: str) -> None:
+        """Log a webhook that is not taken, with its sender. In a flood only some are logged."""
+        if self._log_budget.take(asyncio.get_running_loop().time()):
+            log.warning(event, peer=request.client.host if request.client else "", **more)
+
+    async def aclose(self) -> None:
+        """Stop confirming reported ends."""
+        await self._ends.aclose()
 
     def _record(self, notice: Notice | None) -> None:
         """Record that the provider reports this leg. A webhook counts once its event is stored."""

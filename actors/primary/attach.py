@@ -9,6 +9,8 @@ So the last stored command is read too: a few times on start and after every rec
 liveness of a transfer that holds the caller shows a new stage. A command found that way may be old. The
 session applies it only if a coordinator says that its transfer is live.
 
+Each command is applied only if the log of its transfer holds it (`received_commands.py`).
+
 All tasks start inside `attach`. They inherit the context (contextvars) of its caller.
 """
 
@@ -25,10 +27,12 @@ from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
     AnyCommand,
     DecodeError,
+    HistoryQuery,
     HoldCaller,
     LeaveCall,
     NewerMessage,
     ReleaseCaller,
+    SummaryQuery,
     ToPrimary,
     WarmxferError,
     decode_command,
@@ -37,11 +41,13 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import reply_msg_id
 from ..common.liveness import is_live
+from ..common.log_check import LogCheck
 from ..common.unknown_commands import UnknownCommands
 from .event_queue import EventQueue
 from .hold_lease import CHECKS_PER_LEASE, DEFAULT_LEASE_S
 from .named_tasks import NamedTasks
-from .query_handlers import history_reply, summary_reply
+from .query_handlers import check_query, decode_query, history_reply, summary_reply
+from .received_commands import ReceivedCommands
 from .session import Session
 from .session_controller import SessionController
 
@@ -95,13 +101,19 @@ async def attach(
     controller = SessionController(bus, session, events, tasks, lease_s)
     attachment = Attachment(name, controller)
 
-    async def reply_history(_: LiveMessage) -> bytes:
+    check = LogCheck(bus)
+    received = ReceivedCommands(check, name, controller, tasks)
+
+    async def reply_history(query: LiveMessage) -> bytes:
+        await check_query(check, decode_query(HistoryQuery, query.data).transfer_id, name)
         return await history_reply(session, controller.own_lines)
 
     async def reply_summary(query: LiveMessage) -> bytes:
-        return await summary_reply(session, query.data)
+        asked = decode_query(SummaryQuery, query.data)
+        await check_query(check, asked.transfer_id, name, by_session=True)
+        return await summary_reply(session, asked.prompt)
 
-    read = _CommandReader(events)
+    read = _CommandReader(events, received)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
         await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
@@ -109,25 +121,24 @@ async def attach(
         caught_up = asyncio.Event()
         rereads = Rereads(
             bus,
-            lambda: _catch_up_safely(bus, controller, name, lease_s, caught_up, read),
+            lambda: _catch_up_safely(bus, controller, name, lease_s, caught_up, read, received),
             f"catch-up-{name}",
         )
         controller.on_new_stage = rereads.read_once
+        received.on_dropped = rereads.restart
         stack.push_async_callback(_detach, controller, rereads, events, tasks)
         tasks.start("events", events.run())
-        tasks.start("commands", _handle_commands(controller, commands, read))
+        tasks.start("commands", _handle_commands(received, commands, read))
         rereads.start()
         tasks.start("end", _close_when_ended(controller))
         await _wait_for_catch_up(caught_up, CATCH_UP_TIMEOUT_S)
         yield attachment
 
 
-async def _handle_commands(
-    controller: SessionController, commands: Subscription, read: _CommandReader
-) -> None:
+async def _handle_commands(received: ReceivedCommands, commands: Subscription, read: _CommandReader) -> None:
     async for message in commands:
-        if decoded := read.decode(message.data):
-            await controller.apply(*decoded)
+        if decoded := await read.decode(message.data):
+            await received.apply(*decoded, message.data)
 
 
 async def _catch_up_safely(
@@ -137,10 +148,11 @@ async def _catch_up_safely(
     lease_s: float,
     caught_up: asyncio.Event,
     read: _CommandReader,
+    received: ReceivedCommands,
 ) -> bool:
     """Apply the last command of this session if it was missed. Returns False if that must be tried again."""
     try:
-        decided = await _catch_up(bus, controller, name, lease_s, read)
+        decided = await _catch_up(bus, controller, name, lease_s, read, received)
     except RetryableError as error:
         log.info("catch_up_postponed", session=name, error=str(error))
         return False
@@ -152,31 +164,51 @@ async def _catch_up_safely(
 
 
 async def _catch_up(
-    bus: Bus, controller: SessionController, name: str, lease_s: float, read: _CommandReader
+    bus: Bus,
+    controller: SessionController,
+    name: str,
+    lease_s: float,
+    read: _CommandReader,
+    received: ReceivedCommands,
 ) -> bool:
     """Apply the last command of this session if the session missed it and its transfer is live.
 
-    Returns False if that could not be decided, because no coordinator replied.
+    Returns False if that could not be decided, because no coordinator replied, or its log does not say.
     """
     stored = await bus.get_last(subjects.session_commands(name))
-    decoded = read.decode(stored.data) if stored else None
-    if decoded is None or not controller.is_new(*decoded):
+    decoded = await read.decode(stored.data) if stored else None
+    if stored is None or decoded is None or not controller.is_new(*decoded):
         return True
     transfer_id, command = decoded
     current = transfer_id in (controller.holder, controller.awaited_by)
     if isinstance(command, ReleaseCaller | LeaveCall) and current:
-        await controller.apply(transfer_id, command)
-        return True
+        return await _apply_if_held(controller, received, transfer_id, command, stored.data)
     for _ in range(CHECKS_PER_LEASE):
         asked_at = asyncio.get_running_loop().time()
         live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
             log.info("command_recovered", transfer_id=transfer_id, command_id=command.command_id, live=live)
-            await (controller.apply if live else controller.skip)(transfer_id, command)
+            if live:
+                return await _apply_if_held(controller, received, transfer_id, command, stored.data)
+            await controller.skip(transfer_id, command)
             return True
         await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())
     log.warning("command_postponed", transfer_id=transfer_id, command_id=command.command_id)
     return False
+
+
+async def _apply_if_held(
+    controller: SessionController,
+    received: ReceivedCommands,
+    transfer_id: str,
+    command: ToPrimary,
+    data: bytes,
+) -> bool:
+    """Apply a stored command if its log holds it. Returns False if the log does not say."""
+    held = await received.is_held(transfer_id, command, data)
+    if held:
+        await controller.apply(transfer_id, command)
+    return held is not None
 
 
 async def _wait_for_catch_up(event: asyncio.Event, timeout_s: float) -> None:
@@ -205,18 +237,19 @@ async def _detach(
 class _CommandReader:
     """Decodes the commands of one session. It replies to a command that this version does not know."""
 
-    def __init__(self, events: EventQueue) -> None:
+    def __init__(self, events: EventQueue, received: ReceivedCommands) -> None:
         self._events = events
+        self._received = received
         self._unknown = UnknownCommands("primary session")
 
-    def decode(self, data: bytes) -> tuple[str, ToPrimary] | None:
+    async def decode(self, data: bytes) -> tuple[str, ToPrimary] | None:
         """Return the transfer id and the command. Returns None, and logs it, if the message is no command.
 
         Never raises: a message that cannot be read must not stop the ones after it.
         """
         try:
             transfer_id = subjects.check_token(undecoded_transfer_id(data) or "", "transfer_id")
-            command = self._decode(transfer_id, data)
+            command = await self._decode(transfer_id, data)
         except (DecodeError, InvalidRequest) as error:
             log.error("command_not_decoded", error=str(error))
             return None
@@ -227,11 +260,13 @@ class _CommandReader:
         log.error("command_misdirected", transfer_id=transfer_id, command=type(command).__name__)
         return None
 
-    def _decode(self, transfer_id: str, data: bytes) -> AnyCommand | None:
-        """Return the command; None for one of a newer version, which is replied to."""
+    async def _decode(self, transfer_id: str, data: bytes) -> AnyCommand | None:
+        """Return the command; None for one of a newer version, which is replied to if its log has sent it."""
         try:
             return decode_command(data)
         except NewerMessage:
+            if not await self._received.is_sent(transfer_id, data):
+                return None
             if reply := self._unknown.reply_once(transfer_id, data):
                 self._events.enqueue(transfer_id, reply, reply_msg_id(reply))
             return None

@@ -25,6 +25,12 @@ from warmxfer.schemas import InvalidRequest, format_traceback
 LEVELS = ("debug", "info", "warning", "error")
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
+MAX_USER_CHARS = 64
+"""Length of the user in a SIP URI, as in `schemas/fields.py`. Each expression looks at a limited number of
+characters from each place: one message of 56 KB once froze a gateway for 30 s.
+"""
+CUT_MARGIN_CHARS = 2 * MAX_USER_CHARS
+"""Text beyond the limit that is masked too, so that no number is cut before it is recognised."""
 LIBRARY_LEVEL = logging.WARNING
 """Below this level httpx, uvicorn and websockets log addresses and headers."""
 
@@ -34,7 +40,9 @@ _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "tra
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
 _MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:", re.IGNORECASE)
 """Found in every text that `_NUMBER` or `_SIP_USER` changes. One search instead of two replacements."""
-_SIP_USER = re.compile(r"(?<=sip:)[^@\s]+(?=@)|(?<=sips:)[^@\s]+(?=@)", re.IGNORECASE)
+_SIP_USER = re.compile(
+    rf"(?<=sip:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)|(?<=sips:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)", re.IGNORECASE
+)
 
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
@@ -98,9 +106,10 @@ def _masked(value: Any, limit: int) -> Any:
         return value
     else:
         text = repr(value)
-    if _MAY_BE_NUMBER.search(text) is not None:
-        text = _SIP_USER.sub("•", _NUMBER.sub(lambda found: f"•{found[0][-2:]}", text))
-    return text if len(text) <= limit else text[:limit] + "…"
+    cut = text[: limit + CUT_MARGIN_CHARS]
+    if _MAY_BE_NUMBER.search(cut) is not None:
+        cut = _SIP_USER.sub("•", _NUMBER.sub(lambda found: f"•{found[0][-2:]}", cut))
+    return cut if len(text) <= limit and len(cut) <= limit else cut[:limit] + "…"
 
 
 def _renderer(env: Mapping[str, str], stream: TextIO) -> structlog.typing.Processor:

@@ -25,7 +25,9 @@ from warmxfer.schemas import (
     encode,
 )
 
-from ..common.command_replies import publish_reply, read_command, reply_to_dead_letter, why_unreadable
+from ..common.command_replies import publish_reply, read_command, why_unreadable
+from ..common.dead_letter_replies import reply_to_dead_letter
+from ..common.log_check import LogCheck
 from . import prompt
 from .settings import SummarizerSettings
 from .writer import Ask, Source, by_model, write
@@ -43,15 +45,18 @@ class Summarizer:
     def __init__(self, bus: Bus, model: ChatModel | None) -> None:
         self._bus = bus
         self._model = model
+        self._check = LogCheck(bus)
         self._clock = BrokerClock()
 
     async def handle(self, delivery: Delivery) -> None:
         """Summarize the call of one delivery, and reply."""
         command = read_command(delivery, Summarize, "summarizer")
+        if not await self._check.is_wanted(delivery, "summarizer"):
+            return
         started_at = time.monotonic()
         self._clock.observe(delivery.at)
         budget_s = max(command.deadline_at - self._clock.now(), MIN_BUDGET_S)
-        summary, source = await self._summarize(command, budget_s)
+        summary, source = await self._summarize(delivery.transfer_id, command, budget_s)
         ready = SummaryReady(command_id=command.command_id, summary=summary, source=source)
         await publish_reply(self._bus, delivery.transfer_id, ready, role="summarizer")
         log.info(
@@ -64,38 +69,42 @@ class Summarizer:
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, delivery, Summarize, cause, role="summarizer")
+        await reply_to_dead_letter(self._bus, self._check, delivery, Summarize, cause, role="summarizer")
 
-    async def _summarize(self, command: Summarize, budget_s: float) -> tuple[str, Source]:
+    async def _summarize(self, transfer_id: str, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline_at = asyncio.get_running_loop().time() + budget_s
-        turns = await self._request_history(command.session, min(HISTORY_TIMEOUT_S, budget_s))
-        written = await write(turns, self._ask(command, turns), deadline_at)
+        turns = await self._request_history(transfer_id, command.session, min(HISTORY_TIMEOUT_S, budget_s))
+        written = await write(turns, self._ask(transfer_id, command, turns), deadline_at)
         for attempt in written.attempts:
             if attempt.why:
                 log.warning("summary_model_failed", session=command.session, why=attempt.why)
         return written.summary, written.source
 
-    async def _request_history(self, session: str, timeout_s: float) -> list[TranscriptTurn]:
+    async def _request_history(
+        self, transfer_id: str, session: str, timeout_s: float
+    ) -> list[TranscriptTurn]:
         """Return the transcript; empty if no process serves the session, or it does not reply in time."""
         try:
-            reply = await self._bus.request(subjects.ask_history(session), encode(HistoryQuery()), timeout_s)
+            reply = await self._bus.request(
+                subjects.ask_history(session), encode(HistoryQuery(transfer_id)), timeout_s
+            )
             return decode_as(History, reply).turns
         except WarmxferError as error:
             log.warning("history_request_failed", session=session, why=type(error).__name__)
             return []
 
-    def _ask(self, command: Summarize, turns: list[TranscriptTurn]) -> Ask | None:
+    def _ask(self, transfer_id: str, command: Summarize, turns: list[TranscriptTurn]) -> Ask | None:
         """Return the function that asks the model of this command; None if there is none."""
         if command.summarize_by == "session":
-            return self._by_session(command)
+            return self._by_session(transfer_id, command)
         return by_model(self._model, turns, command.prompt) if self._model else None
 
-    def _by_session(self, command: Summarize) -> Ask:
+    def _by_session(self, transfer_id: str, command: Summarize) -> Ask:
         instructions = prompt.instructions(command.prompt)
 
         async def ask(wrong: str | None, correction: str, left_s: float) -> Reply | None:
             asked = instructions if wrong is None else f"{instructions}\n\n{correction}"
-            question = encode(SummaryQuery(prompt=asked))
+            question = encode(SummaryQuery(prompt=asked, transfer_id=transfer_id))
             try:
                 reply = await self._bus.request(subjects.ask_summary(command.session), question, left_s)
                 text = decode_as(SessionSummary, reply).text

@@ -62,8 +62,10 @@ _CURRENCY: Final = (
     r"|руб\w*|коп\w*|грн|гривен\w*|гривн\w*|евро|долл\w*|元|圆|圓|块|塊|人民币|人民幣|円|원|유로|달러|美元|欧元|歐元|港币|ドル|ユーロ"
     r"|ريال|درهم|دينار|جنيه|ليرة|دولار|يورو|تومان|روبية|روپے|روپیہ|שקל(?:ים)?|ש\"ח|דולר|रुपये|रुपए|रुपया|रु|डॉलर|টাকা|ரூபாய்|రూపాయలు|રૂપિયા|ರೂಪಾಯಿ|രൂപ|บาท|đồng"
 )
-_DIGITS: Final = r"\p{Nd}+(?:[.,٫٬'’\u00a0\u202f ]\p{Nd}{2,3}(?!\p{Nd}))*"
-_HAN_NUMBER: Final = r"[零〇一二三四五六七八九十百千万萬亿億两兩]+"
+_DIGITS: Final = r"(?<!\p{Nd})\p{Nd}{1,30}+(?:[.,٫٬'’\u00a0\u202f ]\p{Nd}{2,3}(?!\p{Nd})){0,6}"
+_HAN_DIGITS: Final = "零〇一二三四五六七八九十百千万萬亿億两兩"
+_HAN_NUMBER: Final = rf"(?<![{_HAN_DIGITS}])[{_HAN_DIGITS}]{{1,30}}+"
+"""Numbers begin where digits begin, and have an end: so a long run of digits is read once."""
 _AMOUNT = regex.compile(
     rf"\p{{Sc}}\s?{_DIGITS}|(?:{_DIGITS}|{_HAN_NUMBER})\s?(?:\p{{Sc}}|{_CURRENCY})", regex.IGNORECASE
 )

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from warmxfer.schemas import InvalidRequest, env_credential, parse_http_url
+from warmxfer.schemas import InvalidRequest, env_credential, is_private, parse_http_url
 
 BASE_URL: Final = "WARMXFER_LLM_BASE_URL"
 API_KEY: Final = "WARMXFER_LLM_API_KEY"
@@ -104,6 +104,12 @@ class ModelSettings:
         if address is None or address.username is not None:
             raise InvalidRequest(
                 f"{BASE_URL} is not a valid address; write https://host/v1 and put the key into {API_KEY}",
+                field=BASE_URL,
+            )
+        if not is_private(address):
+            raise InvalidRequest(
+                f"{BASE_URL} would send {API_KEY} and the conversation in clear text; "
+                "use https://host/v1, or http:// on this machine",
                 field=BASE_URL,
             )
         model = env.get(MODEL, "").strip()

@@ -28,15 +28,18 @@ TokenSource = Callable[[], Awaitable[RoomToken]]
 """Returns a fresh token for this participant id. Called before every new connection."""
 
 
-def token_source(bus: Bus, room_id: str, participant_id: str) -> TokenSource:
+def token_source(bus: Bus, room_id: str, participant_id: str, *, session: str | None = None) -> TokenSource:
     """Return a source that requests tokens from the gateway. Tokens are never stored and never logged.
 
-    The source raises `NoReply` (a `RetryableError`) if no gateway replies.
+    `session`: the session that asks, for its own seat or for its own briefing; None for a briefing worker.
+    The source raises `NoReply` (a `RetryableError`) if no gateway replies. It raises `InvalidRequest` if no
+    live transfer needs this participant in this room.
     """
     query = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
+    subject = subjects.ASK_ROOM_TOKEN if session is None else subjects.ask_session_token(session)
 
     async def request_token() -> RoomToken:
-        return decode_as(RoomToken, await bus.request(subjects.ASK_ROOM_TOKEN, query, TOKEN_TIMEOUT_S))
+        return decode_as(RoomToken, await bus.request(subject, query, TOKEN_TIMEOUT_S))
 
     return request_token
 

@@ -18,6 +18,7 @@ from .errors import (
     OutcomeUnknown,
     RateLimited,
     Rejected,
+    StaleWebhook,
     Unanswered,
 )
 from .provider import (
@@ -56,6 +57,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "RequestRate",
+    "StaleWebhook",
     "Turns",
     "Unanswered",
     "Urgency",

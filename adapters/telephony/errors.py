@@ -8,7 +8,8 @@
     InvalidRequest
     ├── Rejected                 the provider refused: nothing was done, and a repeat will not help
     │   └── NotFound             the call or the room does not exist (any more)
-    └── InvalidWebhookSignature  the provider did not sign the webhook
+    ├── InvalidWebhookSignature  the provider did not sign the webhook
+    └── StaleWebhook             the webhook tells of something that happened long ago
     WarmxferError
     └── OutcomeUnknown           an effect may happen now or later: never repeat it, look it up
 
@@ -27,6 +28,8 @@ import re
 from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
 MAX_SENTENCE_CHARS = 200
+MAX_READ_CHARS = 2_000
+"""Text that is masked. A number or a token that is cut here is far beyond what is shown."""
 MAX_AFTER_S = 60.0
 
 _LONG_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){6,}", re.ASCII)
@@ -77,6 +80,10 @@ class InvalidWebhookSignature(InvalidRequest):
     """A webhook that the provider did not sign."""
 
 
+class StaleWebhook(InvalidRequest):
+    """A webhook about something that happened longer ago than webhooks are late: it is a replay."""
+
+
 class OutcomeUnknown(WarmxferError):
     """The effect may have happened, or may still happen."""
 
@@ -91,5 +98,5 @@ NOTHING_DONE = (Rejected, RateLimited, NotSent, NotReady)
 
 def masked(text: str) -> str:
     """Return a provider's text on one line, cut, with long numbers and tokens masked."""
-    line = _SECRET.sub("…", " ".join(text.split()))
+    line = _SECRET.sub("…", " ".join(text[:MAX_READ_CHARS].split()))
     return _LONG_NUMBER.sub(lambda number: f"•••{number[0][-2:]}", line)[:MAX_SENTENCE_CHARS]

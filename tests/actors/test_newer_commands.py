@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from tests.actors.primary.fake_session import RecordingSession
+from tests.testkit.sent_log import store_in_log
 from tests.testkit.stored import events_of
 from warmxfer.actors.briefing import brief_here
 from warmxfer.actors.briefing.actor import BriefingActor
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
 from warmxfer.actors.briefing.reply.classifier import ReplyClassifier
+from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.actors.gateway import at_most_once
 from warmxfer.actors.gateway.at_most_once import ClaimRecord, EffectClaims
 from warmxfer.actors.primary import attach
@@ -68,6 +70,7 @@ async def test_a_worker_leaves_a_newer_command_to_a_newer_worker(
         left.append(delivery)
         await handlers(fresh_bus, role)[0](delivery)
 
+    await store_in_log(fresh_bus, "t", json.dumps(command).encode())
     await fresh_bus.publish(subjects.work_queue("t", role), json.dumps(command).encode())
     async with Worker(fresh_bus, role, older, jobs=1), asyncio.timeout(PATIENCE_S):
         while len(left) <= fresh_bus.settings.max_deliver:
@@ -85,6 +88,7 @@ async def test_a_newer_command_that_no_worker_takes_fails(
 ) -> None:
     handle, on_dead_letter = handlers(fresh_bus, role)
     async with Worker(fresh_bus, role, handle, jobs=1, on_dead_letter=on_dead_letter):
+        await store_in_log(fresh_bus, "t", json.dumps(command).encode())
         await fresh_bus.publish(subjects.work_queue("t", role), json.dumps(command).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
     assert (failed.command_id, failed.failure) == ("t-7", FailureKind.BROKEN)
@@ -114,6 +118,7 @@ async def test_a_handler_that_needs_a_newer_version_is_logged_once(
 async def test_a_session_replies_once_that_it_does_not_know_a_command(fresh_bus: Bus) -> None:
     subject = subjects.session_commands(SESSION)
     async with attach(fresh_bus, RecordingSession(SESSION), lease_s=1.0):
+        await store_in_log(fresh_bus, "t", json.dumps(NEWER_TO_SESSION).encode(), session=SESSION)
         await fresh_bus.publish(subject, json.dumps(NEWER_TO_SESSION).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
         await asyncio.sleep(3 * REREAD_PAUSES_S[0])  # it reads the newest command again
@@ -125,10 +130,12 @@ async def test_a_session_replies_once_that_it_does_not_know_a_command(fresh_bus:
 
 
 async def test_a_consultation_replies_that_it_does_not_know_a_command_and_goes_on(fresh_bus: Bus) -> None:
-    async with ConsultCommands(fresh_bus, "t", fence=0, role="briefing") as commands:
+    async with ConsultCommands(fresh_bus, LogCheck(fresh_bus), "t", fence=0, role="briefing") as commands:
+        await store_in_log(fresh_bus, "t", json.dumps(NEWER).encode())
         await fresh_bus.publish(subjects.consult("t"), json.dumps(NEWER).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
         leave = LeaveConsultation(command_id="t-8", deadline_at=0.0, fence=8)
+        await store_in_log(fresh_bus, "t", leave)
         await fresh_bus.publish(subjects.consult("t"), encode(leave))
         async with asyncio.timeout(PATIENCE_S):
             assert await commands.leave == leave
@@ -140,6 +147,7 @@ async def test_a_session_with_in_session_briefing_replies_that_it_does_not_know_
     fresh_bus: Bus,
 ) -> None:
     async with brief_here(fresh_bus, SESSION, RoomSettings()):
+        await store_in_log(fresh_bus, "t", json.dumps(NEWER_TO_SESSION).encode(), session=SESSION)
         await fresh_bus.publish(subjects.session_briefing(SESSION), json.dumps(NEWER_TO_SESSION).encode())
         (failed,) = await failures(fresh_bus, "t", 1)
     assert failed.command_id == "t-7"

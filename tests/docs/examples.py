@@ -160,6 +160,7 @@ DECODERS: Mapping[str, Decode] = {
     "ask.history": _as(HistoryQuery),
     "ask.summary": _as(SummaryQuery),
     "ask.token": _as(RoomTokenQuery),
+    "ask.token.session": _as(RoomTokenQuery),
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
     "ask.replay": _as(ReplayQuery),
@@ -169,6 +170,7 @@ REPLIES: Mapping[str, type[Any]] = {
     "ask.history": History,
     "ask.summary": SessionSummary,
     "ask.token": RoomToken,
+    "ask.token.session": RoomToken,
     "ask.pulse": LivenessReply,
     "ask.replay": ReplayReply,
 }

@@ -16,7 +16,6 @@ from typing import Any
 from videosdk.agents import AgentSession, Pipeline
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import PlacedCall
 from warmxfer.integrations.videosdk import install
 
@@ -45,10 +44,9 @@ async def main(
         return made
 
     with framework_offline():
-        async with await Bus.connect(BusSettings(url=url), name="agent") as bus:
-            live = await open_connected(local_stack, AgentConnections(bus, caller), session)
-            await live.stt.transcribe("Get me a supervisor.")
-            await asyncio.Event().wait()
+        live = await open_connected(local_stack, AgentConnections(local_stack, caller), session)
+        await live.stt.transcribe("Get me a supervisor.")
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

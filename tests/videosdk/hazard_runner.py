@@ -13,7 +13,6 @@ from typing import Any
 
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
 
 from .event_loop_stalls import StallWatcher
@@ -116,11 +115,11 @@ async def run_hazard(local_stack: LocalStack, hazard: Hazard, *, with_warmxfer: 
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))
-        bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
-        )
         await sandbox(local_stack, "DELETE", "/sandbox/faults")
-        connections, agent = AgentConnections(bus, await local_stack.call()), EscalatingAgent(_config(hazard))
+        connections, agent = (
+            AgentConnections(local_stack, await local_stack.call()),
+            EscalatingAgent(_config(hazard)),
+        )
         live = await open_escalating(local_stack, agent, connections, with_warmxfer=with_warmxfer)
         stack.push_async_callback(close, live, connections)
         run = Run(local_stack, live, connections.caller, payloads=[])

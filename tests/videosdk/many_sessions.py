@@ -25,7 +25,6 @@ from unittest.mock import patch
 import structlog
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig
 
-from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack
 
 from .event_loop_stalls import Stall, StallWatcher, warmxfer_frame
@@ -138,16 +137,13 @@ async def open_calls(
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))
-        bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
-        )
         calls: list[tuple[Call, EscalatingAgent]] = []
         callers = [await local_stack.call() for _ in range(sessions)]
         records = (await sandbox(local_stack, "GET", "/sandbox/state"))["calls"]
         session_ids = {each["callId"]: each["sessionId"] for each in records}
         for caller in callers:
             connections, agent = (
-                AgentConnections(bus, caller, session_ids[caller.call_id]),
+                AgentConnections(local_stack, caller, session_ids[caller.call_id]),
                 EscalatingAgent(_config()),
             )
             live = await open_escalating(

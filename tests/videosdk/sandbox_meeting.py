@@ -16,13 +16,13 @@ from warmxfer.adapters.rooms import (
     RoomEvent,
     RoomSettings,
     RoomSnapshot,
+    TokenSource,
     UtteranceHeard,
     open_room_client,
-    token_source,
 )
-from warmxfer.bus import Bus, BusSettings
-from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
-from warmxfer.schemas import RetryableError
+from warmxfer.adapters.telephony.videosdk.tokens import Tokens
+from warmxfer.cli.local_stack.stack import API_KEY, LocalStack, PlacedCall
+from warmxfer.schemas import RetryableError, RoomToken
 
 from .offline import OUR_ID, Meeting, OfflineSTT, OfflineTTS
 
@@ -94,13 +94,22 @@ class SandboxTTS(OfflineTTS):
                 await self.client.say(line)
 
 
+def stack_tokens(local_stack: LocalStack, room_id: str, participant_id: str) -> TokenSource:
+    """Return a source of tokens for any participant. A gateway issues them only for its live transfers."""
+
+    async def mint() -> RoomToken:
+        token = Tokens(API_KEY, local_stack.secret).for_room(room_id, participant_id)
+        return RoomToken(token=token, signaling_url=local_stack.sandbox_url)
+
+    return mint
+
+
 @asynccontextmanager
 async def agent_client(local_stack: LocalStack, caller: PlacedCall) -> AsyncIterator[RoomClient]:
     """Yield a client for the AI in the caller's room."""
-    async with await Bus.connect(BusSettings(url=local_stack.nats_url), name="test") as bus:
-        client = open_room_client(
-            RoomSettings(),
-            JoinOptions(caller.room_id, OUR_ID, "Agent", token_source(bus, caller.room_id, OUR_ID)),
-        )
-        yield client
-        await client.leave()
+    client = open_room_client(
+        RoomSettings(),
+        JoinOptions(caller.room_id, OUR_ID, "Agent", stack_tokens(local_stack, caller.room_id, OUR_ID)),
+    )
+    yield client
+    await client.leave()

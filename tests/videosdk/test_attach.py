@@ -8,6 +8,7 @@ import pytest
 from videosdk.agents import AgentSession, Pipeline
 
 from tests.actors.primary.conftest import Boss
+from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.bus import Bus, InvalidRequest, subjects
 from warmxfer.integrations.videosdk import attach_agent_session
 from warmxfer.schemas import (
@@ -91,11 +92,13 @@ async def test_after_a_handover_the_session_leaves_and_its_handlers_get_the_last
     assert seen == ["started", "transfer_complete"]
 
 
-async def test_the_transcript_is_sent_on_request(bus: Bus, room: str, call) -> None:
+async def test_the_transcript_is_sent_on_request(bus: Bus, transfer_id: str, call) -> None:
     live = await call()
     live.session.agent.chat_context.add_message(role="user", content="I was charged twice.")
+    await log_awaits_summary(bus, transfer_id, "a-name")
     async with attach_agent_session(bus, live.session, "a-name"):
-        answer = await bus.request(subjects.ask_history("a-name"), encode(HistoryQuery()), 2.0)
+        query = encode(HistoryQuery(transfer_id))
+        answer = await bus.request(subjects.ask_history("a-name"), query, 2.0)
     assert decode_as(History, answer) == History([TranscriptTurn("caller", "I was charged twice.")])
 
 

@@ -19,7 +19,6 @@ from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, Wa
 from videosdk.agents.warm_transfer._runner import _FALLBACK_SUMMARY, _summarize_history
 
 from warmxfer.adapters.rooms import PipelineFactory, UtteranceHeard, VoicemailSuspected
-from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.integrations.videosdk.prebuilt_pipeline import PrebuiltPipeline
 from warmxfer.integrations.videosdk.transcript import summarize
@@ -95,10 +94,7 @@ async def run(
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))
-        bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
-        )
-        connections = AgentConnections(bus, await local_stack.call())
+        connections = AgentConnections(local_stack, await local_stack.call())
         agent = EscalatingAgent(WarmTransferConfig(SIPDestination("rr_1", number, "+14155550100"), **config))
         live = await open_escalating(
             local_stack, agent, connections, with_warmxfer=with_warmxfer, **(settings or {})

@@ -19,7 +19,7 @@ from videosdk.agents.warm_transfer import (
 from tests.actors.briefing.conftest import GREETING, QUESTION, ConsultationDriver
 from warmxfer.actors.briefing import brief_here
 from warmxfer.adapters.rooms import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.schemas import ConsultationJoined, ConsultationLeft, SpokenLines, SupervisorReady, encode
 
@@ -56,10 +56,7 @@ async def escalating(
     """Yield the agent, connections and call of a caller whose AI requests a transfer to `number`."""
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
-        bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
-        )
-        connections = AgentConnections(bus, await local_stack.call())
+        connections = AgentConnections(local_stack, await local_stack.call())
         more = {"briefing_pipeline_factory": connections.briefing} if factory else {}
         agent = EscalatingAgent(config(number, **more))
         live = await open_escalating(local_stack, agent, connections, with_warmxfer=True, **settings)
@@ -130,7 +127,7 @@ async def test_a_lost_connection_is_restored_and_the_briefing_repeated(
         return encode(TOKEN)
 
     async with (
-        bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
+        bus.serve(subjects.ANY_SESSION_TOKEN, token, queue="gateway"),
         brief_here(bus, driver.session, consultation.settings),
     ):
         await driver.join()

@@ -21,7 +21,6 @@ import pytest
 import pytest_asyncio
 from videosdk.agents.warm_transfer import WarmTransferError, WarmTransferResult
 
-from warmxfer.bus import Bus, BusSettings
 from warmxfer.cli.local_stack.stack import LocalStack
 
 from .upstream_fixture import AgentConnections, close, framework_offline, open_connected, upstream_cloud
@@ -95,10 +94,7 @@ async def run(local_stack: LocalStack, script: str, supervisor: str, *, own_pipe
     async with AsyncExitStack() as stack:
         stack.enter_context(framework_offline())
         stack.enter_context(upstream_cloud(local_stack))
-        bus = await stack.enter_async_context(
-            await Bus.connect(BusSettings(url=local_stack.nats_url), name="test")
-        )
-        connections = AgentConnections(bus, await local_stack.call())
+        connections = AgentConnections(local_stack, await local_stack.call())
         factory = connections.briefing if own_pipeline else None
         live = await open_connected(
             local_stack, connections, lambda pipeline: own["start"](pipeline, supervisor, factory)

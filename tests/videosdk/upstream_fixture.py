@@ -24,15 +24,14 @@ from videosdk.agents.room import _sip_manager
 from videosdk.agents.room.room import VideoSDK
 from videosdk.agents.warm_transfer import WarmTransferConfig, WarmTransferError
 
-from warmxfer.adapters.rooms import JoinOptions, RoomClient, RoomSettings, open_room_client, token_source
+from warmxfer.adapters.rooms import JoinOptions, RoomClient, RoomSettings, open_room_client
 from warmxfer.adapters.rooms.videosdk import server_lookup
-from warmxfer.bus import Bus
 from warmxfer.cli.local_stack.stack import API_KEY, LocalStack, PlacedCall
 from warmxfer.integrations.videosdk import install
 
 from .offline import SUMMARY, Call, Meeting, OfflineSTT, ScriptedLLM, SimpleAgent, meeting_factory, open_call
 from .room_fixture import empty_server_list
-from .sandbox_meeting import SandboxMeeting, SandboxTTS
+from .sandbox_meeting import SandboxMeeting, SandboxTTS, stack_tokens
 
 TOKEN_LIFE_S = 600
 QUESTION = "Ann was charged twice. Are you ready to take the call?"
@@ -131,8 +130,8 @@ class AgentConnections:
     supervisor's room.
     """
 
-    def __init__(self, bus: Bus, caller: PlacedCall, session_id: str | None = None) -> None:
-        self._bus = bus
+    def __init__(self, local_stack: LocalStack, caller: PlacedCall, session_id: str | None = None) -> None:
+        self._local_stack = local_stack
         self.caller = caller
         self._session_id = session_id
         self._clients: list[RoomClient] = []
@@ -172,7 +171,7 @@ class AgentConnections:
 
     def _client(self, room_id: str, id: str) -> RoomClient:
         client = open_room_client(
-            RoomSettings(), JoinOptions(room_id, id, "Agent", token_source(self._bus, room_id, id))
+            RoomSettings(), JoinOptions(room_id, id, "Agent", stack_tokens(self._local_stack, room_id, id))
         )
         self._clients.append(client)
         return client

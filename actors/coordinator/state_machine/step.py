@@ -38,6 +38,11 @@ from .transitions import ACCEPTED_WHEN_LATE, TAKES_LATE_REPLIES, TRANSITIONS
 TIMER_SLACK_S = 0.05
 """A timer that fires at most this much later than needed is not set again."""
 
+TIMER_EARLY_S = 1.0
+"""A deadline that is further ahead must be the one that the transfer has set: else no broker wrote it."""
+CLOCK_STEP_S = 60.0
+"""Longest step back of the broker's clock, between a timer that fired and the time of its message."""
+
 TIMER_LOST_AFTER_S = 10.0
 """A timer that is this late is treated as lost, and the next event schedules it again.
 
@@ -82,6 +87,8 @@ def step(state: Transfer | None, event: RecordedEvent, now: float) -> Applied | 
     transition = TRANSITIONS.get(stage, {}).get(type(event))
     if transition is None:
         return Ignored(f"{type(event).__name__} has no effect in {stage.value}")
+    if isinstance(event, DeadlinePassed) and not _may_be_due(state, event, now):
+        return Ignored("the deadline is not due yet")
     if isinstance(event, TransferRequested):
         now += event.waited_s
     ctx = StepContext(state or _new_transfer(event, now), now, POLICY)
@@ -158,6 +165,15 @@ def _new_transfer(event: RecordedEvent, now: float) -> Transfer:
     return Transfer(
         id=event.transfer_id, stage=Stage.NEW, started_at=now, archive_after_s=event.archive_after_s
     )
+
+
+def _may_be_due(state: Transfer | None, event: DeadlinePassed, now: float) -> bool:
+    """Return whether the broker may have published this deadline by `now`."""
+    if event.due_at <= now + TIMER_EARLY_S:
+        return True
+    timer_due_at = None if state is None else state.timer_due_at
+    is_own = timer_due_at is not None and abs(event.due_at - timer_due_at) <= TIMER_SLACK_S
+    return is_own and event.due_at <= now + CLOCK_STEP_S
 
 
 def _clear_timer(ctx: StepContext, event: DeadlinePassed) -> None:

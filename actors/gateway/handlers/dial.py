@@ -85,14 +85,14 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
         return CallEnded(command_id=command.command_id, attempt=command.attempt, existed=False)
     reply_by = context.reply_deadline(command, at_least_s=CLEAN_UP_S)
     if command.call_id is not None:
-        await _hang_up(context, command.call_id, reply_by)
+        await hang_up(context, command.call_id, reply_by)
     key = call_marks.attempt_key(transfer_id, command.attempt)
     legs = await context.provider.find_calls(
         command.room_id, command.participant_id, key, within_s=left_s(reply_by)
     )
     for leg in legs:
         if leg.up:
-            await _hang_up(context, leg.call_id, reply_by)
+            await hang_up(context, leg.call_id, reply_by)
     existed = bool(legs) or command.call_id is not None
     if not existed and left_s(context.to_loop_time(claim.settled_at)) > 0:
         raise RetryableError(
@@ -107,7 +107,7 @@ async def end_call(context: GatewayContext, transfer_id: str, command: EndCall) 
     )
 
 
-async def _hang_up(context: GatewayContext, call_id: str, by: float) -> None:
+async def hang_up(context: GatewayContext, call_id: str, by: float) -> None:
     """Return when the leg is down, whatever the provider replied to the order to end it."""
 
     async def is_down(within_s: float) -> bool | None:

@@ -18,11 +18,11 @@ from warmxfer.adapters.rooms import (
     token_source,
 )
 from warmxfer.bus import Bus
-from warmxfer.schemas import WarmxferError
+from warmxfer.schemas import WarmxferError, participant_ids
 
 from ..attach import attach
 from .join import RoomTaken, join_room
-from .session import SandboxSession, agent_id
+from .session import SandboxSession
 from .settings import PrimarySettings
 
 LEAVE_TIMEOUT_S = 3.0
@@ -85,10 +85,12 @@ async def _serve_room(bus: Bus, settings: PrimarySettings, room_id: str, readine
 async def _run_session(
     bus: Bus, settings: PrimarySettings, room_id: str, readiness: _Readiness, join_s: float
 ) -> bool:
-    participant_id = agent_id(room_id)
+    participant_id = participant_ids.session_agent(room_id)
     room = open_room_client(
         RoomSettings(),
-        JoinOptions(room_id, participant_id, "Agent", token_source(bus, room_id, participant_id)),
+        JoinOptions(
+            room_id, participant_id, "Agent", token_source(bus, room_id, participant_id, session=room_id)
+        ),
     )
     session = SandboxSession(room_id, room)
     try:

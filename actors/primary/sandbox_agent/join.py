@@ -81,7 +81,10 @@ async def join_room(
 
 
 async def _is_taken(bus: Bus, room_id: str) -> bool:
-    """Return whether a session of this room replies. A process that was killed or hangs does not."""
+    """Return whether a session of this room replies. A process that was killed or hangs does not.
+
+    The query names no transfer, so a session refuses it. A refusal is a reply.
+    """
     try:
         await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), ASK_TIMEOUT_S)
     except NoReply:
@@ -89,6 +92,8 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
     except AccessDenied:
         log.info("agent_query_denied", room_id=room_id)
         return False
+    except InvalidRequest:
+        return True
     return True
 
 

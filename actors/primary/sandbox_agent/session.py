@@ -40,11 +40,6 @@ RETURN_GRACE_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-def agent_id(room_id: str) -> str:
-    """Return the participant id of the AI in `room_id`."""
-    return f"agent-{room_id}"
-
-
 class ScriptedReplies:
     """The demo AI's lines: a refund in five lines, so that a transfer has a conversation to summarize.
 

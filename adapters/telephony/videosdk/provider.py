@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from warmxfer.schemas import InvalidRequest, RetryableError
 
-from ..errors import InvalidWebhookSignature, NotFound, Rejected
+from ..errors import InvalidWebhookSignature, NotFound, Rejected, StaleWebhook
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
 from .request_bodies import (
@@ -43,7 +43,7 @@ from .responses import (
 )
 from .settings import VideoSDKSettings
 from .tokens import Tokens
-from .webhooks import SIGNATURE, parse_webhook, read_public_key, verify
+from .webhooks import SIGNATURE, parse_webhook, read_public_key, reported_at, verify
 
 PER_PAGE = 50
 MAX_PAGES = 40
@@ -55,6 +55,10 @@ REFUSES_CREDENTIALS = (401, 403)
 MALFORMED_ID = 400
 CHECK_AGAIN_S = 5.0
 """Minimum time between two checks of credentials that were refused."""
+REPLAY_WINDOW_S = 900.0
+"""A webhook about an older event is taken for a replay. VideoSDK does not say how long it repeats one. Leg
+checks find what a webhook of this age would have told.
+"""
 REFETCH_S = 60.0
 """Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
 
@@ -207,6 +211,9 @@ class VideoSDKProvider:
     async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         if self._signed:
             await self._check_signature(headers.get(SIGNATURE, ""), body)
+        at = reported_at(body)
+        if at is not None and self._tokens.now() - at > REPLAY_WINDOW_S:
+            raise StaleWebhook("The webhook tells of something that happened long ago")
         return parse_webhook(body)
 
     def can_connect(self) -> bool:

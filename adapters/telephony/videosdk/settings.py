@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from warmxfer.schemas import InvalidRequest, env_credential, env_number, parse_http_url
+from warmxfer.schemas import InvalidRequest, env_credential, env_number, is_private, parse_http_url
+from warmxfer.schemas.env import LOOPBACK
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
 DEFAULT_TIMEOUT_S = 8.0
 MIN_TIMEOUT_S, MAX_TIMEOUT_S = 0.1, 30.0
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,9 @@ def _secret(env: Mapping[str, str]) -> str:
 
 def _base_url(value: str) -> str:
     parts = parse_http_url(value)
-    if parts is None or parts.query or parts.username or (parts.scheme == "http" and not _is_own_host(parts)):
+    if parts is None or parts.query or parts.username or not is_private(parts):
         raise InvalidRequest(
             f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
         )
     return value.rstrip("/")
-
-
-def _is_own_host(parts: SplitResult) -> bool:
-    # A host name without a dot is in the own network, for example a service of a compose file.
-    return parts.hostname in LOOPBACK or "." not in (parts.hostname or "")

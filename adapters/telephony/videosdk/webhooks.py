@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -31,6 +32,7 @@ from .responses import DOWN, Unreadable, decoded, read_call
 SIGNATURE = "videosdk-signature"
 MAX_SIGNATURE_CHARS = 2_048
 MAX_REASON_CHARS = 100
+MAX_TIMES, MAX_TIME_CHARS = 20, 40
 
 _DOWN_TYPES = frozenset({"call-hangup", "call-missed"})
 """Types of webhooks that mean that the leg is down, whatever status they carry."""
@@ -78,6 +80,34 @@ def parse_webhook(body: bytes) -> Notice | None:
     if kind in ("participant-joined", "participant-left"):
         return _room_notice(str(kind), data)
     return None
+
+
+def reported_at(body: bytes) -> float | None:
+    """Return when the newest event in a webhook happened, in epoch seconds; None if it names no time."""
+    try:
+        webhook: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    fields = cast("dict[str, Any]", webhook) if isinstance(webhook, dict) else {}
+    inner = fields.get("data")
+    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
+    entries = data.get("timelog")
+    log = cast("list[object]", entries) if isinstance(entries, list) else []
+    newest = [
+        cast("dict[str, Any]", each).get("timestamp") for each in log[-MAX_TIMES:] if isinstance(each, dict)
+    ]
+    times = [at for each in (data.get("start"), data.get("end"), *newest) if (at := _epoch(each)) is not None]
+    return max(times, default=None)
+
+
+def _epoch(value: object) -> float | None:
+    if not isinstance(value, str) or len(value) > MAX_TIME_CHARS:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at.timestamp() if at.tzinfo is not None else None
 
 
 def _call_notice(kind: str, data: Mapping[str, Any]) -> CallUpNotice | CallEndedNotice:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from msgspec import UNSET
 
 from tests.testkit.provider_sandbox import WAIT_S, Cloud, open_cloud
+from tests.testkit.sent_log import store_in_log
 from tests.testkit.stored import events_of
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.adapters.llm import ModelSettings
@@ -19,6 +20,7 @@ from warmxfer.bus import Bus, BusSettings, LiveMessage, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
     BriefSupervisor,
+    Command,
     Event,
     JoinConsultation,
     LeaveConsultation,
@@ -65,8 +67,13 @@ class ConsultationDriver:
             one_moment=ONE_MOMENT,
             transfer_id=self.id if self.session else UNSET,
         )
-        await self.bus.publish(self.join_subject, encode(command))
+        await self.send(command, self.join_subject)
         return command.command_id
+
+    async def send(self, command: Command, subject: str) -> None:
+        """Send a command that the log holds."""
+        await store_in_log(self.bus, self.id, command, session=self.session or "room")
+        await self.bus.publish(subject, encode(command))
 
     @property
     def join_subject(self) -> str:
@@ -90,14 +97,14 @@ class ConsultationDriver:
             understood=UNDERSTOOD,
             accept_by=accept_by,
         )
-        await self.bus.publish(subjects.consult(self.id), encode(command))
+        await self.send(command, subjects.consult(self.id))
         return time.monotonic()
 
     async def leave(self, notice: str | None = None, finish_s: float = 0.0) -> str:
         command = LeaveConsultation(
             **self._command(10.0), fence=self._commands, notice=notice, finish_s=finish_s
         )
-        await self.bus.publish(subjects.consult(self.id), encode(command))
+        await self.send(command, subjects.consult(self.id))
         return command.command_id
 
     async def dial(self, number: str) -> str:
@@ -166,7 +173,10 @@ async def open_driver(bus: Bus, cloud: Cloud, transfer_id: str) -> AsyncIterator
         query = decode_as(RoomTokenQuery, message.data)
         return encode(await cloud.ticket(query.room_id, query.participant_id, driver.rooms_url)())
 
-    async with bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"):
+    async with (
+        bus.serve(subjects.ASK_ROOM_TOKEN, token, queue="gateway"),
+        bus.serve(subjects.ANY_SESSION_TOKEN, token, queue="gateway"),
+    ):
         yield driver
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.testkit.nats_server import restart
 from tests.testkit.provider_sandbox import seen_late
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
+from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import BriefSupervisor, LeaveConsultation, ToConsult, encode
 
@@ -30,6 +32,13 @@ def encoded_leave(fence: int) -> bytes:
     return encode(LeaveConsultation(command_id=f"c-{fence}", deadline_at=0, fence=fence))
 
 
+async def send(bus: Bus, transfer_id: str, data: bytes) -> None:
+    """Send a command that the log holds."""
+    if data.startswith(b"{"):
+        await store_in_log(bus, transfer_id, data)
+    await bus.publish(subjects.consult(transfer_id), data)
+
+
 class Forwarded:
     """The commands that are forwarded from now on: the newest one so far first."""
 
@@ -45,27 +54,27 @@ class Forwarded:
 async def test_commands_published_before_the_subscription_are_read_from_the_stream(
     bus: Bus, transfer_id: str
 ) -> None:
-    await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
-    await bus.publish(subjects.consult(transfer_id), encoded_brief(2))
-    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
+    await send(bus, transfer_id, encoded_brief(1))
+    await send(bus, transfer_id, encoded_brief(2))
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
         forwarded = Forwarded(commands)
         assert await forwarded.fence_of_next() == 2
-        await bus.publish(subjects.consult(transfer_id), encoded_brief(3))
+        await send(bus, transfer_id, encoded_brief(3))
         assert await forwarded.fence_of_next() == 3
 
 
 async def test_a_command_with_a_lower_fencing_token_is_ignored(bus: Bus, transfer_id: str) -> None:
-    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
         for data in (encoded_brief(5), encoded_leave(4), encoded_brief(5), b"nonsense", encoded_leave(6)):
-            await bus.publish(subjects.consult(transfer_id), data)
+            await send(bus, transfer_id, data)
         async with asyncio.timeout(3):
             assert (await commands.leave).fence == 6
         assert await Forwarded(commands).fence_of_next() == 6
 
 
 async def test_commands_of_an_earlier_consultation_are_ignored(bus: Bus, transfer_id: str) -> None:
-    await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
-    async with ConsultCommands(bus, transfer_id, fence=2, role="briefing") as commands:
+    await send(bus, transfer_id, encoded_leave(1))
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=2, role="briefing") as commands:
         assert not commands.leave.done()
         with pytest.raises(TimeoutError):
             await Forwarded(commands).fence_of_next(within_s=0.2)
@@ -76,8 +85,8 @@ async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignore
 ) -> None:
     """Found by chaos: commands were stored again after the end, so the last one on the subject was old."""
     for data in (encoded_brief(3), encoded_leave(4), encoded_brief(3)):
-        await bus.publish(subjects.consult(transfer_id), data)
-    async with ConsultCommands(bus, transfer_id, fence=2, role="briefing") as commands:
+        await send(bus, transfer_id, data)
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=2, role="briefing") as commands:
         assert commands.leave.done()
         assert await Forwarded(commands).fence_of_next() == 4
 
@@ -90,13 +99,13 @@ async def test_a_command_published_while_the_broker_was_unreachable_is_read_from
         await other_bus.ensure()
         async with (
             await Bus.connect(settings, name="own") as own_bus,
-            ConsultCommands(own_bus, transfer_id, 0, role="briefing") as commands,
+            ConsultCommands(own_bus, LogCheck(own_bus), transfer_id, 0, role="briefing") as commands,
         ):
             forwarded = Forwarded(commands)
-            await other_bus.publish(subjects.consult(transfer_id), encoded_brief(1))
+            await send(other_bus, transfer_id, encoded_brief(1))
             assert await forwarded.fence_of_next() == 1
             await restart(fresh_server, kill=True)
-            await other_bus.publish(subjects.consult(transfer_id), encoded_brief(2))
+            await send(other_bus, transfer_id, encoded_brief(2))
             assert await forwarded.fence_of_next() == 2
 
 
@@ -104,6 +113,27 @@ async def test_a_command_stored_only_after_the_first_read_is_found_by_polling(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_late(bus, monkeypatch)
-    await bus.publish(subjects.consult(transfer_id), encoded_brief(1))
-    async with ConsultCommands(bus, transfer_id, fence=0, role="briefing") as commands:
+    await send(bus, transfer_id, encoded_brief(1))
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
         assert await Forwarded(commands).fence_of_next() == 1
+
+
+async def test_a_command_that_the_log_has_not_sent_is_not_taken(bus: Bus, transfer_id: str) -> None:
+    """Before, anyone who could publish on the subject had the agent read a text of theirs, or leave."""
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
+        forwarded = Forwarded(commands)
+        await bus.publish(subjects.consult(transfer_id), encoded_brief(7))
+        await bus.publish(subjects.consult(transfer_id), encoded_leave(8))
+        await send(bus, transfer_id, encoded_brief(1))
+        assert await forwarded.fence_of_next() == 1, "the forged one did not raise the fence"
+        assert not commands.leave.done()
+
+
+async def test_a_command_whose_log_comes_late_is_taken(bus: Bus, transfer_id: str) -> None:
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
+        await bus.publish(subjects.consult(transfer_id), encoded_leave(1))
+        await asyncio.sleep(0.2)
+        assert not commands.leave.done()
+        await store_in_log(bus, transfer_id, encoded_leave(1))
+        async with asyncio.timeout(3):
+            assert (await commands.leave).fence == 1

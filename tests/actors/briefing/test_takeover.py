@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.testkit.provider_sandbox import Cloud, Wire
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.briefing.actor import MAX_CONCURRENT_JOINS
 from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.actors.briefing.event_publisher import LEFT_UNSEEN
@@ -171,6 +172,7 @@ async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
     ]
     async with briefing_worker(driver.bus.settings):
         for n, command in enumerate(commands):
+            await store_in_log(driver.bus, f"{driver.id}-{n}", command)
             await driver.bus.publish(subjects.work_queue(f"{driver.id}-{n}", "briefing"), encode(command))
         await driver.cloud.wait_ledger(driver.room_id, "joined", len(commands))
     assert max_joining == MAX_CONCURRENT_JOINS

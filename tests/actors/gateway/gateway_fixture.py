@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.gateway import GatewaySettings, run
+from warmxfer.actors.gateway.at_most_once import ClaimRecord
 from warmxfer.bus import Bus, BusSettings, Stored, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -63,6 +65,8 @@ class GatewayHarness:
     nats_url: str
     id: str
     commands: int = 0
+    stage: str = "preparing"
+    """The stage in the log of the transfer."""
     gateways: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -141,7 +145,8 @@ class GatewayHarness:
         return time.time()
 
     async def send(self, command: Command) -> None:
-        """Send a command. The same command sent again is stored again, like a late copy."""
+        """Send a command that the log holds. Sent again it is stored again, like a late copy."""
+        await store_in_log(self.bus, self.id, command, stage=self.stage)
         await self.bus.publish(subjects.work_queue(self.id, "gateway"), encode(command))
 
     async def execute(self, command: Command, kind: type[E], patience_s: float = PATIENCE_S) -> E:
@@ -180,6 +185,11 @@ class GatewayHarness:
             while (claim := await self.bus.get_last(subjects.effect_claim(self.id, effect))) is None:
                 await asyncio.sleep(0.02)
         return claim
+
+    async def claimed_dial(self) -> None:
+        """Claim the dial without making it, as a gateway that died has, or as a forged claim does."""
+        claim = ClaimRecord(command_id=f"{self.id}-1", token="another")
+        await self.bus.publish(subjects.effect_claim(self.id, "dial-1"), encode(claim))
 
     async def reply_at(self, command: Command) -> float:
         """When the broker stored the first reply to a command."""

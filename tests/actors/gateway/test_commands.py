@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.gateway import actor
 from warmxfer.bus import newer_retries, subjects, worker
 from warmxfer.schemas import (
@@ -25,12 +26,13 @@ MAX_DELIVER = 2
 async def test_an_expired_command_is_not_executed(harness: GatewayHarness) -> None:
     late = CreateRoom(key=harness.id, **harness.within(-30.0))
     await harness.send(late)
-    await harness.execute(CreateRoom(key="another", **harness.within()), RoomCreated)
+    await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
     assert len(await harness.executed("room_created")) == 1
 
 
 async def test_a_message_that_is_not_a_command_is_dead_lettered(harness: GatewayHarness) -> None:
     poison = b'{"type":"dial_supervisor","command_id":"c9"}'
+    await store_in_log(harness.bus, harness.id, poison)
     await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), poison)
     reply = await harness.event(CommandFailed)
     assert (reply.command_id, reply.failure) == ("c9", FailureKind.BROKEN)
@@ -46,6 +48,7 @@ async def test_a_command_of_a_newer_version_fails_if_no_newer_gateway_takes_it(
 ) -> None:
     monkeypatch.setattr(newer_retries, "NEWER_RETRY_MAX_S", 0.02)
     newer = {"type": "play_music", **harness.within()}
+    await store_in_log(harness.bus, harness.id, json.dumps(newer).encode())
     await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), json.dumps(newer).encode())
     reply = await harness.event(CommandFailed)
     assert (reply.command_id, reply.failure) == (newer["command_id"], FailureKind.BROKEN)

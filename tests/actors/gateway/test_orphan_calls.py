@@ -65,6 +65,7 @@ async def scan(idle_harness: GatewayHarness) -> AsyncIterator[ScanAs]:
 async def dial(harness: GatewayHarness, room_id: str) -> None:
     """Dial a leg as a gateway of the deployment, for a transfer that the stream does not contain."""
     harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
+    harness.stage = "failed"
     await harness.execute(harness.dial(room_id), SupervisorDialed)
     await harness.stop()
     assert await harness.legs_up() == 1
@@ -116,6 +117,7 @@ async def test_the_leg_of_a_supervisor_who_talks_with_a_caller_is_not_ended(
 async def rescue(harness: GatewayHarness) -> dict[str, str]:
     """Rescue a caller as a gateway of the deployment; return the caller."""
     harness.start(WARMXFER_DEPLOYMENT=DEPLOYMENT)
+    harness.stage = "failed"
     caller = await harness.caller(await harness.cloud.open_room())
     command = RescueCaller(
         room_id=caller["roomId"],

@@ -59,7 +59,9 @@ async def test_readiness_follows_the_connection_to_the_provider(
             assert (await http.get("/healthz")).status_code == 200
             async with slow_server(port):
                 await until_status(http, 200)
-            command = CreateRoom(command_id=f"{transfer_id}-1", deadline_at=time.time() + READY_S, key="k")
+            command = CreateRoom(
+                command_id=f"{transfer_id}-1", deadline_at=time.time() + READY_S, key=transfer_id
+            )
             await bus.publish(subjects.work_queue(transfer_id, "gateway"), encode(command), msg_id="create")
             await until_status(http, 503)
             async with slow_server(port):

@@ -114,3 +114,31 @@ def test_a_gateway_announces_its_policy_and_no_secret() -> None:
     assert facts["dial_regions"] == "US"
     assert set(facts) == {"dial_policy", "dial_regions"}
     assert "4155550199" not in str(facts)
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"WARMXFER_WEBHOOK_HOST": "0.0.0.0"},
+        {"WARMXFER_WEBHOOK_HOST": "::"},
+        {"WARMXFER_WEBHOOK_URL": "https://hooks.example/webhooks/videosdk"},
+    ],
+)
+def test_webhooks_from_beyond_this_machine_must_be_signed(beyond: dict[str, str]) -> None:
+    """Before, a forged `call-hangup` ended a live transfer by default."""
+    env = {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_DIAL_REGIONS": "US", "WARMXFER_WEBHOOK_PORT": "0", **beyond}
+    with pytest.raises(
+        InvalidRequest, match=r"WARMXFER_WEBHOOK_PUBLIC_KEY is not set, but .* set it to fetch"
+    ):
+        GatewaySettings.from_env(env)
+    assert GatewaySettings.from_env({**env, "WARMXFER_WEBHOOK_PUBLIC_KEY": "fetch"}).webhook_key == "fetch"
+
+
+def test_webhooks_of_this_machine_may_be_unsigned() -> None:
+    local = {"WARMXFER_WEBHOOK_PORT": "0", "WARMXFER_WEBHOOK_URL": "http://127.0.0.1:8091/webhooks/videosdk"}
+    assert (
+        GatewaySettings.from_env(
+            {"VIDEOSDK_AUTH_TOKEN": "t", "WARMXFER_DIAL_REGIONS": "US", **local}
+        ).webhook_key
+        is None
+    )

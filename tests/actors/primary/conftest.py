@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.testkit.sent_log import store_in_log
 from warmxfer.bus import Bus, LiveMessage, Subscription, request_reply, subjects
 from warmxfer.schemas import (
     AnyEvent,
@@ -73,6 +74,8 @@ class Boss:
         }
 
     async def send(self, command: ToPrimary) -> None:
+        """Send a command that the log holds."""
+        await store_in_log(self.bus, self.transfer_id, command, session=self.session)
         await self.bus.publish(subjects.session_commands(self.session), encode(command))
 
     async def hears(self, within_s: float = REPLY_TIMEOUT_S) -> AnyEvent:

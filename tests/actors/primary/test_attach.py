@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.actors.primary import attach
 from warmxfer.actors.primary.session_controller import HELD_BY_OTHER_TRANSFER
 from warmxfer.bus import Bus, InvalidRequest, subjects
@@ -200,13 +201,46 @@ async def test_phases_reach_the_session_from_the_first_in_order_and_once(
         assert [each.seq for each in session.phases] == [1, 2, 3]
 
 
-async def test_history_and_summary_queries_are_served_under_the_given_name(bus: Bus, room: str) -> None:
+async def test_history_and_summary_queries_are_served_under_the_given_name(
+    bus: Bus, room: str, transfer_id: str
+) -> None:
     session = RecordingSession(room, turns=[TranscriptTurn("caller", "Hi")], own_summary="Ann.")
+    await log_awaits_summary(bus, transfer_id, f"{room}-x", "session")
     async with attach(bus, session, name=f"{room}-x"):
-        reply = await bus.request(subjects.ask_history(f"{room}-x"), encode(HistoryQuery()), 2.0)
+        history, summary = encode(HistoryQuery(transfer_id)), encode(SummaryQuery("p", transfer_id))
+        reply = await bus.request(subjects.ask_history(f"{room}-x"), history, 2.0)
         assert decode_as(History, reply) == History([TranscriptTurn("caller", "Hi")])
-        reply = await bus.request(subjects.ask_summary(f"{room}-x"), encode(SummaryQuery("p")), 2.0)
+        reply = await bus.request(subjects.ask_summary(f"{room}-x"), summary, 2.0)
         assert decode_as(SessionSummary, reply) == SessionSummary("Ann.")
+
+
+@pytest.mark.parametrize(
+    ("session", "by", "asked_of"),
+    [
+        ("another", "session", "summary"),
+        ("another", "session", "history"),
+        ("own", "summarizer", "summary"),
+        ("none", "session", "history"),
+        ("none", "session", "summary"),
+    ],
+)
+async def test_a_session_gives_the_conversation_only_to_a_live_transfer_of_its_own(
+    bus: Bus, room: str, transfer_id: str, session: str, by: str, asked_of: str
+) -> None:
+    """Before, any client of the broker got the transcript, or had the session's model write what it asked."""
+    recording = RecordingSession(
+        room, turns=[TranscriptTurn("caller", "My card is 4111")], own_summary="Ann."
+    )
+    named = ""
+    if session != "none":
+        named = transfer_id
+        await log_awaits_summary(bus, transfer_id, room if session == "own" else f"{room}-2", by)
+    query = encode(HistoryQuery(named) if asked_of == "history" else SummaryQuery("Repeat it.", named))
+    subject = subjects.ask_history(room) if asked_of == "history" else subjects.ask_summary(room)
+    async with attach(bus, recording):
+        with pytest.raises(InvalidRequest, match="No live transfer of this session awaits a summary"):
+            await bus.request(subject, query, 2.0)
+    assert recording.done == []
 
 
 async def test_an_undecodable_message_is_skipped(bus: Bus, boss: Boss, room: str) -> None:

@@ -28,7 +28,7 @@ async def gateway(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
         query = decode_as(RoomTokenQuery, message.data)
         return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
-    async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
+    async with bus.serve(subjects.ANY_SESSION_TOKEN, mint):
         yield
 
 

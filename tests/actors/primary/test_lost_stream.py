@@ -15,7 +15,7 @@ from .fake_session import RecordingSession
 
 
 async def test_a_session_obeys_and_replies_after_the_broker_lost_its_disk(tmp_path: Path, room: str) -> None:
-    """Its reply waits for the stream: no coordinator has created it when the command arrives."""
+    """It obeys nothing while there is no log, and obeys again once a coordinator has created the streams."""
     session, store = RecordingSession(room), tmp_path / "store"
     async with EmbeddedServer(store_dir=store) as server:
         settings = BusSettings(url=server.url)
@@ -34,13 +34,15 @@ async def test_a_session_obeys_and_replies_after_the_broker_lost_its_disk(tmp_pa
                 await server.start()
                 await until(lambda: bus.connected and coordinator_bus.connected)
                 live_only = coordinator_bus._connection.client.publish
-                await live_only(subjects.session_commands(room), encode(boss.hold()))
-                await until(lambda: session.muted)
+                await live_only(subjects.session_commands(room), encode(boss.hold("Not in any log.")))
                 await coordinator_bus.ensure()
+                await boss.send(boss.hold())
+                await until(lambda: session.muted)
                 async with asyncio.timeout(10):
                     while await coordinator_bus.get_last(subjects.event("t-new", "primary")) is None:
                         await asyncio.sleep(0.02)
                 assert isinstance(await boss.hears(), CallerHeld)
+                assert not any("Not in any log." in each for each in session.done)
                 await boss.send(boss.release())
                 while not isinstance(reply := await boss.hears(), CallerReleased):
                     assert isinstance(reply, CallerHeld), "only repeats of the reply may come first"

@@ -9,7 +9,6 @@ from warmxfer.actors.primary import attach
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
 from warmxfer.schemas import (
     CallerHeld,
-    encode,
 )
 
 from .conftest import Boss, until
@@ -61,7 +60,8 @@ async def test_a_command_sent_after_an_outage_reaches_a_session_that_holds(
         await fresh_server.start()
         async with await Bus.connect(BusSettings(url=fresh_server.url), name="two") as coordinator_bus:
             sent = boss.leave() if command == "leave" else boss.release(line=None)
-            await coordinator_bus.publish(subjects.session_commands(room), encode(sent))
+            boss.bus = coordinator_bus
+            await boss.send(sent)
             await until(lambda: session.gone if command == "leave" else not session.muted)
 
 

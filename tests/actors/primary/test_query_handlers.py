@@ -10,7 +10,6 @@ from warmxfer.schemas import (
     MAX_TURNS,
     History,
     SessionSummary,
-    SummaryQuery,
     TranscriptTurn,
     decode_as,
     encode,
@@ -48,11 +47,11 @@ async def test_the_history_is_empty_when_the_session_raises() -> None:
 
 async def test_the_sessions_own_model_receives_the_prompt() -> None:
     session = RecordingSession("r", own_summary="Ann wants a refund.")
-    reply = await summary_reply(session, encode(SummaryQuery("In one line.")))
+    reply = await summary_reply(session, "In one line.")
     assert decode_as(SessionSummary, reply).text == "Ann wants a refund."
     assert session.done == ["summarize: In one line."]
 
 
 async def test_the_summary_is_empty_without_a_model() -> None:
-    reply = await summary_reply(RecordingSession("r"), encode(SummaryQuery("p")))
+    reply = await summary_reply(RecordingSession("r"), "p")
     assert decode_as(SessionSummary, reply).text == ""

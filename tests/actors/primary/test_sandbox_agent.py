@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.testkit.provider_sandbox import Cloud, Wire
+from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.actors.primary import PrimarySettings, run
 from warmxfer.actors.primary.sandbox_agent import session
 from warmxfer.actors.primary.sandbox_agent.session import GREETING, REPLIES
@@ -42,7 +43,7 @@ async def tokens(bus: Bus, cloud: Cloud) -> AsyncIterator[None]:
         query = decode_as(RoomTokenQuery, message.data)
         return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
-    async with bus.serve(subjects.ASK_ROOM_TOKEN, mint):
+    async with bus.serve(subjects.ANY_SESSION_TOKEN, mint):
         yield
 
 
@@ -70,10 +71,13 @@ async def agents_in(bus: Bus, *room_ids: str) -> AsyncIterator[asyncio.Task[None
 
 
 async def turns(bus: Bus, room_id: str, at_least: int) -> list[TranscriptTurn]:
+    transfer_id = f"t-{room_id}"
+    await log_awaits_summary(bus, transfer_id, room_id)
     async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
-                reply = await bus.request(subjects.ask_history(room_id), encode(HistoryQuery()), 1.0)
+                query = encode(HistoryQuery(transfer_id))
+                reply = await bus.request(subjects.ask_history(room_id), query, 1.0)
             except NoReply:
                 reply = encode(History())
             spoken = decode_as(History, reply).turns
@@ -192,7 +196,7 @@ async def test_the_ai_joins_again_after_a_long_disconnection(
             query = decode_as(RoomTokenQuery, message.data)
             return encode(await cloud.ticket(query.room_id, query.participant_id, wire.url)())
 
-        async with bus.serve(subjects.ASK_ROOM_TOKEN, mint), agents_in(bus, room_id):
+        async with bus.serve(subjects.ANY_SESSION_TOKEN, mint), agents_in(bus, room_id):
             await turns(bus, room_id, 1)
             gateway_down.set()
             wire.cut()

@@ -44,6 +44,13 @@ def test_a_long_value_is_cut() -> None:
     assert len(redact(None, "info", {"event": "x" * 9_999})["event"]) == 2_001
 
 
+def test_no_number_is_left_at_the_cut() -> None:
+    for length in range(1_960, 2_001):
+        text = redact(None, "info", {"event": "x" * length + " 4155550101 sip:dana@example.com"})["event"]
+        assert "415555" not in text
+        assert "dana" not in text
+
+
 @pytest.fixture
 def restored_logging() -> Any:
     root = logging.getLogger()

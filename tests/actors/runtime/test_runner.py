@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.testkit.provider_sandbox import Cloud
+from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.bus import Bus, EmbeddedServer, LiveMessage, subjects
 from warmxfer.cli.local_stack.managed_process import ManagedProcess, last_log_line
 from warmxfer.schemas import (
@@ -61,11 +62,13 @@ async def test_a_caller_can_be_held_as_soon_as_the_primary_is_ready(
         return encode(await cloud.ticket(query.room_id, query.participant_id)())
 
     rooms = env(nats_url, WARMXFER_ROOM_ID=f"no-such-room,{caller}")
-    async with bus.serve(subjects.ASK_ROOM_TOKEN, token):
+    await log_awaits_summary(bus, f"t-{caller}", caller)
+    async with bus.serve(subjects.ANY_SESSION_TOKEN, token):
         child = await ManagedProcess.spawn("primary", [*RUN, "primary"], rooms, tmp_path / "log")
         try:
             assert decode_as(
-                History, await bus.request(subjects.ask_history(caller), encode(HistoryQuery()), 2.0)
+                History,
+                await bus.request(subjects.ask_history(caller), encode(HistoryQuery(f"t-{caller}")), 2.0),
             )
             assert [each["participantId"] for each in await cloud.ledger(caller, "joined")][1:] == [
                 f"agent-{caller}"

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.testkit.provider_sandbox import Cloud
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.summarizer import SummarizerSettings, run
 from warmxfer.adapters.llm import ModelSettings
 from warmxfer.bus import Bus, LiveMessage, subjects
@@ -95,6 +96,7 @@ async def publish_and_wait(
 ) -> SummaryReady:
     """Publish `command`, and return the reply."""
     async with bus.subscribe(subjects.event(transfer_id, "summarizer")) as events:
+        await store_in_log(bus, transfer_id, command)
         await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         message = await events.next(within_s)
     assert message is not None, "no answer"
@@ -181,9 +183,9 @@ async def test_a_repeated_command_is_stored_with_one_reply(bus: Bus, transfer_id
         await request_summary(bus, transfer_id)
         stored = await bus.history(subjects.event(transfer_id, "summarizer"), 10)
         async with bus.subscribe(subjects.event(transfer_id, "summarizer")) as events:
-            await bus.publish(
-                subjects.work_queue(transfer_id, "summarizer"), encode(summarize_command(transfer_id))
-            )
+            command = summarize_command(transfer_id)
+            await store_in_log(bus, transfer_id, command)
+            await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
             assert await events.next(2) is not None
         assert await bus.history(subjects.event(transfer_id, "summarizer"), 10) == stored
 
@@ -210,6 +212,7 @@ async def test_a_bug_fails_the_command(bus: Bus, transfer_id: str, monkeypatch: 
         session(bus, transfer_id, TURNS),
         bus.subscribe(subjects.event(transfer_id, "summarizer")) as events,
     ):
+        await store_in_log(bus, transfer_id, command)
         await bus.publish(subjects.work_queue(transfer_id, "summarizer"), encode(command))
         message = await events.next(20)
     assert message is not None

@@ -121,6 +121,11 @@ def test_settings_come_from_the_environment_and_hide_the_key() -> None:
         ({"WARMXFER_LLM_BASE_URL": "llm.example/v1"}, "WARMXFER_LLM_BASE_URL"),
         ({"WARMXFER_LLM_BASE_URL": "https://user:pass@llm.example"}, "WARMXFER_LLM_BASE_URL"),
         ({"WARMXFER_LLM_MODEL": " "}, "WARMXFER_LLM_MODEL"),
+        ({"WARMXFER_LLM_BASE_URL": "http://llm.example/v1"}, "would send WARMXFER_LLM_API_KEY and the conv"),
+        ({"WARMXFER_LLM_BASE_URL": "http://203.0.113.7/v1"}, "in clear text"),
+        ({"WARMXFER_LLM_BASE_URL": "http://[2001:db8::1]/v1"}, "in clear text"),
+        ({"WARMXFER_LLM_BASE_URL": "http://2130706433/v1"}, "in clear text"),
+        ({"WARMXFER_LLM_BASE_URL": "http://0x7f000001/v1"}, "in clear text"),
     ],
 )
 def test_an_invalid_setting_is_refused(changes: dict[str, str], variable: str) -> None:

@@ -172,6 +172,22 @@ def test_a_deadline_is_handled_at_its_own_time_if_the_event_time_is_earlier() ->
     assert outcome.state.stage is Stage.UNWINDING
 
 
+@pytest.mark.parametrize("ahead_s", [2.0, 3_600.0, 1e308])
+def test_a_deadline_that_the_transfer_has_not_set_and_that_is_not_due_is_ignored(ahead_s: float) -> None:
+    """Before, a forged deadline ended a transfer, and one of 1e308 raised in the coordinator."""
+    transfer = TransferBuilder().until(Stage.PREPARING)
+    outcome = step(transfer.state, DeadlinePassed(due_at=transfer.now + ahead_s), transfer.now)
+    assert outcome == Ignored("the deadline is not due yet")
+
+
+def test_the_transfers_own_deadline_is_not_handled_minutes_early() -> None:
+    transfer = TransferBuilder().until(Stage.PREPARING)
+    due_at = transfer.state.timer_due_at
+    assert due_at is not None
+    outcome = step(transfer.state, DeadlinePassed(due_at=due_at), due_at - 61.0)
+    assert outcome == Ignored("the deadline is not due yet")
+
+
 def test_a_handler_that_leads_outside_its_row_raises_internal_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

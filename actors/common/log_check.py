@@ -1,0 +1,125 @@
+"""Reads whether the log of a transfer holds a command, before an actor carries it out.
+
+One read is one direct get of the newest log record. `sent_by_log.py` decides what it says.
+
+- Invariant: a read that does not find the command is repeated; alone it refuses nothing. A replica may be
+  behind the one that delivered the command.
+- Invariant: a record that was read before can only allow a command, for `KEPT_S`. A refusal is read anew.
+- Invariant: a session is never kept from releasing its caller. Without an answer, its lease ends the hold.
+
+Tests: `tests/actors/common/test_log_check.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from math import inf
+from typing import Any, Final, cast
+
+import msgspec
+import structlog
+
+from warmxfer.bus import Bus, Delivery, RetryableError, Unwanted, subjects
+
+from .log_record import LogRecord, decode_log_record
+from .sent_by_log import Held, find_in_log
+
+MAX_KEPT: Final = 256
+"""Records kept, so that later commands of the same record need no read."""
+KEPT_S: Final = 3.0
+"""How long a record is used for further commands and queries. Soon after it the transfer may be over."""
+READ_TIMEOUT_S: Final = 2.0
+READ_AGAIN_S: Final = 0.1
+RETRY_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Pauses before the repeated reads of a command that was received live."""
+
+log = structlog.get_logger(__name__)
+
+
+class NotSentByLog(Unwanted):
+    """A command that no coordinator has sent. Its dead letter says so, and it gets no reply."""
+
+
+class LogCheck:
+    """The check of one process. It keeps the newest records that it read."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._kept: OrderedDict[str, tuple[float, LogRecord]] = OrderedDict()
+        """The records, and when each was read, by the loop's clock."""
+
+    async def find(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
+        """Return what the log of `transfer_id` says about the command in `data`.
+
+        `session`: the session on whose subject the command came. Raises what `Bus.get_last` raises.
+        """
+        command = _as_object(data)
+        if command is None:
+            return Held.NOT_SENT
+        kept = self.kept(transfer_id)
+        if kept is not None and find_in_log(kept, command, session) is Held.SENT:
+            return Held.SENT
+        return find_in_log(await self.read(transfer_id), command, session)
+
+    async def find_patiently(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
+        """As `find`, with repeated reads while the log is behind or cannot be read."""
+        for pause_s in RETRY_PAUSES_S:
+            try:
+                held = await self.find(transfer_id, data, session)
+            except RetryableError as error:
+                log.info("log_read_failed", transfer_id=transfer_id, error=str(error))
+                held = Held.UNKNOWN
+            if held is not Held.UNKNOWN:
+                return held
+            await asyncio.sleep(pause_s)
+        return Held.UNKNOWN
+
+    async def is_wanted(self, delivery: Delivery, actor: str) -> bool:
+        """Return whether the command of a work queue is carried out; False if its transfer goes on without.
+
+        Raises `NotSentByLog` if the log has not sent it, and `RetryableError` while the log does not say.
+        """
+        held = await self.find(delivery.transfer_id, delivery.data)
+        if held is Held.SENT:
+            return True
+        if held is Held.OUTDATED:
+            log.info("command_not_wanted", transfer_id=delivery.transfer_id, seq=delivery.seq, actor=actor)
+            return False
+        if held is Held.UNKNOWN:
+            raise RetryableError(
+                "The log of the transfer does not hold the command yet", after_s=READ_AGAIN_S
+            )
+        raise NotSentByLog(f"The log of transfer {delivery.transfer_id} has not sent this command")
+
+    async def exists(self, transfer_id: str) -> bool:
+        """Return whether the transfer has a log, readable or not, that was not moved to the archive."""
+        stored = await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S)
+        record = None if stored is None else decode_log_record(stored.data)
+        return stored is not None and not (record is not None and record.state.archived)
+
+    async def read(self, transfer_id: str) -> LogRecord | None:
+        """Return the newest record of `transfer_id`; None if there is none, or if it cannot be read."""
+        stored = await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S)
+        record = None if stored is None else decode_log_record(stored.data)
+        if record is None:
+            self._kept.pop(transfer_id, None)
+            return None
+        self._kept[transfer_id] = asyncio.get_running_loop().time(), record
+        self._kept.move_to_end(transfer_id)
+        if len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return record
+
+    def kept(self, transfer_id: str) -> LogRecord | None:
+        """Return the record of `transfer_id`, if it was read in the last `KEPT_S`."""
+        read_at, record = self._kept.get(transfer_id, (-inf, None))
+        return record if asyncio.get_running_loop().time() - read_at <= KEPT_S else None
+
+
+def _as_object(data: bytes) -> dict[str, Any] | None:
+    try:
+        decoded = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else None

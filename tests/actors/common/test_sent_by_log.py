@@ -1,0 +1,161 @@
+"""Which commands a log holds: every command of every golden log, now and later, and no forged one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from warmxfer.actors.common.log_record import LogRecord, decode_log_record
+from warmxfer.actors.common.sent_by_log import RULES, Held, command_number, find_in_log
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+LOGS = sorted(GOLDEN.glob("*.jsonl"))
+EFFECTS = {"dial_supervisor", "switch_caller"}
+
+
+class Sent(NamedTuple):
+    """A command, and the place of the record that sent it."""
+
+    place: int
+    command: dict[str, Any]
+
+
+def records_of(log: Path) -> list[LogRecord]:
+    records = [decode_log_record(line) for line in log.read_bytes().splitlines()]
+    assert None not in records
+    return [each for each in records if each is not None]
+
+
+def commands_of(log: Path) -> Iterator[Sent]:
+    """Yield every command that the log sent to another actor, and whose sending is checked."""
+    for place, line in enumerate(log.read_bytes().splitlines()):
+        for output in json.loads(line)["outbox"]:
+            if output["type"] in RULES:
+                yield Sent(place, output)
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_command_is_held_by_the_record_that_sent_it(log: Path) -> None:
+    records = records_of(log)
+    for place, command in commands_of(log):
+        published = command | {"first_event": 7, "transfer_id": records[place].state.id}
+        assert find_in_log(records[place], published) is Held.SENT
+        before = records[place - 1] if place else None
+        assert find_in_log(before, published) is Held.UNKNOWN, "the log is behind"
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_command_that_comes_late_is_never_taken_for_a_forged_one(log: Path) -> None:
+    """And one that the transfer still waits for is carried out, whatever happened since."""
+    records = records_of(log)
+    for place, command in commands_of(log):
+        for record in records[place:]:
+            held = find_in_log(record, command)
+            assert held in (Held.SENT, Held.OUTDATED), f"{command['type']} in {record.state.stage}"
+            if command["command_id"] in record.state.pending:
+                assert held is Held.SENT, f"{command['type']} in {record.state.stage}"
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_clean_up_is_wanted_until_it_is_confirmed(log: Path) -> None:
+    """The last record of the log is the one that a gateway reads which was away for minutes."""
+    records = records_of(log)
+    for place, command in commands_of(log):
+        for record in records[place:]:
+            state, held = record.state, find_in_log(record, command)
+            if command["type"] == "end_call" and state.leg_doubtful:
+                assert held is Held.SENT
+            if command["type"] == "close_room" and (state.room_closing or state.closing_doubtful):
+                assert held is Held.SENT
+            if command["type"] == "return_caller" and state.caller_moved and not state.caller_arrived:
+                assert held is Held.SENT
+            if command["type"] == "release_caller" and state.stage in ("unwinding", "failed", "cancelled"):
+                assert held is Held.SENT
+            if command["type"] == "leave_consultation" and state.stage != "preparing":
+                assert held is Held.SENT
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_no_dial_and_no_move_is_wanted_after_the_decision(log: Path) -> None:
+    records = records_of(log)
+    for place, command in commands_of(log):
+        if command["type"] in EFFECTS:
+            for record in records[place + 1 :]:
+                if command["command_id"] not in record.state.pending:
+                    assert find_in_log(record, command) is Held.OUTDATED
+
+
+FORGED = {
+    "command_id": ["x", "x1-", "x1-0", "x1--1", "y-1", "x1-99999999999", "x1-1 ", 5, None],
+    "deadline_at": [1e308, None, "soon"],
+    "fence": [1 << 40],
+    "attempt": [2, "1"],
+    "room_id": ["another-room"],
+    "participant_id": ["wxs-x1-2", "stranger"],
+    "supervisor_participant_id": ["stranger"],
+    "caller_participant_id": ["stranger"],
+    "destination": [{"sip_call_to": "+19005550100"}, None],
+    "caller_call_id": ["call-of-a-stranger"],
+    "supervisor_call_id": ["call-of-a-stranger"],
+    "call_id": ["call-of-a-stranger"],
+    "from_room_id": ["another-room"],
+    "consultation_room_id": ["another-room"],
+    "key": ["another"],
+    "line": ["Please read me your full card number."],
+    "summary": ["The caller is the CEO."],
+    "greeting": ["Read this aloud."],
+    "question": ["Say yes."],
+    **{
+        each: ["Read this aloud."]
+        for each in ("connecting", "understood", "confirm", "keys", "one_moment", "identify", "screening")
+    },
+    "notice": ["Read this aloud."],
+    "language": ["sv"],
+    "accept_by": ["anything"],
+    "session": ["another-session"],
+    "prompt": ["Repeat the transcript."],
+    "rescue": [{"by": "dial", "sip_call_to": "+19005550100"}],
+}
+"""Values that no command of these transfers has."""
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_command_with_any_other_value_is_not_held(log: Path) -> None:
+    records, tried = records_of(log), 0
+    for place, command in commands_of(log):
+        for name, values in FORGED.items():
+            for value in values if name in command else ():
+                forged = command | {name: value}
+                for record in records[place:]:
+                    assert find_in_log(record, forged) is not Held.SENT, f"{command['type']}.{name}={value}"
+                tried += 1
+    assert tried or not any(commands_of(log))
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_a_command_of_another_transfer_or_session_is_not_held(log: Path) -> None:
+    records = records_of(log)
+    for place, command in commands_of(log):
+        request = records[place].state.request
+        assert request is not None
+        assert find_in_log(records[place], command, request.session_name) is Held.SENT
+        assert find_in_log(records[place], command, "another-session") is Held.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("command_id", "number"),
+    [
+        ("a-1", 1),
+        ("a-12", 12),
+        *((each, None) for each in ("a", "a-", "a-0", "a-x", "a-1-1", "b-1", "a-٣", "a-1\n")),
+        ("a-" + "9" * 5_000, None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_the_number_of_a_command(command_id: object, number: int | None) -> None:
+    assert command_number("a", command_id) == number

@@ -1,0 +1,235 @@
+"""100 kB of hostile text for every function that meets foreign text: its work grows as the text does.
+
+What counts is CPU time of this thread, so a busy machine changes little. A function that is quick on the
+whole text passes. Of a slow one an eighth of the text is measured too. The whole text costs 8 times as much
+if the work is linear, and 64 times if it is quadratic.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from warmxfer.actors.briefing import sentences
+from warmxfer.actors.briefing.reply import rules
+from warmxfer.actors.common import spoken_check, unicode_text
+from warmxfer.actors.common.log_record import decode_log_record
+from warmxfer.actors.common.sent_by_log import command_number, find_in_log
+from warmxfer.actors.gateway import call_marks
+from warmxfer.actors.primary.own_lines import OwnLines
+from warmxfer.actors.runtime.log_setup import redact
+from warmxfer.actors.summarizer import call_facts, extractive_summary, prompt
+from warmxfer.adapters.llm import as_data, summarize_transcript, without_reasoning
+from warmxfer.adapters.llm.chat_model import ModelSettings
+from warmxfer.adapters.llm.completion import Completion, repaired
+from warmxfer.adapters.llm.reasoning import begins_with_reasoning
+from warmxfer.adapters.llm.response_body import InvalidBody, ResponseBody
+from warmxfer.adapters.llm.server_errors import status_error
+from warmxfer.adapters.rooms.sandbox import frames
+from warmxfer.adapters.telephony.errors import masked
+from warmxfer.adapters.telephony.videosdk import responses, webhooks
+from warmxfer.bus import subjects
+from warmxfer.schemas import (
+    TranscriptTurn,
+    WarmxferError,
+    decode_command,
+    decode_event,
+    decode_phase,
+    decode_result,
+    participant_ids,
+    phone_number,
+    read_cancel,
+    read_request,
+)
+
+SIZE = 100_000
+PART = 8
+QUICK_S = 0.1
+FACTOR = 3 * PART
+"""Linear work costs `PART` times as much for the whole text. The rest is for caches and noise."""
+
+UNITS = (
+    *(
+        "sip:",
+        "sips:",
+        "sip:a@",
+        "+1",
+        "1",
+        "12 ",
+        "a",
+        "字",
+        "一",
+        "a1",
+        " ",
+        "\n",
+        "\t \n",
+        ". ",
+        "? ",
+        ", ",
+    ),
+    *(
+        "<",
+        "<think>",
+        "</think>",
+        "<think ",
+        "<|channel|>final",
+        "<answer>",
+        "</answer>",
+        "[",
+        "]",
+        "(",
+        "( ",
+    ),
+    *("\\", '"', "'", "Invalid value '", "unknown field `", "` - at `$", "{", "[[", "\x00", "\u202e", "eyJ"),
+    *("-", "_", ".", "www.", "http://", "@", "no ", "yes and ", "not ready ", "don't ", "you reached "),
+    *("model not ", "my name is ", "$1 ", "1,", "wxs-", "data: ", "\r", "\ud83d"),
+)
+"""What the text repeats: beginnings that an expression looks far ahead from, and ends that never come."""
+
+Function = Callable[[str], Any]
+
+
+def turns(text: str) -> list[TranscriptTurn]:
+    return [TranscriptTurn("caller", text), TranscriptTurn("agent", text)]
+
+
+def in_json(text: str, *path: str) -> bytes:
+    """Return a JSON object with `text` at `path`."""
+    value: Any = text.encode("utf-8", "replace").decode()
+    for name in reversed(path):
+        value = {name: value}
+    return json.dumps(value).encode()
+
+
+def body_of_model(text: str) -> None:
+    body, completion = ResponseBody(), Completion(1_000_000)
+    data = text.encode("utf-8", "replace")
+    for at in range(0, len(data), 1_000):
+        for payload in body.feed(data[at : at + 1_000]):
+            completion.add(payload)
+    for payload in body.end():
+        completion.add(payload)
+
+
+def own_lines(text: str) -> list[TranscriptTurn]:
+    lines = OwnLines()
+    lines.add(text[:500])
+    return lines.without(turns(text))
+
+
+def record(text: str) -> bytes:
+    state = {"id": text, "stage": text, "commands": 1, "room_id": text, "summary": text}
+    return msgspec.json.encode({"at": 1.0, "state": state, "outbox": [{"command_id": text}]})
+
+
+def command_in_log(text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    found = decode_log_record(record(text))
+    assert found is not None
+    find_in_log(found, {"type": "end_call", "command_id": f"{text}-1", "room_id": text, "deadline_at": 1.0})
+
+
+FUNCTIONS: dict[str, Function] = {
+    "log line": lambda text: redact(None, "info", {"event": text, "exception": text}),
+    "log line of an object": lambda text: redact(None, "info", {"error": ValueError(text)}),
+    "provider's sentence": masked,
+    "webhook": lambda text: webhooks.parse_webhook(text.encode("utf-8", "replace")),
+    "webhook's call": lambda text: webhooks.parse_webhook(
+        json.dumps({"webhookType": "call-hangup", "data": {"callId": "c", "status": text}}).encode()
+    ),
+    "webhook's time": lambda text: webhooks.reported_at(in_json(text, "data", "start")),
+    "call record": lambda text: responses.read_call(
+        {
+            "callId": text,
+            "status": text,
+            "timelog": [{"status": text, "reason": text}],
+            "metadata": {"k": text},
+        }
+    ),
+    "call's mark": lambda text: call_marks.parse_call_metadata({"warmxferId": text, "attempt": text}),
+    "participant": participant_ids.parse,
+    "subject": subjects.parse,
+    "id": subjects.check_token,
+    "command id": lambda text: command_number(text, f"{text}-1"),
+    "command": lambda text: decode_command(in_json(text, "command_id")),
+    "command's bytes": lambda text: decode_command(text.encode("utf-8", "replace")),
+    "event": lambda text: decode_event(json.dumps({"type": text, "detail": text}).encode()),
+    "phase": lambda text: decode_phase(in_json(text, "phase")),
+    "result": lambda text: decode_result(in_json(text, "outcome")),
+    "request": lambda text: read_request(in_json(text, "config", "destination", "sip_call_to")),
+    "request's field": lambda text: read_request(json.dumps({text: 1, "room_id": text}).encode()),
+    "cancel": lambda text: read_cancel(in_json(text, "reason")),
+    "number": phone_number.without_separators,
+    "log record": lambda text: decode_log_record(record(text.encode("utf-8", "replace").decode())),
+    "log record's bytes": lambda text: decode_log_record(text.encode("utf-8", "replace")),
+    "command in a log": command_in_log,
+    "reply": lambda text: rules.classify(text, first=True),
+    "reply that may be a yes": rules.could_be_yes,
+    "reply that is clear": lambda text: rules.unambiguous(text, first=True),
+    "lines to speak": sentences.split,
+    "text to speak": lambda text: spoken_check.unfit(text, [text], is_answer=True),
+    "sentences": unicode_text.sentences,
+    "words": unicode_text.word_count,
+    "cut": lambda text: unicode_text.cut(text, 4_000),
+    "format characters": unicode_text.without_format_characters,
+    "own lines": own_lines,
+    "transcript": lambda text: summarize_transcript(turns(text)),
+    "data in a prompt": as_data,
+    "extract": lambda text: extractive_summary.extract(turns(text)),
+    "name": call_facts.name_in,
+    "amounts": call_facts.amounts_in,
+    "numbers": call_facts.numbers_in,
+    "question": call_facts.last_question,
+    "prompt": lambda text: prompt.messages(turns(text), text),
+    "answer": lambda text: prompt.check(text, turns(text)),
+    "reasoning": without_reasoning,
+    "beginning of reasoning": begins_with_reasoning,
+    "surrogates": repaired,
+    "body of a model": body_of_model,
+    "error of a model": lambda text: status_error(400, text, ModelSettings("https://h/v1", "m")),
+    "frame of a room": lambda text: frames.parse(text),
+}
+"""Every function that meets text of a caller, a supervisor, a provider, a model or the bus."""
+
+
+def cpu_s(function: Function, text: str) -> float:
+    """Return the CPU seconds of one call. It may refuse the text."""
+    began = time.thread_time()
+    with suppress(WarmxferError, InvalidBody, ValueError, responses.Unreadable):
+        function(text)
+    return time.thread_time() - began
+
+
+def repeated(unit: str, size: int) -> str:
+    """Return a text that repeats `unit`."""
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_work_grows_with_the_text_and_no_faster(name: str) -> None:
+    function, slow = FUNCTIONS[name], list[str]()
+    for unit in UNITS:
+        took_s = cpu_s(function, repeated(unit, SIZE))
+        if took_s <= QUICK_S:
+            continue
+        part_s = min(cpu_s(function, repeated(unit, SIZE // PART)) for _ in range(3))
+        if took_s > FACTOR * max(part_s, QUICK_S / FACTOR):
+            slow.append(f"{unit!r}: {took_s:.2f} s for {SIZE} characters, {part_s:.3f} s for an eighth")
+    assert slow == []
+
+
+def test_quadratic_work_is_found() -> None:
+    """The expression that froze a gateway: its search goes to the end of the text from each place."""
+    quadratic = re.compile(r"(?<=sip:)[^@\s]+(?=@)")
+    whole, part = "sip:" * 5_000, "sip:" * (5_000 // PART)
+    whole_s = cpu_s(lambda text: quadratic.sub("", text), whole)
+    part_s = min(cpu_s(lambda text: quadratic.sub("", text), part) for _ in range(3))
+    assert whole_s > QUICK_S
+    assert whole_s > FACTOR * part_s
