@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from warmxfer.schemas import SpokenLines, participant_ids
+from warmxfer.schemas import DecodeError, LeaveConsultation, SpokenLines, decode_command, participant_ids
 from warmxfer.schemas.outcomes import APOLOGIES, PROBLEM
 
 from .log_record import LogRecord, LogState
@@ -98,6 +98,25 @@ def find_in_log(record: LogRecord | None, command: Command, session: str | None 
     if not _says(command, rule.allowed(state)):
         return Held.NOT_SENT
     return Held.SENT if awaited or rule.wanted_late(state) else Held.OUTDATED
+
+
+def leave_in_log(record: LogRecord) -> LeaveConsultation | None:
+    """Return the newest command to leave the consultation that `record` has sent, or still awaits."""
+    found: list[LeaveConsultation] = []
+    for raw in record.outbox:
+        if b"leave_consultation" not in bytes(raw):
+            continue
+        try:
+            sent = decode_command(bytes(raw))
+        except DecodeError:
+            continue  # of a newer version, or another output that only mentions the word
+        if isinstance(sent, LeaveConsultation):
+            found.append(sent)
+    for id, pending in record.state.pending.items():
+        number = command_number(record.state.id, id)
+        if pending.kind == "leave_consultation" and number is not None:
+            found.append(LeaveConsultation(command_id=id, deadline_at=pending.due_at, fence=number))
+    return max(found, key=lambda each: each.fence, default=None)
 
 
 def command_number(transfer_id: str, command_id: object) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 from tests.testkit.nats_server import restart
 from tests.testkit.provider_sandbox import seen_late
 from tests.testkit.sent_log import store_in_log
+from tests.testkit.waiting import until
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
 from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
@@ -37,6 +38,9 @@ async def send(bus: Bus, transfer_id: str, data: bytes) -> None:
     if data.startswith(b"{"):
         await store_in_log(bus, transfer_id, data)
     await bus.publish(subjects.consult(transfer_id), data)
+
+
+AWAITED = {"kind": "leave_consultation", "due_at": 9e9}
 
 
 class Forwarded:
@@ -89,6 +93,27 @@ async def test_a_briefing_command_stored_again_after_the_leave_command_is_ignore
     async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=2, role="briefing") as commands:
         assert commands.leave.done()
         assert await Forwarded(commands).fence_of_next() == 4
+
+
+@pytest.mark.parametrize("says", ["the outbox", "what is awaited"])
+async def test_a_leave_command_that_is_hidden_is_found_in_the_log(
+    bus: Bus, transfer_id: str, says: str
+) -> None:
+    """The agent missed it live, and an old command that was stored again is the newest one."""
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, fence=0, role="briefing") as commands:
+        forwarded = Forwarded(commands)
+        await send(bus, transfer_id, encoded_brief(3))
+        assert await forwarded.fence_of_next() == 3
+        commands.read_again()
+        await until(lambda: commands._read_seq > 0)
+        if says == "the outbox":
+            await store_in_log(bus, transfer_id, encoded_leave(4))
+        else:
+            await store_in_log(bus, transfer_id, pending={f"{transfer_id}-4": AWAITED})
+        await bus.publish(subjects.consult(transfer_id), encoded_brief(3))
+        commands.read_again()
+        async with asyncio.timeout(5):
+            assert (await commands.leave).fence == 4
 
 
 async def test_a_command_published_while_the_broker_was_unreachable_is_read_from_the_stream(
