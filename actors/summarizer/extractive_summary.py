@@ -93,11 +93,12 @@ def _issues(caller: Sequence[str], closing: str) -> list[str]:
 def _without_greeting(text: str) -> str:
     """Return `text` without the short sentences at its beginning, in which nothing but a name is said."""
     text = _INTRODUCTION.sub("", _GREETING.sub("", text))
-    parts = sentences(text)
-    while len(parts) > 1 and _is_greeting(parts[0]):
-        text = text[text.index(parts[0]) + len(parts[0]) :].lstrip()
-        parts = parts[1:]
-    return text
+    at = 0
+    for part in sentences(text)[:-1]:
+        if not _is_greeting(part):
+            break
+        at = text.index(part, at) + len(part)
+    return text[at:].lstrip() if at else text
 
 
 def _is_greeting(sentence: str) -> bool:

@@ -294,10 +294,10 @@ def _count_signs(cleaned: str, *signs: str) -> int:
             if each.spaced == spaced
             for span in each.spans(sign, cleaned)
         }
-        count += sum(
-            not any(other != place and other[0] <= place[0] and place[1] <= other[1] for other in places)
-            for place in places
-        )
+        furthest = -1
+        for _, end in sorted(places, key=lambda place: (place[0], -place[1])):
+            count += end > furthest
+            furthest = max(furthest, end)
     return count
 
 
