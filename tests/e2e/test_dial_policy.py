@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, subjects
 from warmxfer.cli.doctor import examine
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome, WarmTransferPhase
 
 from .conftest import ENV, TIME_SCALE
@@ -120,7 +121,7 @@ async def test_a_destination_by_name_leaves_no_number_in_the_streams(tmp_path: P
         await unknown.assert_clean_end(dials=0)
         numbered = await driver.begin(callers[2])
         assert "WARMXFER_DIAL_BY is name" in ((await numbered.result()).detail or "")
-        async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="look") as bus:
+        async with await Bus.connect(driver.stack.settings(ROOT), name="look") as bus:
             stored = [
                 each
                 for stream in subjects.STREAMS
@@ -137,7 +138,7 @@ async def test_a_gateway_with_another_policy_has_the_last_word(strict: TransferD
     await strict.tidy()
     await strict.stack.stop("gateway")
     await strict.stack.start("gateway", env={"WARMXFER_DIAL_REGIONS": "DE"})
-    findings = {each.about: each for each in await examine({"NATS_URL": strict.stack.nats_url})}
+    findings = {each.about: each for each in await examine(strict.stack.bus_env("operator"))}
     assert findings["dial policy"].state == "wrong"
     assert "have 2 dial policies" in findings["dial policy"].sentence
     (caller,) = await strict.callers(1)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.common.log_check import KEPT_S
-from warmxfer.bus import Bus, BusSettings, NoReply, subjects
+from warmxfer.bus import Bus, NoReply, subjects
+from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.client import new_id
 from warmxfer.schemas import (
     BriefSupervisor,
@@ -84,7 +85,7 @@ async def attacked(driver: TransferDriver, bus: Bus, **config: Any) -> tuple[Cal
 
 
 async def test_forged_commands_move_end_record_and_say_nothing(driver: TransferDriver) -> None:
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="attacker") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus:
         call, attacker = await attacked(driver, bus)
         id, state, gateway = attacker.id, attacker.state, subjects.work_queue(attacker.id, "gateway")
         numbers = [attacker.next for _ in range(3)]
@@ -141,7 +142,13 @@ async def test_forged_commands_move_end_record_and_say_nothing(driver: TransferD
 
 
 async def test_tokens_and_transcripts_are_refused(driver: TransferDriver) -> None:
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="attacker") as bus:
+    """Not even those who may ask for them get those of others."""
+    stack = driver.stack
+    async with (
+        await Bus.connect(stack.settings(ROOT), name="attacker") as bus,
+        await Bus.connect(stack.settings("briefing"), name="attacker") as briefing,
+        await Bus.connect(stack.settings("agent"), name="attacker") as agent,
+    ):
         call, attacker = await attacked(driver, bus)
         room = call.caller.room_id
         await asyncio.sleep(KEPT_S)  # the record that awaited the summary is not used any more
@@ -152,19 +159,22 @@ async def test_tokens_and_transcripts_are_refused(driver: TransferDriver) -> Non
             (attacker.state["room_id"], f"wxs-{attacker.id}-1"),
         ):
             query = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id.replace(" ", "-")))
-            for subject in (subjects.ASK_ROOM_TOKEN, subjects.ask_session_token(room)):
+            for asker, subject in (
+                (briefing, subjects.ASK_ROOM_TOKEN),
+                (agent, subjects.ask_session_token(room)),
+            ):
                 with pytest.raises(InvalidRequest, match="No live transfer needs this participant"):
-                    await bus.request(subject, query, 5.0)
+                    await asker.request(subject, query, 5.0)
         for transfer_id in ("", attacker.id, "another"):
             with pytest.raises((InvalidRequest, NoReply)):
-                await bus.request(subjects.ask_history(room), encode(HistoryQuery(transfer_id)), 5.0)
+                await agent.request(subjects.ask_history(room), encode(HistoryQuery(transfer_id)), 5.0)
         await call.transfer.cancel("enough")
         await call.result()
 
 
 async def test_forged_deadlines_change_nothing(driver: TransferDriver) -> None:
     """Before, one of 1e308 raised in every coordinator, and one of a day ended the transfer."""
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="attacker") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus:
         (caller,) = await driver.callers(1)
         call = await driver.begin(caller, READY)
         await call.until(WarmTransferPhase.SUPERVISOR_DIALED)
@@ -177,7 +187,7 @@ async def test_forged_deadlines_change_nothing(driver: TransferDriver) -> None:
 
 async def test_a_forged_claim_prevents_the_dial_and_harms_no_caller(driver: TransferDriver) -> None:
     """A claim that another program wrote excludes every dial. No call is made, and the caller is back."""
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="attacker") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus:
         (caller,) = await driver.callers(1)
         id = new_id()
         claim = {"command_id": f"{id}-6", "token": "forged", "deadline_at": time.time() + 60}
@@ -190,7 +200,7 @@ async def test_a_forged_claim_prevents_the_dial_and_harms_no_caller(driver: Tran
 
 async def test_a_forged_log_record_ends_its_transfer_and_leaves_no_leg(driver: TransferDriver) -> None:
     """Before, garbage in a log failed in every coordinator for ever, and the supervisor's leg stayed up."""
-    async with await Bus.connect(BusSettings(url=driver.stack.nats_url), name="attacker") as bus:
+    async with await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus:
         call, attacker = await attacked(driver, bus, briefing_timeout_s=5.0)
         await bus.publish(subjects.log(attacker.id), b"\x00garbage")
         result = await call.transfer.result(2 * RESULT_TIMEOUT_S)

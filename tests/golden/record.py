@@ -21,7 +21,7 @@ from tests.simulation.patches import patched
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
 from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
-from warmxfer.bus import Bus, BusSettings, subjects
+from warmxfer.bus import Bus, subjects
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.cli.scenario_runner import place_calls, play
@@ -67,7 +67,7 @@ async def record(scenarios: list[Scenario]) -> None:
             played = await play(stack, client, scenario, caller)
             if played.problems:
                 raise SystemExit(f"{scenario.name}: {'; '.join(played.problems)}")
-            async with await Bus.connect(BusSettings(url=stack.nats_url), name="recorder") as bus:
+            async with await Bus.connect(stack.settings("operator"), name="recorder") as bus:
                 stored = await bus.history(subjects.log(played.id), MAX_RECORDS)
                 write_log(scenario.name, (each.data for each in stored))
 

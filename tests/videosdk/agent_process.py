@@ -34,7 +34,7 @@ async def main(
     rescue: dict[str, str] | None,
     caller: PlacedCall,
 ) -> None:
-    local_stack: Any = SimpleNamespace(nats_url=url, sandbox_url=sandbox_url, secret=secret)
+    local_stack: Any = SimpleNamespace(url_of=lambda _: url, sandbox_url=sandbox_url, secret=secret)
     destination = SIPDestination(routing_rule_id="rr_1", sip_call_to=supervisor, sip_call_from="+14155550100")
     agent = EscalatingAgent(WarmTransferConfig(destination=destination, briefing_timeout=BRIEFING_TIMEOUT_S))
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from videosdk.agents import function_tool
 
-from warmxfer.bus import Bus, BusSettings, InvalidRequest
+from warmxfer.bus import Bus, InvalidRequest
 from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.integrations.videosdk import AgentSessionAdapter, attach_agent_session, install
 from warmxfer.schemas import Outcome, apology_for
@@ -59,7 +59,7 @@ async def open_call(local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def bus(local_stack: LocalStack) -> AsyncIterator[Bus]:
-    async with await Bus.connect(BusSettings(url=local_stack.nats_url), name="test") as bus:
+    async with await Bus.connect(local_stack.settings("agent"), name="test") as bus:
         yield bus
 
 
@@ -98,7 +98,7 @@ async def assert_everything_happened_once(live: Call, seen: list[dict[str, Any]]
 async def test_a_tool_that_calls_install_each_time_does_everything_once(
     local_stack: LocalStack, open_call: OpenCall
 ) -> None:
-    agent = Installing(BUSY, local_stack.nats_url)
+    agent = Installing(BUSY, local_stack.url_of("agent"))
     live, seen = await open_call(agent)
     for _ in range(2):
         seen.clear()
@@ -125,7 +125,7 @@ async def test_a_second_install_changes_the_settings_of_later_transfers(
 ) -> None:
     agent = Installing(READY, pacing="sequential")
     live, seen = await open_call(agent)
-    install(live.session, local_stack.nats_url, pacing="overlap")
+    install(live.session, local_stack.url_of("agent"), pacing="overlap")
     await request_transfer(live, agent)
     assert phase_names(seen) == [each["phase"] for each in RECORDED["scenarios"]["complete"]["phases"]]
 

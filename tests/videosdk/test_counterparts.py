@@ -50,7 +50,7 @@ def test_every_public_name_of_upstream_has_its_counterpart() -> None:
 async def test_a_script_with_one_changed_import_is_carried_out_by_warmxfer(
     local_stack: LocalStack, monkeypatch: pytest.MonkeyPatch, supervisor: str
 ) -> None:
-    monkeypatch.setenv("NATS_URL", local_stack.nats_url)
+    monkeypatch.setenv("NATS_URL", local_stack.url_of("agent"))
     changed = SCRIPT.replace(IMPORT_LINE, "from warmxfer.integrations.videosdk import")
     assert changed != SCRIPT
     upstream = await run_script(local_stack, SCRIPT, supervisor, own_pipeline=False)

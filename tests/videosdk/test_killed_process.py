@@ -50,7 +50,7 @@ async def agent_process(
     local_stack: LocalStack, caller: PlacedCall, rescue: dict[str, Any] | None
 ) -> AsyncIterator[Process]:
     """Run the user's agent in a process of its own."""
-    arguments = (local_stack.nats_url, local_stack.sandbox_url, local_stack.secret, SUPERVISOR)
+    arguments = (local_stack.url_of("agent"), local_stack.sandbox_url, local_stack.secret, SUPERVISOR)
     known = (json.dumps(rescue), json.dumps(asdict(caller)))
     command = (sys.executable, "-m", "tests.videosdk.agent_process", *arguments, *known)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)

@@ -14,7 +14,7 @@ import pytest
 
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.adapters.rooms import JoinOptions, RoomSettings, open_room_client, token_source
-from warmxfer.bus import Bus, BusSettings
+from warmxfer.bus import Bus
 from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
 from warmxfer.schemas import Outcome, SpokenLines
 
@@ -36,7 +36,7 @@ ENDS = {
 @asynccontextmanager
 async def briefed_by(local_stack: LocalStack, consultation: Consultation) -> AsyncIterator[None]:
     """Run a briefing worker in this process; its framework joins the rooms of the local stack."""
-    async with await Bus.connect(BusSettings(url=local_stack.nats_url), name="briefing") as bus:
+    async with await Bus.connect(local_stack.settings("briefing"), name="briefing") as bus:
 
         def make_meeting(config: dict[str, Any]) -> Meeting:
             room_id, participant = config["meeting_id"], config["participant_id"]

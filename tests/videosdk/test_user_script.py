@@ -132,7 +132,7 @@ async def test_the_script_gets_the_same_phases_and_result(
     fault: dict[str, Any] | None,
     own_pipeline: bool,
 ) -> None:
-    monkeypatch.setenv("NATS_URL", local_stack.nats_url)
+    monkeypatch.setenv("NATS_URL", local_stack.url_of("agent"))
     if fault:
         await local_stack.post("/sandbox/faults", {**fault, "times": 2})
     upstream = await run(local_stack, SCRIPT, supervisor, own_pipeline=own_pipeline)

@@ -99,7 +99,7 @@ async def open_call(
             client = await stack.enter_async_context(agent_client(local_stack, caller))
 
             def on_session(session: Any) -> None:
-                install(session, local_stack.nats_url, **(settings or {}))
+                install(session, local_stack.url_of("agent"), **(settings or {}))
                 session.on_warm_transfer(callback=lambda payload: seen.append(payload))
 
             live = await opening(

@@ -190,7 +190,7 @@ async def open_escalating(
     def session(pipeline: Pipeline) -> AgentSession:
         made = AgentSession(agent=agent, pipeline=pipeline)
         if with_warmxfer:
-            install(made, local_stack.nats_url, **settings)
+            install(made, local_stack.url_of("agent"), **settings)
         return made
 
     return await open_connected(local_stack, connections, session)
