@@ -206,6 +206,11 @@ def capacity(role: str) -> str:
     return f"{INTERNAL_ROOT}.capacity.{check_token(role, 'role')}"
 
 
+def role_of_capacity(subject: str) -> str:
+    """Return the role that announces its jobs on `subject`."""
+    return subject.removeprefix(f"{INTERNAL_ROOT}.capacity.")
+
+
 def dial_count(counter: str) -> str:
     """Return the subject of one count of dials, of all gateways together."""
     return f"{INTERNAL_ROOT}.dial.{check_token(counter, 'counter')}.count"
