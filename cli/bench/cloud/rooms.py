@@ -23,6 +23,8 @@ from warmxfer.adapters.rooms.utterance_queue import UtteranceQueue
 from .calls import Calls, supervisor_call
 from .ledger import Ledger
 
+HELLO = "Hello?"
+"""What a supervisor says after the agent's first line. Without it the agent waits, and asks who is there."""
 YES = "Yes, go ahead, put them through."
 """What a supervisor says after each of the agent's sentences that ends with a question mark."""
 
@@ -82,7 +84,7 @@ class BenchRooms:
 
 
 class BenchRoomClient:
-    """`RoomClient` whose utterances end at once. The supervisor says yes to each question."""
+    """`RoomClient` whose utterances end at once. The supervisor says hello, and yes to each question."""
 
     model = None
     reports_keys = False
@@ -92,6 +94,7 @@ class BenchRoomClient:
         self._options = options
         self._events = RoomEventQueue()
         self._utterances = UtteranceQueue(self._events.put)
+        self._was_greeted = False
 
     async def join(self) -> RoomSnapshot:
         await self._options.token_source()
@@ -110,7 +113,12 @@ class BenchRoomClient:
     def _finish(self, utterance_id: str, text: str) -> None:
         self._utterances.finish(utterance_id, interrupted=False)
         supervisor = self._options.listens_to
-        if text.endswith("?") and supervisor is not None and self._rooms.speaks(supervisor):
+        if supervisor is None:
+            return
+        if not self._was_greeted:
+            self._was_greeted = True
+            self._events.put(UtteranceHeard(supervisor, HELLO))
+        elif text.endswith("?") and self._rooms.speaks(supervisor):
             self._events.put(UtteranceHeard(supervisor, YES))
 
     def interrupt(self) -> None:

@@ -28,7 +28,7 @@ from warmxfer.cli.bench.cloud.calls import (
 )
 from warmxfer.cli.bench.cloud.ledger import Entry, Ledger
 from warmxfer.cli.bench.cloud.provider import BenchProvider
-from warmxfer.cli.bench.cloud.rooms import BenchRoomClient, BenchRooms
+from warmxfer.cli.bench.cloud.rooms import HELLO, YES, BenchRoomClient, BenchRooms
 from warmxfer.schemas import RoomToken, SIPDestination
 
 ROOM, SUPERVISOR, CALLER = "c-1", "wxs-1-1", "wxc-1"
@@ -124,11 +124,11 @@ async def test_a_supervisor_says_yes_to_a_question_after_its_end(tmp_path: Path)
         await room.join()
         room.say("Ann was charged twice.")
         room.say("Are you ready to take the call?")
-        first, second, answer = await next_events(room, 3)
+        first, hello, second, answer = await next_events(room, 4)
         assert isinstance(first, SpeechEnded)
+        assert hello == UtteranceHeard(SUPERVISOR, HELLO)
         assert isinstance(second, SpeechEnded)
-        assert isinstance(answer, UtteranceHeard)
-        assert answer.participant_id == SUPERVISOR
+        assert answer == UtteranceHeard(SUPERVISOR, YES)
 
 
 async def test_a_silent_supervisor_says_yes_when_the_benchmark_says_so(tmp_path: Path) -> None:
