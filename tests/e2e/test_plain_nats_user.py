@@ -85,7 +85,11 @@ HEADERS = (
     "characters without line breaks."
 )
 WRONG = [
-    (wrong("config.destination.sip_call_to", "0041 44 123 45 67"), "sip_call_to", NUMBER),
+    (
+        wrong("config.destination.sip_call_to", "0041 44 123 45 67"),
+        "sip_call_to",
+        f"{NUMBER.removesuffix('.')}; write + instead of the 00.",
+    ),
     (wrong("config.destination.sip_call_from", "call me"), "sip_call_from", NUMBER),
     (
         wrong("config.destination.extra_options", {"sipCallTo": "+19005550100"}),
