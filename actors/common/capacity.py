@@ -109,7 +109,7 @@ class CapacityFollower:
             except DecodeError as error:
                 log.warning("capacity_not_decoded", error=str(error))
                 continue
-            self._on_capacity(message.subject.split(".")[1], capacity)
+            self._on_capacity(message.subject.rpartition(".")[2], capacity)
 
 
 def _differs(sent: RoleCapacity, now: RoleCapacity) -> bool:

@@ -20,7 +20,7 @@ async def test_both_are_recorded_for_as_long_as_they_talk(driver: TransferDriver
     (caller,) = await driver.callers(1)
     call = await driver.begin(caller, record=True)
     result = await call.result()
-    assert (result.success, result.evidence) == (True, {"recording": "started"})
+    assert (result.success, result.evidence["recording"]) == (True, "started")
     await _agents_have_left(call, result)
     ledger = await driver.stack.ledger(room=result.consultation_room_id or "")
     supervisor, other = result.supervisor_participant_id, result.caller_participant_id
@@ -49,7 +49,7 @@ async def test_a_failed_recording_does_not_end_the_transfer(driver: TransferDriv
 async def test_nothing_is_recorded_by_default(driver: TransferDriver) -> None:
     (caller,) = await driver.callers(1)
     result = await (await driver.begin(caller)).result()
-    assert (result.success, result.evidence) == (True, {})
+    assert (result.success, "recording" in result.evidence) == (True, False)
     assert await driver.stack.ledger(kind="recording_started") == []
 
 
