@@ -75,7 +75,6 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
-app.add_typer(try_app, name="try")
 
 
 def main() -> None:
