@@ -130,7 +130,10 @@ def waits_for_archive(history: TransferHistory) -> bool:
 
 
 def archived_completely(world: World, history: TransferHistory) -> Iterator[str]:
-    """I35: an archived transfer has its whole log in the archive, and left the working streams."""
+    """I35: an archived transfer has its whole log in the archive, and left the working streams.
+
+    A claim that a gateway stores after the archiving stays until `max_age` if that gateway dies then.
+    """
     if not history.records or not history.records[-1][1].state.archived:
         if history.records and waits_for_archive(history):
             yield "I35: it was not archived"
@@ -148,6 +151,7 @@ def archived_completely(world: World, history: TransferHistory) -> Iterator[str]
         for name in subjects.WORKING_STREAMS
         for each in world.streams.by_name[name].after(0)
         if transfer_of(each) == history.id and each.subject != subjects.log(history.id)
+        if not (".intent." in each.subject and each.at > history.archived[-1].at)
     ]
     if left:
         yield f"I35: it was archived, and the streams have {left}"
