@@ -15,6 +15,7 @@ from warmxfer.bus.embedded_server import find_nats_server
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
@@ -64,7 +65,7 @@ def test_every_variable_is_documented(service: str) -> None:
 def test_the_image_holds_every_folder_and_pins_every_package() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    for folder in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
+    for folder in FOLDERS:
         assert f"COPY {folder} {folder}" in dockerfile
         assert f"!{folder}" in ignored
     assert "--require-hashes -r requirements.lock" in dockerfile
