@@ -19,6 +19,7 @@ from . import (
     subjects,
     subscriptions,
 )
+from .broker_clock import BrokerClock
 from .connection import Connection
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
@@ -98,6 +99,11 @@ class Bus:
     def readiness(self) -> Readiness:
         """The checks that this process must pass to be ready. Its connection and workers add theirs."""
         return self._connection.readiness
+
+    @property
+    def clock(self) -> BrokerClock:
+        """Estimate of the broker's clock, from what workers received. For metrics."""
+        return self._connection.clock
 
     async def ensure(self) -> None:
         """Create the streams and their consumers, or update them.

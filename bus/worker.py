@@ -40,7 +40,6 @@ from types import TracebackType
 
 import structlog
 
-from .broker_clock import BrokerClock
 from .bus import Bus
 from .consumer_table import consumers_of
 from .dead_letters import dead_letter, describe_error
@@ -130,7 +129,7 @@ class Worker:
         self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._newer = NewerRetries(self._max_starts)
-        self._clock = BrokerClock()
+        self._clock = bus.clock
         self._forget_gauge: Callable[[], None] | None = None
         self._unreadable = UnreadableMessages(
             bus, name, self._puller_of, self._newer, self._process_unreadable

@@ -40,7 +40,7 @@ RUNNING = Gauge(
     "warmxfer_transfers_running",
     "Transfers that have not ended, by what they wait for, of the partitions that this coordinator holds. "
     "One that nothing happened to since the coordinator took its partition is not counted.",
-    Label("stage", tuple(Stage)),
+    Label("stage", tuple(stage for stage in Stage if not stage.ended and stage is not Stage.NEW)),
 )
 TO_HUMAN = Histogram(
     "warmxfer_time_to_human_seconds",
