@@ -11,17 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.metrics_table import all_metrics
 from tests.docs.pages import DOCS, ROOT, read_page
-from warmxfer.metrics import Instrument
 from warmxfer.schemas import Outcome
+
+from .promql import SELECTOR, promtool, unknown_parts
 
 FOLDER = ROOT / "ops" / "prometheus"
 RULES: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"][0]["rules"]
 TESTS: list[dict[str, Any]] = yaml.safe_load((FOLDER / "alerts_test.yaml").read_text())["tests"]
 NAMES = [rule["alert"] for rule in RULES]
-METRICS = {each.name: each for each in all_metrics()}
-OF_PROMETHEUS = {"up"}
 NO_FAILURE = {
     Outcome.COMPLETE,
     Outcome.DECLINED,
@@ -41,45 +39,10 @@ NO_FAILURE = {
 }
 """Outcomes that people or requests cause, or that have an alert of their own."""
 
-_SELECTOR = re.compile(r"\b(warmxfer_\w+|up)\b(?:\{([^}]*)\})?")
-_MATCHER = re.compile(r'(\w+)(=~|=)"([^"]*)"')
-
-
-def metric_of(name: str) -> Instrument | None:
-    """Return the metric that the series `name` belongs to, or None."""
-    return METRICS.get(name) or METRICS.get(re.sub(r"_(bucket|count|sum)$", "", name))
-
-
-def unknown_parts(expression: str) -> list[str]:
-    """Return the metrics, labels and values in a PromQL expression that do not exist."""
-    found: list[str] = []
-    for name, matchers in _SELECTOR.findall(expression):
-        if name in OF_PROMETHEUS:
-            continue
-        metric = metric_of(name)
-        if metric is None:
-            found.append(name)
-            continue
-        labels = {label.name: label.values for label in metric.labels}
-        for label, operator, value in _MATCHER.findall(matchers):
-            values = value.split("|") if operator == "=~" else [value]
-            known = labels.get(label)
-            found += [f"{name}.{label}"] if known is None else []
-            found += [f"{name}.{label}={each}" for each in values if known and each not in known]
-    return found
-
-
-def promtool() -> str:
-    """Return the path of promtool. Skips the test where it is not installed."""
-    path = shutil.which("promtool")
-    if path is None:
-        pytest.skip("promtool is not installed; Debian's package prometheus has it")
-    return path
-
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 def test_a_rule_uses_metrics_labels_and_values_that_exist(rule: dict[str, Any]) -> None:
-    assert _SELECTOR.search(rule["expr"])
+    assert SELECTOR.search(rule["expr"])
     assert unknown_parts(rule["expr"]) == []
 
 
