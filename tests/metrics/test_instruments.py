@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import timeit
 
 import pytest
@@ -112,3 +114,12 @@ def test_an_observation_is_cheap() -> None:
     for observe in (lambda: counter.count("a", "c"), lambda: histogram.observe(3.0, "a")):
         best_s = min(timeit.repeat(observe, number=1_000, repeat=20)) / 1_000
         assert best_s < MAX_OBSERVATION_S
+
+
+def test_no_actor_imports_prometheus_client_before_it_is_asked() -> None:
+    """Its import would delay the readiness of each process."""
+    roles = ("coordinator", "gateway", "summarizer", "briefing", "primary")
+    modules = ", ".join(("warmxfer.actors.runtime.runner", *(f"warmxfer.actors.{role}" for role in roles)))
+    code = f"import sys, {modules}; sys.exit('prometheus_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
