@@ -9,6 +9,7 @@ RUN pip install --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
+COPY metrics metrics
 COPY bus bus
 COPY client client
 COPY adapters adapters

@@ -22,6 +22,8 @@ from typing import Any, Final, TypeVar
 import httpx
 import structlog
 
+from warmxfer.metrics import Gauge, Label
+
 from .decompression import decompressed
 
 ABANDONED_S: Final = 10.0
@@ -47,16 +49,24 @@ Read = Callable[[httpx.Response, AsyncIterator[bytes]], Awaitable[T]]
 NOT_SENT: Final = (httpx.PoolTimeout, httpx.ConnectError, httpx.ConnectTimeout)
 """Errors of a request that was not sent and never will be. After other errors it may have been sent."""
 
+POOL = Label("pool", ("provider", "model"))
+BUSY = Gauge("warmxfer_http_connections_busy", "Connections of a pool that a request uses.", POOL)
+LIMIT = Gauge("warmxfer_http_connections_limit", "Most connections that a pool may have.", POOL)
+
 log = structlog.get_logger(__name__)
 
 
 class HttpPool:
     """At most `max_connections` connections. `options` are those of `httpx.AsyncClient`.
 
+    `name` is its label in the metrics.
+
     Callers wait for a connection here, not in httpx: so httpx always has a free one, unless it lost some.
     """
 
-    def __init__(self, *, max_connections: int, keep_alive_s: float = 5.0, **options: Any) -> None:
+    def __init__(
+        self, *, max_connections: int, keep_alive_s: float = 5.0, name: str = "", **options: Any
+    ) -> None:
         if "verify" not in options:
             # Made once: it takes tens of milliseconds, and a client is replaced while callers wait.
             options["verify"] = httpx.create_ssl_context()
@@ -73,6 +83,10 @@ class HttpPool:
         self._probe: asyncio.Task[None] | None = None
         self._gains_connections = True
         self._closed = False
+        self._remove_gauges = [
+            BUSY.read_from(lambda: {(name,): self.busy}),
+            LIMIT.read_from(lambda: {(name,): max_connections}),
+        ]
 
     async def __aenter__(self) -> HttpPool:
         return self
@@ -81,6 +95,11 @@ class HttpPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    @property
+    def busy(self) -> int:
+        """How many requests run, abandoned ones included."""
+        return sum(client.running for client in (self._client, *self._retired))
 
     @property
     def abandoned(self) -> int:
@@ -144,6 +163,8 @@ class HttpPool:
     async def aclose(self) -> None:
         """Close all connections. Requests that still run end with an error."""
         self._closed = True
+        while self._remove_gauges:
+            self._remove_gauges.pop()()
         closing = list(self._retired.values())
         await asyncio.gather(*(client.close() for client in (self._client, *self._retired)))
         await asyncio.gather(*closing, *([self._probe] if self._probe else []))
@@ -272,6 +293,10 @@ class _Client:
         self._running[task] = exchange
         task.add_done_callback(self._on_end)
         return task
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
 
     @property
     def all_abandoned(self) -> bool:

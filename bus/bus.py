@@ -19,6 +19,7 @@ from . import (
     subjects,
     subscriptions,
 )
+from .broker_clock import BrokerClock
 from .connection import Connection
 from .consumers import ensure_consumers_of
 from .diagnostics import BrokerReport
@@ -99,6 +100,11 @@ class Bus:
     def readiness(self) -> Readiness:
         """The checks that this process must pass to be ready. Its connection and workers add theirs."""
         return self._connection.readiness
+
+    @property
+    def clock(self) -> BrokerClock:
+        """Estimate of the broker's clock, from what workers received. For metrics."""
+        return self._connection.clock
 
     async def ensure(self, role: str | None = None) -> None:
         """Create the streams and their consumers, or update them. With `role`: only its consumers.

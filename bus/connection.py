@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from nats.errors import Error
 
+from .broker_clock import BrokerClock
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
 from .nats_client import ArrivedMessage, NatsClient, TlsNotOffered, connect_options
@@ -58,6 +59,8 @@ class Connection:
         self.client.needs_tls = settings.needs_tls
         self.inbox = ReplyInbox(self.client)
         self.readiness = Readiness()
+        self.clock = BrokerClock()
+        """For metrics: how old a message is."""
         self.readiness.add("broker", self._why_not_connected)
         self.missing_reports = 0
         """How often the broker said that no stream serves a request. Each pull consumer watches it."""

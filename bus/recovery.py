@@ -96,7 +96,8 @@ class StreamRecovery:
             return None
         if info is None:
             return f"stream {CONSUMERS[consumer].stream} has no consumer {consumer}"
-        self._floors[consumer] = _floor_of(info)
+        self._floors[consumer] = floor = _floor_of(info)
+        self._connection.clock.observe(floor.at)
         if self.is_refused(consumer):
             await self._check_stream(CONSUMERS[consumer].stream)
         return None

@@ -51,6 +51,7 @@ from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
 from .pull_consumer import PullConsumer
 from .unreadable import UnreadableMessages
+from .worker_metrics import DEAD_LETTERS, HANDLED, HANDLING, IN_FLIGHT, QUEUE_AGE, REDELIVERIES, Result
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
@@ -128,6 +129,8 @@ class Worker:
         self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
         self._newer = NewerRetries(self._max_starts)
+        self._clock = bus.clock
+        self._forget_gauge: Callable[[], None] | None = None
         self._unreadable = UnreadableMessages(
             bus, name, self._puller_of, self._newer, self._process_unreadable
         )
@@ -143,6 +146,8 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to take messages."""
+        if self._forget_gauge is None:
+            self._forget_gauge = IN_FLIGHT.read_from(lambda: {(self._name,): self.in_flight})
         await self.take_from(self._wanted)
 
     async def take_from(self, consumers: Collection[str]) -> None:
@@ -180,6 +185,9 @@ class Worker:
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
         self._queue.close()
+        if self._forget_gauge is not None:
+            self._forget_gauge()
+            self._forget_gauge = None
         async with self._changing:
             await asyncio.gather(*(puller.stop() for puller in self._pullers.values()))
         await self._unreadable.stop()
@@ -210,6 +218,9 @@ class Worker:
 
     def accept(self, message: ConsumerMessage) -> None:
         """Take one message. The pull consumer calls this in the order in which messages arrive."""
+        self._clock.observe(message.at)
+        if message.delivery_count > 1:
+            REDELIVERIES.count(self._name)
         key = identity(message)
         known = self._in_flight.get(key)
         if known is not None:
@@ -333,6 +344,7 @@ class Worker:
             log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
             await self._retry(item, error, self._max_deliver)
         else:
+            HANDLED.count(self._name, Result.ACKNOWLEDGED)
             await self._puller_of(item.message).ack(item.message)
         finally:
             self._remove(item)
@@ -343,13 +355,21 @@ class Worker:
         started = item.delivery.delivery_count - 1
         if started >= self._max_starts:
             raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
-        await self._handler(item.delivery)
+        if not started:
+            QUEUE_AGE.observe(max(0.0, self._clock.now() - item.delivery.at), self._name)
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        try:
+            await self._handler(item.delivery)
+        finally:
+            HANDLING.observe(loop.time() - began_at, self._name)
 
     async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         tries = item.delivery.delivery_count
         if tries >= limit:
             await self._dead_letter(item, describe_error(error))
             return
+        HANDLED.count(self._name, Result.RETRIED)
         delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
         await self._puller_of(item.message).nak(
             item.message, max(after_s, delay_s * random.uniform(0.75, 1.0))
@@ -361,6 +381,7 @@ class Worker:
         if self._newer.is_last(tries):
             await self._dead_letter(item, describe_error(error))
             return
+        HANDLED.count(self._name, Result.LEFT_TO_NEWER)
         if tries == 1:
             log.warning(
                 "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
@@ -380,6 +401,8 @@ class Worker:
             log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
             await self._puller_of(item.message).nak(item.message, DEAD_RETRY_S)
             return
+        HANDLED.count(self._name, Result.DEAD_LETTERED)
+        DEAD_LETTERS.count(self._name, item.delivery.kind)
         if not item.unreadable or self._unreadable.may_log():
             log.error("message_dead_lettered", **self._log_context(item), cause=cause)
         await self._puller_of(item.message).term(item.message)

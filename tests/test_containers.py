@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PASSWORDS = {f"NATS_PASSWORD_{user.upper()}" for user in USERS}
+FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
@@ -76,7 +77,7 @@ def test_the_broker_has_the_password_of_each_user_and_an_actor_only_its_own() ->
 def test_the_image_holds_every_folder_and_pins_every_package() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    for folder in ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox"):
+    for folder in FOLDERS:
         assert f"COPY {folder} {folder}" in dockerfile
         assert f"!{folder}" in ignored
     assert "--require-hashes -r requirements.lock" in dockerfile

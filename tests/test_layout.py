@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "schemas": set[str](),
-    "bus": {"schemas"},
+    "metrics": set[str](),
+    "bus": {"schemas", "metrics"},
     "client": {"schemas", "bus"},
-    "adapters": {"schemas", "bus"},
-    "actors": {"schemas", "bus", "client", "adapters"},
-    "integrations": {"schemas", "bus", "client", "adapters", "actors"},
-    "cli": {"schemas", "bus", "client", "adapters", "actors", "integrations"},
+    "adapters": {"schemas", "metrics", "bus"},
+    "actors": {"schemas", "metrics", "bus", "client", "adapters"},
+    "integrations": {"schemas", "metrics", "bus", "client", "adapters", "actors"},
+    "cli": {"schemas", "metrics", "bus", "client", "adapters", "actors", "integrations"},
     "sandbox": set[str](),
 }
 """Every top-level folder that ships, and which others it may import."""

@@ -13,6 +13,7 @@ from .dead_letter_replay import DeadLetterReplay
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
+from .transfer_metrics import transfer_gauges
 
 
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
@@ -51,6 +52,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
             bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
             CapacityFollower(bus, admission.heard),
+            transfer_gauges(lambda: coordinator.running(sharing.partitions), lambda: len(sharing.partitions)),
             worker,
         ):
             ready()

@@ -73,6 +73,7 @@ from .state_machine import (
     ArchiveTransfer,
     Record,
     RecordedOutput,
+    Stage,
     UnreadableRecord,
     decode_record,
     encode_record,
@@ -80,6 +81,7 @@ from .state_machine import (
     step,
     unknown_fields,
 )
+from .transfer_metrics import TIMER_LATENESS, TransferMetrics
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -122,6 +124,7 @@ class Coordinator:
         self._liveness = TransferLiveness(bus, self._clock)
         self._log = TransferLog(bus)
         self._cache = RecordCache()
+        self._metrics = TransferMetrics()
         bus.on_reconnect(self._cache.clear)
         self._early_cancels = Budget(EARLY_BURST, EARLY_PER_S)
 
@@ -141,6 +144,8 @@ class Coordinator:
             if await self._liveness.takes_events(delivery.transfer_id):
                 raise
             raise Unwanted(f"{error}, and its transfer is not running") from error
+        if isinstance(event, DeadlinePassed) and delivery.delivery_count == 1:
+            TIMER_LATENESS.observe(max(0.0, self._clock.now() - event.due_at))
         await self._apply(event, delivery)
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
@@ -327,6 +332,7 @@ class Coordinator:
             self._liveness.drop(state.id)
             self.admission.drop(state.id)
             return None
+        self._metrics.observe(cached.record.state if cached else None, record)
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
         if cached is None:
             appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
@@ -419,6 +425,7 @@ class Coordinator:
         except StaleWrite:
             await self._apply(event, delivery)
             return
+        self._metrics.observe_outputs(record)
         self._cache.drop(delivery.transfer_id)
         self._liveness.drop(delivery.transfer_id)
         self.admission.drop(delivery.transfer_id)
@@ -434,6 +441,10 @@ class Coordinator:
             subject = subjects.sibling_subject(delivery.subject, kind)
             if subject is not None:
                 await self._bus.publish(subject, encode(output), msg_id=f"{delivery.seq}:{kind}")
+
+    def running(self, partitions: Collection[int]) -> dict[Stage, int]:
+        """Return how many known transfers of `partitions` have not ended, by stage."""
+        return self._cache.running(partitions)
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to a session that holds a caller whether the transfer is live."""

@@ -6,11 +6,14 @@ of a cached record.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from .state_machine import Record, UnknownFields
+from warmxfer.bus.partition import partition_of
+
+from .state_machine import Record, Stage, UnknownFields
 
 MAX_CACHED = 4_096
 MAX_ENDS = 65_536
@@ -99,6 +102,12 @@ class RecordCache:
         self._records.move_to_end(id)
         if len(self._records) > MAX_CACHED:
             self._records.popitem(last=False)
+
+    def running(self, partitions: Collection[int]) -> dict[Stage, int]:
+        """Return how many of the transfers in `partitions` have not ended, by stage."""
+        return Counter(
+            each.record.state.stage for id, each in self._records.items() if partition_of(id) in partitions
+        )
 
     async def clear(self) -> None:
         """Drop everything: after a reconnect the broker may have another history."""

@@ -1,12 +1,13 @@
 """Health probe of a process: `/healthz` while its event loop runs, `/readyz` while it can do its work.
 
-It implements only the HTTP/1.1 that a kubelet or a compose health check needs. It is off unless
-`WARMXFER_HEALTH_PORT` is set.
+`/metrics` shows the metrics of the process. It implements only the HTTP/1.1 that a kubelet, a compose health
+check or Prometheus needs. It is off unless `WARMXFER_HEALTH_PORT` is set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,9 +15,12 @@ import structlog
 
 from warmxfer.schemas import InvalidRequest, env_number
 
+from .loop_lag import measured_loop_lag
+
 HOST = "0.0.0.0"
 REQUEST_TIMEOUT_S = 2.0
 MAX_HEAD_BYTES = 4_096
+EXPOSITION = "warmxfer.metrics.exposition"
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +47,8 @@ async def serve_probe(
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
-                writer.write(_response(path.partition(b"?")[0], failing, notes))
+                path = path.partition(b"?")[0]
+                writer.write(await _metrics() if path == b"/metrics" else _response(path, failing, notes))
                 await writer.drain()
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("probe_request_failed")
@@ -61,9 +66,10 @@ async def serve_probe(
             field="WARMXFER_HEALTH_PORT",
         ) from error
     async with server:
-        port = server.sockets[0].getsockname()[1]
-        log.info("probe_listens", port=port)
-        yield port
+        with measured_loop_lag():
+            port = server.sockets[0].getsockname()[1]
+            log.info("probe_listens", port=port)
+            yield port
 
 
 def _response(path: bytes, failing: Callable[[], Sequence[str]], notes: Callable[[], Sequence[str]]) -> bytes:
@@ -75,7 +81,15 @@ def _response(path: bytes, failing: Callable[[], Sequence[str]], notes: Callable
     else:
         status = "503 Service Unavailable"
         body = "".join(f"{line}\n" for line in ("not ready", *sentences)).encode()
-    head = (
-        f"HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close"
-    )
-    return head.encode() + b"\r\n\r\n" + body
+    return _http(status, "text/plain", body)
+
+
+async def _metrics() -> bytes:
+    """Return the response with all metrics. The first call imports prometheus-client, in a thread."""
+    module = await asyncio.to_thread(importlib.import_module, EXPOSITION)
+    return _http("200 OK", module.CONTENT_TYPE, module.exposition())
+
+
+def _http(status: str, content_type: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"connection: close\r\n\r\n" + body

@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol, TypeVar, runtime_checkable
 
 import structlog
@@ -22,6 +23,7 @@ from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
+from .process_metrics import process_gauges
 from .unknown_variables import unknown_variables
 
 CONNECT_DEADLINE_S = 30.0
@@ -135,7 +137,9 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
         return
     started = asyncio.Event()
     bus.readiness.add("actor", lambda: _why_not_serving(started, stop))
-    async with bus, serve_probe(env, bus.readiness.failing, bus.readiness.notes):
+    async with bus, AsyncExitStack() as probing:
+        await probing.enter_async_context(serve_probe(env, bus.readiness.failing, bus.readiness.notes))
+        probing.enter_context(process_gauges(bus, role))
         await _ensure(bus, role)
         facts = settings.facts if isinstance(settings, Announcing) else {}
         await bus.register_service(

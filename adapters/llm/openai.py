@@ -21,6 +21,7 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 from ..http_pool import HttpPool
 from .chat_model import Message, ModelSettings, Reply, Tool
 from .completion import Completion
+from .model_metrics import observed
 from .response_body import InvalidBody, ResponseBody
 from .server_errors import connection_error, page_error, sent_error, status_error
 
@@ -49,11 +50,18 @@ class OpenAIModel:
         self._url = endpoint(settings.base_url)
         self._http = HttpPool(
             max_connections=MAX_CONNECTIONS,
+            name="model",
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else None,
         )
 
     async def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
+    ) -> Reply:
+        with observed():
+            return await self._reply(messages, tools, deadline_s, max_chars)
+
+    async def _reply(
+        self, messages: Sequence[Message], tools: Sequence[Tool], deadline_s: float, max_chars: int
     ) -> Reply:
         answer = _Answer(self._settings, max_chars, tools)
         silence_s = min(MAX_SILENCE_S, max(MIN_SILENCE_S, SILENCE_SHARE * deadline_s))

@@ -31,6 +31,7 @@ from warmxfer.bus import (
     Worker,
     subjects,
 )
+from warmxfer.bus.broker_clock import BrokerClock
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.messages import ConsumerMessage
 
@@ -503,6 +504,7 @@ class OneMessageBus:
 
     def __init__(self) -> None:
         self.settings = BusSettings()
+        self.clock = BrokerClock()
         self.worker: Worker | None = None
         self.sequence_numbers = [2]
 

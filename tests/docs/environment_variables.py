@@ -15,7 +15,7 @@ from warmxfer.bus.subjects import STREAMS
 
 from .pages import ROOT
 
-FOLDERS = ("schemas", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
+FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
 NAME = re.compile(r"\b(?:WARMXFER|NATS|VIDEOSDK)_[A-Z0-9_]*[A-Z0-9]\b")
 
 

@@ -36,6 +36,7 @@ from ..errors import (
     Unanswered,
     masked,
 )
+from ..request_metrics import LATENCY, REQUESTS
 from ..request_rate import next_turn, rate_refused
 from .responses import Unreadable, denies_success, sentence_of
 from .tokens import Tokens
@@ -100,7 +101,9 @@ class HttpClient:
         self._timeout_s = timeout_s
         self.refused: str | None = None
         """The sentence of the last response if it refused our credentials, else None."""
-        self._pool = HttpPool(base_url=base_url, max_connections=MAX_CONNECTIONS, keep_alive_s=KEEP_ALIVE_S)
+        self._pool = HttpPool(
+            base_url=base_url, max_connections=MAX_CONNECTIONS, keep_alive_s=KEEP_ALIVE_S, name="provider"
+        )
 
     async def request(self, request: ApiRequest, read: Reader[T], within_s: float | None = None) -> T:
         """Send the request and read its response within one deadline. Raises what `errors.py` lists."""
@@ -146,30 +149,34 @@ class HttpClient:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status: int | None = None
-        request_id, outcome, level = "", "answered", logging.INFO
+        request_id, outcome, level, ended = "", "answered", logging.INFO, "abandoned"
         try:
             response, content = await self._send(request, deadline - began)
             status = response.status_code
             if self._tokens.observe(response.headers.get("date", "")) and status in (401, 403):
+                ended = "clock_wrong"
                 raise NotSent("The clock of this machine is wrong, and the token was refused", after_s=0.0)
             request_id = next(
                 (response.headers[name] for name in REQUEST_IDS if name in response.headers), ""
             )
             found = _read(request, response, content, read, self._tokens.variables)
-            self.refused = None
+            self.refused, ended = None, "answered"
             return found
         except NOT_SENT as error:
-            outcome = type(error).__name__
+            outcome, ended = type(error).__name__, "not_sent"
             raise NotSent(f"VideoSDK could not be reached ({outcome})", after_s=0.0) from error
         except httpx.HTTPError as error:
-            outcome = type(error).__name__
+            outcome, ended = type(error).__name__, "outcome_unknown"
             raise OutcomeUnknown(f"{request.label} was sent and got no answer ({outcome})") from error
         except (RateLimited, Rejected, OutcomeUnknown) as error:
-            outcome = type(error).__name__
+            outcome, ended = type(error).__name__, _ended(error)
             if status == UNAUTHORIZED:
                 self.refused, level = str(error), logging.ERROR
             raise
         finally:
+            took_s = loop.time() - began
+            REQUESTS.count(request.label, ended)
+            LATENCY.observe(took_s, request.label)
             log.log(
                 level,
                 "provider_request",
@@ -177,7 +184,7 @@ class HttpClient:
                 path=request.path,
                 status=status,
                 ended=outcome,
-                took_ms=round((loop.time() - began) * 1000, 1),
+                took_ms=round(took_s * 1000, 1),
                 request_id=request_id[:64],
             )
 
@@ -242,6 +249,17 @@ def _raise_for_status(
     if status >= 500 or status == 408:
         raise OutcomeUnknown(whole, status=status)
     raise Rejected(whole, status=status)
+
+
+def _ended(error: RateLimited | Rejected | OutcomeUnknown) -> str:
+    """Return the word of the metrics for `error`."""
+    words = {
+        RateLimited: "rate_limited",
+        NotFound: "not_found",
+        Rejected: "rejected",
+        OutcomeUnknown: "outcome_unknown",
+    }
+    return next(word for kind, word in words.items() if isinstance(error, kind))
 
 
 def _final(request: ApiRequest, error: RateLimited | NotSent | Rejected | OutcomeUnknown) -> Exception:

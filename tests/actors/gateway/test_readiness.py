@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -96,7 +97,8 @@ async def test_a_gateway_with_wrong_credentials_says_so_at_its_start_and_is_not_
         async with httpx.AsyncClient(base_url=url) as http:
             answer = await http.get("/readyz")
         assert answer.status_code == 503
-        assert "provider: GET /v2/sip/call answered 401: " in answer.text
+        # Another test's command may be carried out first: then its request is the one that was refused last.
+        assert re.search("provider: (GET|POST) /v2/[a-z/]+ answered 401: ", answer.text)
         assert "check VIDEOSDK_API_KEY and VIDEOSDK_SECRET" in answer.text
     finally:
         await gateway.stop()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from tests.testkit import waiting
+from warmxfer.actors.runtime import loop_lag
 from warmxfer.actors.runtime.health_probe import serve_probe
+from warmxfer.actors.runtime.loop_lag import LOOP_LAG
 from warmxfer.bus.readiness import Readiness
 from warmxfer.schemas import InvalidRequest
 
@@ -80,3 +85,28 @@ async def test_a_port_in_use_is_one_sentence() -> None:
         with pytest.raises(InvalidRequest, match=rf"^WARMXFER_HEALTH_PORT is {port}, which cannot be bound"):
             async with serve_probe(taken, lambda: ()):
                 raise AssertionError("bound twice")
+
+
+async def test_the_metrics_are_served_in_the_format_of_prometheus() -> None:
+    async with (
+        serve_probe(ANY_PORT, lambda: ()) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        first, second = await asyncio.gather(http.get("/metrics"), http.get("/metrics?name=x"))
+        for response in (first, second):
+            assert response.status_code == 200
+            assert response.headers["content-type"].startswith("text/plain; version=")
+            names = {family.name for family in text_string_to_metric_families(response.text)}
+            assert {"warmxfer_loop_lag_seconds", "process_cpu_seconds"} <= names
+
+
+async def test_a_blocked_event_loop_is_seen_as_lag() -> None:
+    blocked_s = 0.3
+    before = LOOP_LAG.total()
+    async with serve_probe(ANY_PORT, lambda: ()):
+        await asyncio.sleep(loop_lag.EVERY_S - blocked_s / 2)
+        time.sleep(blocked_s)  # noqa: ASYNC251
+        await waiting.until(lambda: LOOP_LAG.total() - before > blocked_s / 4, within_s=5)
+    count = LOOP_LAG.count()
+    await asyncio.sleep(loop_lag.EVERY_S * 1.2)
+    assert LOOP_LAG.count() == count

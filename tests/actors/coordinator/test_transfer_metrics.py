@@ -1,0 +1,159 @@
+"""Metrics of transfers: each phase and outcome is counted once, and times are those of the log."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from warmxfer.actors.coordinator import Coordinator, transfer_metrics
+from warmxfer.actors.coordinator.report import report
+from warmxfer.actors.coordinator.state_machine import Record, Stage
+from warmxfer.actors.coordinator.state_machine.state import PreparationTask
+from warmxfer.actors.coordinator.transfer_metrics import (
+    ENDED,
+    HOLD,
+    OVERHEAD,
+    PARTITIONS_HELD,
+    PHASES,
+    RUNNING,
+    TIMER_LATENESS,
+    TO_HUMAN,
+    TransferMetrics,
+)
+from warmxfer.bus import Bus, Delivery, subjects
+from warmxfer.bus.partition import PARTITIONS
+from warmxfer.schemas import CreateRoom, DeadlinePassed, Outcome, PhaseChanged, SwitchCaller, encode
+
+from .coordinator_fixture import delivery_of, records, request, run_until, running_coordinators
+from .fake_actors import FakeActors
+
+HISTOGRAMS = (TO_HUMAN, HOLD, OVERHEAD)
+
+
+def observed(kept: Sequence[Record]) -> dict[str, tuple[int, float]]:
+    """Return how much each histogram grows by these records."""
+    before = {each.name: (each.count(), each.total()) for each in HISTOGRAMS}
+    metrics, state = TransferMetrics(), None
+    for record in kept:
+        metrics.observe(state, record)
+        state = record.state
+    return {
+        each.name: (each.count() - before[each.name][0], each.total() - before[each.name][1])
+        for each in HISTOGRAMS
+    }
+
+
+def late_timer(like: Delivery, timer: bytes, delivery_count: int) -> Delivery:
+    """Return the delivery of a timer that fired, at the time of `like`."""
+    subject = subjects.timeout(like.transfer_id)
+    address = subjects.parse(subject)
+    return dataclasses.replace(
+        like, kind=address[1], rest=address[2], subject=subject, data=timer, delivery_count=delivery_count
+    )
+
+
+async def transfer(bus: Bus, id: str) -> list[Record]:
+    """Run a transfer among faultless actors; return its log."""
+    async with running_coordinators(bus):
+        await asyncio.wait_for(FakeActors(bus, id).run_transfer(request("room-a")), 10)
+    return await records(bus, id)
+
+
+async def test_a_transfer_is_counted_once_with_the_times_of_its_report(fresh_bus: Bus) -> None:
+    phases, ended = PHASES.series(), ENDED.series()
+    counts = {each.name: (each.count(), each.total()) for each in HISTOGRAMS}
+    kept = await transfer(fresh_bus, "t-metrics")
+    published = Counter(
+        (each.phase,) for record in kept for each in record.outbox if isinstance(each, PhaseChanged)
+    )
+    assert {key: PHASES.series()[key] - phases[key] for key in phases} == {
+        key: published[key] for key in phases
+    }
+    assert ENDED.value(Outcome.COMPLETE) == ended[Outcome.COMPLETE,] + 1
+    assert sum(ENDED.series().values()) == sum(ended.values()) + 1
+    durations = report(kept).durations
+    for histogram, expected_s in ((TO_HUMAN, durations.to_human_s), (HOLD, durations.hold_s)):
+        count, total = counts[histogram.name]
+        assert histogram.count() == count + 1
+        assert histogram.total() - total == pytest.approx(expected_s, abs=0.002)
+    assert OVERHEAD.count() == counts[OVERHEAD.name][0] + 1
+
+
+async def test_a_repeated_trigger_counts_nothing(fresh_bus: Bus) -> None:
+    kept = await transfer(fresh_bus, "t-repeated")
+    before = (PHASES.series(), ENDED.series(), TO_HUMAN.count())
+    other = Coordinator(fresh_bus)
+    stored = await fresh_bus.get_last_from_leader(subjects.request("t-repeated"))
+    assert stored is not None
+    for delivery_count in (1, 2):
+        await other.handle(delivery_of(stored, delivery_count))
+    assert (PHASES.series(), ENDED.series(), TO_HUMAN.count()) == before
+    assert await records(fresh_bus, "t-repeated") == kept
+
+
+async def test_the_overhead_is_the_wait_beyond_the_longest_task(fresh_bus: Bus) -> None:
+    """The dial is sent 2 s after the request, and the supervisor is heard 8 s later."""
+    kept: list[Record] = []
+    for each in await transfer(fresh_bus, "t-overhead"):
+        state = replace(each.state, started_at=0.0)
+        dialed, heard = (task in state.done for task in (PreparationTask.DIAL, PreparationTask.VOICE))
+        at = 10.0 if heard else 2.0 if dialed or PreparationTask.DIAL in state.begun else 0.5
+        kept.append(replace(each, at=at, state=state))
+    assert {each.at for each in kept} == {0.5, 2.0, 10.0}
+    assert observed(kept)[OVERHEAD.name] == (1, pytest.approx(2.0))
+
+
+async def test_who_takes_over_observes_no_time_that_it_does_not_know(fresh_bus: Bus) -> None:
+    kept = await transfer(fresh_bus, "t-take-over")
+    metrics = TransferMetrics()
+    before = (TO_HUMAN.count(), HOLD.count(), OVERHEAD.count())
+    for earlier, record in itertools.pairwise(kept[1:]):
+        metrics.observe(earlier.state, record)
+    assert (TO_HUMAN.count(), HOLD.count(), OVERHEAD.count()) == (before[0] + 1, *before[1:])
+
+
+async def test_the_times_of_a_bounded_number_of_transfers_are_kept(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer_metrics, "MAX_FOLLOWED", 3)
+    first = (await transfer(fresh_bus, "t-bounded"))[0]
+    metrics = TransferMetrics()
+    for at in range(10):
+        metrics.observe(None, replace(first, state=replace(first.state, id=f"t-{at}")))
+    assert list(metrics._times) == ["t-7", "t-8", "t-9"]
+    for record in await records(fresh_bus, "t-bounded"):
+        metrics.observe(None if record == first else first.state, record)
+    assert "t-bounded" not in metrics._times
+
+
+async def test_the_gauges_show_what_runs_and_which_partitions_are_held(fresh_bus: Bus) -> None:
+    running = asyncio.create_task(run_until(fresh_bus, "t-runs", Stage.SWITCHING, SwitchCaller))
+    async with asyncio.timeout(10):
+        while RUNNING.series() != {(Stage.SWITCHING,): 1}:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+    assert PARTITIONS_HELD.series() == {(): PARTITIONS}
+    await running
+    assert RUNNING.series() == {}
+    assert PARTITIONS_HELD.series() == {}
+
+
+async def test_a_timer_that_comes_late_is_observed_with_its_lateness(fresh_bus: Bus) -> None:
+    await run_until(fresh_bus, "t-late", Stage.PREPARING, CreateRoom)
+    stored = await fresh_bus.get_last_from_leader(subjects.request("t-late"))
+    assert stored is not None
+    count, total = TIMER_LATENESS.count(), TIMER_LATENESS.total()
+    late = delivery_of(stored, 1)
+    coordinator = Coordinator(fresh_bus)
+    timer = encode(DeadlinePassed(due_at=late.at - 7.0))
+    await coordinator.handle(late_timer(late, timer, 1))
+    assert TIMER_LATENESS.count() == count + 1
+    assert TIMER_LATENESS.total() - total == pytest.approx(7.0, abs=0.5)
+    await coordinator.handle(late_timer(late, timer, 2))
+    assert TIMER_LATENESS.count() == count + 1
