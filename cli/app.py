@@ -27,6 +27,7 @@ from . import (
     up,
     watch,
 )
+from .asyncapi import command as asyncapi
 from .bench import command as bench
 from .output import wants_json
 from .try_commands import try_app
@@ -75,6 +76,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
+app.command("asyncapi")(asyncapi.asyncapi)
 app.add_typer(try_app, name="try")
 
 
