@@ -271,6 +271,14 @@ def is_of_session(subject: str) -> bool:
     return subject.startswith(f"{INTERNAL_ROOT}.{SESSION}.")
 
 
+def is_reply_address(subject: str) -> bool:
+    """Return whether a reply may be sent to `subject`: never to a subject of ours or of the broker.
+
+    The author of a request chooses the reply subject. A server may have more rights than that author.
+    """
+    return not subject.startswith((f"{ROOT}.", f"{INTERNAL_ROOT}.", "$"))
+
+
 def place_of(subject: str) -> Place:
     """Return where the messages of `subject` (wildcards allowed) are stored.
 

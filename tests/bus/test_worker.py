@@ -33,6 +33,7 @@ from warmxfer.bus import (
 )
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.messages import ConsumerMessage
+from warmxfer.bus.micro_service import Endpoints
 
 Handle = Callable[[Delivery], Awaitable[None]]
 ACK_WAIT_S = 0.5
@@ -503,6 +504,7 @@ class OneMessageBus:
 
     def __init__(self) -> None:
         self.settings = BusSettings()
+        self.endpoints = Endpoints()
         self.worker: Worker | None = None
         self.sequence_numbers = [2]
 
