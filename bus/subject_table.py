@@ -200,6 +200,18 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "request to handle a dead-lettered message again",
     ),
     SubjectSpec(
+        "api.validate",
+        "warmxfer.api.v1.validate",
+        "users",
+        "coordinator",
+        "request: is this WarmTransferRequest valid, and may its calls be dialled",
+    ),
+    SubjectSpec("api.start", "warmxfer.api.v1.start", "users", "coordinator", "request for a start"),
+    SubjectSpec("api.status", "warmxfer.api.v1.status", "users", "coordinator", "request for a status"),
+    SubjectSpec("api.list", "warmxfer.api.v1.list", "users", "coordinator", "request for a list"),
+    SubjectSpec("api.cancel", "warmxfer.api.v1.cancel", "users", "coordinator", "request for a cancel"),
+    SubjectSpec("api.report", "warmxfer.api.v1.report", "users", "coordinator", "request for a report"),
+    SubjectSpec(
         "presence",
         "wx.coordinator.presence",
         "coordinator",

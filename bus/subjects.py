@@ -5,7 +5,7 @@
     of one AI session           wx.session.<session>.<kind>
     of an archived transfer     wx.archive.<id>
     of all gateways             wx.dial.<counter>.count
-    request and reply           warmxfer.ask.<question>[.<session>]
+    request and reply           warmxfer.ask.<question>[.<session>], for users warmxfer.api.v1.<verb>
 
 - Invariant: no other file writes a subject as text.
 - Invariant: no unchecked id reaches a subject (`test_subjects.py`). An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so
@@ -233,6 +233,11 @@ def ask_history(session: str) -> str:
 
 def ask_summary(session: str) -> str:
     return f"{ROOT}.ask.summary.{check_token(session, 'session')}"
+
+
+def api(verb: str) -> str:
+    """Return the subject on which coordinators answer `verb` of the API."""
+    return f"{ROOT}.api.v1.{check_token(verb, 'verb')}"
 
 
 def for_actors(id: str) -> str:

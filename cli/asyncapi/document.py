@@ -24,7 +24,8 @@ ASYNCAPI_VERSION = "3.0.0"
 PUBLIC, INTERNAL = "public", "internal"
 PUBLIC_KINDS = ("request", "cancel", "phase", "result", "notice")
 """Rows that users write or read. Their names are frozen."""
-ASKED_BY_USERS = ("ask.replay",)
+API = "api."
+"""How the names of the rows begin on which users ask."""
 ERROR_MESSAGE = "error"
 
 DESCRIPTION = (
@@ -109,7 +110,7 @@ def _channels(row: SubjectSpec, carried: Carried) -> Iterable[tuple[str, Tree]]:
 
 
 def _audience(row: SubjectSpec) -> str:
-    return PUBLIC if row.name in PUBLIC_KINDS else INTERNAL
+    return PUBLIC if row.name in PUBLIC_KINDS or row.name.startswith(API) else INTERNAL
 
 
 def _parameter(row: SubjectSpec, name: str) -> Tree:
@@ -124,7 +125,7 @@ def _message_refs(kinds: Iterable[Kind]) -> Tree:
 
 
 def _operation(row: SubjectSpec, carried: Carried) -> Tree:
-    by_users = row.stream == IN or row.name in ASKED_BY_USERS
+    by_users = row.stream == IN or row.name.startswith(API) or row.name == "ask.replay"
     operation: Tree = {
         "action": "receive" if by_users else "send",
         "channel": {"$ref": f"#/channels/{row.name}"},

@@ -41,7 +41,19 @@ from warmxfer.schemas import (
     WarmTransferRequest,
     WarmTransferResult,
 )
+from warmxfer.schemas.api import (
+    CancelQuery,
+    CancelReply,
+    ListQuery,
+    ListReply,
+    StartQuery,
+    StartReply,
+    TransferQuery,
+    TransferStatus,
+    ValidateReply,
+)
 from warmxfer.schemas.archived import ArchivedTransfer
+from warmxfer.schemas.report import TransferReport
 
 Kind = type[Struct]
 
@@ -93,6 +105,12 @@ CARRIED: dict[str, Carried] = {
     "ask.token": _of(RoomTokenQuery, reply=RoomToken),
     "ask.pulse": _of(LivenessQuery, reply=LivenessReply),
     "ask.replay": _of(ReplayQuery, reply=ReplayReply),
+    "api.validate": _of(WarmTransferRequest, reply=ValidateReply),
+    "api.start": _of(StartQuery, reply=StartReply),
+    "api.status": _of(TransferQuery, reply=TransferStatus),
+    "api.list": _of(ListQuery, reply=ListReply),
+    "api.cancel": _of(CancelQuery, reply=CancelReply),
+    "api.report": _of(TransferQuery, reply=TransferReport),
     "presence": _of(CoordinatorPresence),
     "capacity": _of(RoleCapacity),
 }

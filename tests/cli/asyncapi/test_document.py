@@ -22,6 +22,7 @@ from warmxfer.cli.asyncapi.messages import CARRIED
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = ROOT / "docs" / "asyncapi.json"
 OFFICIAL = ROOT / "tests" / "vendor" / "asyncapi" / "3.0.0.json"
+API = {row.name for row in SUBJECTS if row.name.startswith("api.")}
 OFFICIAL_SHA256 = "abe96881dbfaad495ccbb6bd8d3fb43ca18a13b9d7564849ccb66f39d5e5b20f"
 
 
@@ -93,18 +94,18 @@ def test_every_reference_leads_somewhere() -> None:
 def test_the_public_subjects_are_those_that_are_frozen() -> None:
     channels = document()["channels"]
     public = {name for name, each in channels.items() if each.get("tags") == [{"name": PUBLIC}]}
-    assert public == set(FROZEN_KINDS)
+    assert public == {*FROZEN_KINDS, *API}
 
 
 def test_users_write_what_warmxfer_receives() -> None:
     received = {name for name, each in document()["operations"].items() if each["action"] == "receive"}
-    assert received == {"request", "cancel", "ask.replay"}
+    assert received == {"request", "cancel", "ask.replay", *API}
 
 
 def test_every_query_has_a_reply_that_may_be_an_error() -> None:
     made = document()
     for row in SUBJECTS:
-        if row.name.startswith("ask."):
+        if row.name.startswith(("ask.", "api.")):
             channel = made["operations"][row.name]["reply"]["channel"]["$ref"].rpartition("/")[2]
             assert "error" in made["channels"][channel]["messages"], row.name
 
