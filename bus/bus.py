@@ -24,6 +24,7 @@ from .connection import Connection
 from .consumers import ensure_consumers_of
 from .diagnostics import BrokerReport
 from .messages import NO_HEADERS, Outgoing, Stored
+from .micro_service import Endpoints, MicroService
 from .pull_consumer import MessageSink, PullConsumer
 from .pull_watch import PullWatch
 from .readiness import Readiness
@@ -67,6 +68,8 @@ class Bus:
         self._recovery = StreamRecovery(connection)
         self._storage = StorageReader(connection)
         self._watch = PullWatch(connection)
+        self.endpoints = Endpoints()
+        """What this process serves, and its statistics."""
 
     @classmethod
     async def connect(
@@ -280,19 +283,17 @@ class Bus:
         `handler` raises InvalidRequest or RetryableError, the requester gets the text. For any other error
         the requester gets InternalError without the text, because that may quote the payload.
         """
-        return Responder(self._connection, subject, handler, queue)
+        endpoint = self.endpoints.of_subject(subject, queue)
+        return Responder(self._connection, subject, handler, endpoint, queue)
 
     async def register_service(
         self, name: str, version: str, description: str, facts: Mapping[str, str] = NO_HEADERS
     ) -> None:
         """Show this process in `nats service ls` and in `diagnose()` until the bus is closed.
 
-        Each client can read `facts`: they hold no secret.
+        It answers `$SRV.PING`, `INFO` and `STATS`. Each client can read `facts`: they hold no secret.
         """
-        from nats.micro.service import Service, ServiceConfig  # a command line has no use for it
-
-        config = ServiceConfig(name, version, description, metadata=dict(facts))
-        await Service(self._connection.client, config).start()
+        await MicroService(self._connection, self.endpoints, name, version, description, facts).start()
 
     def on_reconnect(self, hook: Callable[[], Awaitable[None]]) -> Callable[[], None]:
         """Call `hook` after each reconnect. Returns a function that unregisters it.

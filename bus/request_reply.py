@@ -14,8 +14,10 @@ from .connection import Connection, has_no_responders
 from .dead_letters import describe_error
 from .errors import InternalError, InvalidRequest, NoReply, RetryableError
 from .messages import LiveMessage
+from .micro_service import Endpoint
 from .nats_client import ArrivedMessage, unsubscribe
 from .reply_inbox import ConnectionLost
+from .subjects import is_reply_address
 
 MAX_CONCURRENT_REPLIES = 64
 REPLY_DEADLINE_S = 10.0
@@ -37,15 +39,21 @@ class Responder:
     """A server of requests: `async with bus.serve(subject, handler): ...`.
 
     Each handler has `REPLY_DEADLINE_S`. At most `MAX_CONCURRENT_REPLIES` run at a time; further requests are
-    rejected at once as busy.
+    rejected at once as busy. A request whose reply subject is one of ours is ignored.
     """
 
     def __init__(
-        self, connection: Connection, subject: str, handler: Handler, queue: str | None = None
+        self,
+        connection: Connection,
+        subject: str,
+        handler: Handler,
+        endpoint: Endpoint,
+        queue: str | None = None,
     ) -> None:
         self._connection = connection
         self._subject = subject
         self._handler = handler
+        self._endpoint = endpoint
         self._queue = queue
         self._deadline_s = REPLY_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
@@ -68,7 +76,11 @@ class Responder:
     def _on_message(self, msg: ArrivedMessage) -> None:
         if not msg.reply or msg.reply.startswith(NO_INBOXES):
             return
+        if not is_reply_address(msg.reply):
+            log.warning("reply_refused", subject=msg.subject, reply=msg.reply)
+            return
         if len(self._running) >= MAX_CONCURRENT_REPLIES:
+            self._endpoint.failed("Busy")
             self._reply(
                 msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} requests are in progress; try again later"
             )
@@ -79,8 +91,9 @@ class Responder:
 
     async def _handle(self, msg: ArrivedMessage) -> None:
         try:
-            async with asyncio.timeout(self._deadline_s):
-                data = await self._handler(LiveMessage(msg.subject, msg.data))
+            with self._endpoint.measured():
+                async with asyncio.timeout(self._deadline_s):
+                    data = await self._handler(LiveMessage(msg.subject, msg.data))
         except InvalidRequest as error:
             self._reply(msg, b"", _REFUSED, str(error))
         except RetryableError as error:

@@ -134,6 +134,8 @@ FOR_USERS = (CLIENT, OBSERVER, BOARD, PRIMARY, GATEWAY)
 A session tells its agent the phases of its transfer. The gateway looks for a success before it ends an orphan
 call.
 """
+WHO_LOOKS = (CLIENT, OBSERVER, OPERATOR, BOARD)
+"""Who may ask the API where transfers are."""
 OF_EVENTS = (GATEWAY, BRIEFING)
 """Who reads the stream of events by number: the gateway its claims, a briefing agent what was said before."""
 
@@ -313,6 +315,30 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         (OPERATOR,),
         (COORDINATOR,),
         "request to handle a dead-lettered message again",
+    ),
+    SubjectSpec(
+        "api.validate",
+        "warmxfer.api.v1.validate",
+        (CLIENT, OPERATOR),
+        (COORDINATOR,),
+        "request: is this WarmTransferRequest valid, and may its calls be dialled",
+    ),
+    SubjectSpec("api.start", "warmxfer.api.v1.start", (CLIENT,), (COORDINATOR,), "request for a start"),
+    SubjectSpec("api.status", "warmxfer.api.v1.status", WHO_LOOKS, (COORDINATOR,), "request for a status"),
+    SubjectSpec("api.list", "warmxfer.api.v1.list", WHO_LOOKS, (COORDINATOR,), "request for a list"),
+    SubjectSpec(
+        "api.cancel",
+        "warmxfer.api.v1.cancel",
+        (CLIENT, OPERATOR, BOARD),
+        (COORDINATOR,),
+        "request for a cancel",
+    ),
+    SubjectSpec(
+        "api.report",
+        "warmxfer.api.v1.report",
+        (CLIENT, OPERATOR, BOARD),
+        (COORDINATOR,),
+        "request for a report",
     ),
     SubjectSpec(
         "presence",

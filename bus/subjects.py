@@ -5,7 +5,7 @@
     of one AI session           wx.session.<session>.<kind>
     of an archived transfer     wx.archive.<id>
     of all gateways             wx.dial.<counter>.count
-    request and reply           warmxfer.ask.<question>[.<session>]
+    request and reply           warmxfer.ask.<question>[.<session>], for users warmxfer.api.v1.<verb>
 
 - Invariant: no other file writes a subject as text.
 - Invariant: no unchecked id reaches a subject (`test_subjects.py`). An id is 1 to 64 of `A-Z a-z 0-9 _ -`, so
@@ -262,6 +262,11 @@ def session_of_token_query(subject: str) -> str | None:
     return check_token(subject.removeprefix(f"{ASK_ROOM_TOKEN}."), "session")
 
 
+def api(verb: str) -> str:
+    """Return the subject on which coordinators answer `verb` of the API."""
+    return f"{ROOT}.api.v1.{check_token(verb, 'verb')}"
+
+
 def for_actors(id: str) -> str:
     """Return the filter for the log, the commands and the timer of one transfer, in the stream `CORE`."""
     return f"{_of(id)}.>"
@@ -301,6 +306,14 @@ def is_of_archive(subject: str) -> bool:
 def is_of_session(subject: str) -> bool:
     """Return whether `subject` names an AI session and no transfer."""
     return subject.startswith(f"{INTERNAL_ROOT}.{SESSION}.")
+
+
+def is_reply_address(subject: str) -> bool:
+    """Return whether a reply may be sent to `subject`: never to a subject of ours or of the broker.
+
+    The author of a request chooses the reply subject. A server may have more rights than that author.
+    """
+    return not subject.startswith((f"{ROOT}.", f"{INTERNAL_ROOT}.", "$"))
 
 
 def place_of(subject: str) -> Place:

@@ -166,6 +166,7 @@ class Worker:
         return self._bus.pull(consumer, _Sink(self, consumer), self._window)
 
     async def _open(self, consumer: str) -> None:
+        self._bus.endpoints.of_consumer(consumer)  # shown from the start, before its first message
         if consumer not in self._pullers:
             self._pullers[consumer] = self._new_puller(consumer)
         if not self._pullers[consumer].pulling:
@@ -322,7 +323,8 @@ class Worker:
     async def _process(self, item: InFlight) -> None:
         item.running = True
         try:
-            await self._handle(item)
+            with self._bus.endpoints.of_consumer(item.message.consumer).measured():
+                await self._handle(item)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.

@@ -29,6 +29,7 @@ from . import (
     up,
     watch,
 )
+from .asyncapi import command as asyncapi
 from .bench import command as bench
 from .output import wants_json
 from .try_commands import try_app
@@ -79,6 +80,7 @@ app.command("deploy")(deploy.deploy)
 app.command("permissions")(permissions.permissions)
 app.add_typer(try_app, name="try")
 app.command("bench")(bench.bench)
+app.command("asyncapi")(asyncapi.asyncapi)
 
 
 def main() -> None:

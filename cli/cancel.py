@@ -29,16 +29,7 @@ def cancel(
 
 
 async def _cancel(id: str, reason: str, url: str | None) -> None:
-    from warmxfer.client import Client, NoSuchTransfer
-    from warmxfer.schemas import InvalidRequest
+    from warmxfer.client import Client
 
     async with Client.connect(url) as client:
-        transfer, phases = client.transfer(id), await client.history(id)
-        if not phases and not await transfer.exists():
-            raise NoSuchTransfer(id)
-        if phases and (last := phases[-1].phase).final:
-            raise InvalidRequest(
-                f"Transfer {id!r} has already ended ({last.value}); only a running transfer can be cancelled",
-                field="id",
-            )
-        await transfer.cancel(reason)
+        await client.cancel(id, reason)

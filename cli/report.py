@@ -12,9 +12,7 @@ from .show import stored_log
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from warmxfer.actors.coordinator.report import Attempt, CommandTime, TransferReport
-    from warmxfer.actors.coordinator.state_machine import Record
-    from warmxfer.bus import Stored
+    from warmxfer.schemas.report import Attempt, CommandTime, TransferReport
 
 MOMENTS = {
     "asked_at": "asked",
@@ -47,27 +45,9 @@ def report(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 
 async def _report(id: str, url: str | None) -> TransferReport:
-    from warmxfer.actors.coordinator.report import report as report_of
-    from warmxfer.schemas import InvalidRequest
+    from warmxfer.actors.coordinator.report import report_of_log
 
-    records = _readable(await stored_log(id, url))
-    if not records:
-        sentence = f"id is {id!r}, and no record of it can be read; use the version that wrote it"
-        raise InvalidRequest(sentence, field="id")
-    return report_of(records)
-
-
-def _readable(stored: list[Stored]) -> list[Record]:
-    """Return the records that this version can read. The report says how many it was made from."""
-    from warmxfer.actors.coordinator.state_machine import UnreadableRecord, decode_record
-
-    records: list[Record] = []
-    for each in stored:
-        try:
-            records.append(decode_record(each.data))
-        except UnreadableRecord:
-            continue
-    return records
+    return report_of_log(id, [each.data for each in await stored_log(id, url)])
 
 
 def _print(out: Console, made: TransferReport) -> None:

@@ -21,7 +21,6 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
 import structlog
-from msgspec import Struct
 
 from warmxfer.bus import (
     Bus,
@@ -40,13 +39,11 @@ from warmxfer.schemas import (
     CancelRequest,
     DecodeError,
     InvalidRequest,
-    Outcome,
     PhaseChanged,
     ReplayQuery,
     ReplayReply,
     RetryableError,
     TransferNotice,
-    WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
     decode_as,
@@ -55,8 +52,15 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.api import (
+    TransferQuery,
+    TransferStatus,
+    TransferSummary,
+    ValidateReply,
+)
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse, same_request
+from warmxfer.schemas.report import TransferReport
 
 from .archived import archived_phases, archived_result, find_archived, newest_archived
 from .notice_stream import follow_notices, notice_of, stored_notices
@@ -66,6 +70,8 @@ CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
 REPLAY_TIMEOUT_S = 10.0
+API_TIMEOUT_S = 10.0
+MAX_REPORT_BYTES = 1_000_000
 MAX_POLL_PAUSE_S = 5.0
 MAX_LISTED = 1_000
 MAX_RECORDS = 1_000
@@ -106,18 +112,6 @@ class NoSuchTransfer(InvalidRequest):
         super().__init__(f"id is {id!r}, but no transfer has this id; see `warmxfer list`", field="id")
 
 
-class TransferSummary(Struct, frozen=True, kw_only=True):
-    """One transfer in a list. `outcome` and `detail` are None while it runs."""
-
-    id: str
-    phase: WarmTransferPhase
-    seq: int
-    at: float
-    """When the phase began: epoch seconds by the broker's clock."""
-    outcome: Outcome | None = None
-    detail: str | None = None
-
-
 Listing = list[TransferSummary]
 Phases = list[PhaseChanged]
 Records = list[Stored]
@@ -136,7 +130,7 @@ class TransferHandle:
         If the first phase does not arrive, raises `NoCoordinator`, or `NoSuchTransfer` if no transfer with
         this id was requested.
         """
-        seen = None if from_start else await self._newest_phase()
+        seen = None if from_start else await self.newest_phase()
         if seen and seen.phase.final:
             return
         phases = follow_phases(self._bus, self.id, after_seq=seen.seq if seen else 0)
@@ -189,7 +183,7 @@ class TransferHandle:
         Raises `Unavailable` if no replica shows that request in time.
         """
         if not same_request((await self._first_request()).data, data):
-            newest = await self._newest_phase()
+            newest = await self.newest_phase()
             raise IdInUse(self.id, newest.phase if newest else None)
 
     async def check_not_archived(self, data: bytes) -> bool:
@@ -198,11 +192,12 @@ class TransferHandle:
         if archived is None:
             return True
         if not same_request(archived.request, data):
-            newest = await self._newest_phase()
+            newest = await self.newest_phase()
             raise IdInUse(self.id, newest.phase if newest else None)
         return False
 
-    async def _newest_phase(self) -> PhaseChanged | None:
+    async def newest_phase(self) -> PhaseChanged | None:
+        """Return the newest phase, or None if the transfer has not started, or does not exist."""
         stored = await self._bus.get_last(subjects.phase(self.id))
         if stored is not None:
             return phase_of(stored)
@@ -283,6 +278,64 @@ class Client:
                 raise NoCoordinator from error
             raise
         return transfer
+
+    async def validate(self, request: WarmTransferRequest | Mapping[str, Any]) -> WarmTransferRequest:
+        """Return the request with its defaults if it is valid and its calls may be dialled.
+
+        A coordinator asks its dial policy. Nothing is stored. Raises `InvalidRequest`, and `NoCoordinator`.
+        """
+        data = encode(read_request(encode(request)))
+        return decode_as(ValidateReply, await self._ask("validate", data)).request
+
+    async def status(self, id: str) -> TransferStatus:
+        """Return where a transfer is, with its result if it has ended. Raises `NoSuchTransfer`."""
+        transfer = self.transfer(id)
+        newest = await transfer.newest_phase()
+        if newest is None:
+            if not await transfer.exists():
+                raise NoSuchTransfer(id)
+            return TransferStatus(id=id)
+        ended = newest.phase.final
+        return TransferStatus(
+            id=id,
+            phase=newest.phase,
+            seq=newest.seq,
+            at=newest.timestamp,
+            ended=ended,
+            result=await transfer.result() if ended else None,
+        )
+
+    async def cancel(self, id: str, reason: str = CancelRequest().reason) -> None:
+        """Cancel a running transfer; see `TransferHandle.cancel`.
+
+        Raises `NoSuchTransfer`, and `InvalidRequest` if it has ended already.
+        """
+        transfer = self.transfer(id)
+        newest = await transfer.newest_phase()
+        if newest is None and not await transfer.exists():
+            raise NoSuchTransfer(id)
+        if newest is not None and newest.phase.final:
+            raise InvalidRequest(
+                f"Transfer {id!r} has already ended ({newest.phase.value}); "
+                "only a running transfer can be cancelled",
+                field="id",
+            )
+        await transfer.cancel(reason)
+
+    async def report(self, id: str) -> TransferReport:
+        """Return the report of a transfer: moments, durations, attempts, commands, and what is unconfirmed.
+
+        A coordinator makes it from the log. Raises `NoSuchTransfer`, `NotStarted` and `NoCoordinator`.
+        """
+        await self.status(id)  # raises NoSuchTransfer, which a reply does not tell apart
+        reply = await self._ask("report", encode(TransferQuery(subjects.check_token(id))))
+        return decode_as(TransferReport, reply, max_bytes=MAX_REPORT_BYTES)
+
+    async def _ask(self, verb: str, query: bytes) -> bytes:
+        try:
+            return await self._bus.request(subjects.api(verb), query, API_TIMEOUT_S)
+        except NoReply as error:
+            raise NoCoordinator from error
 
     def transfer(self, id: str) -> TransferHandle:
         """Return the handle of an earlier transfer. Raises `InvalidRequest` for an invalid id."""

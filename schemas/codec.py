@@ -53,9 +53,15 @@ def encode(message: Any) -> bytes:
     return _encoder.encode(message)
 
 
-def _decode(decoder: msgspec.json.Decoder[M], data: bytes, *, words: bool = False) -> M:
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise DecodeError(f"message of {len(data)} bytes is larger than {MAX_MESSAGE_BYTES}")
+def _decode(
+    decoder: msgspec.json.Decoder[M],
+    data: bytes,
+    *,
+    words: bool = False,
+    max_bytes: int = MAX_MESSAGE_BYTES,
+) -> M:
+    if len(data) > max_bytes:
+        raise DecodeError(f"message of {len(data)} bytes is larger than {max_bytes}")
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -154,9 +160,9 @@ def decode_notice(data: bytes) -> TransferNotice:
     return _decode(_notice, data, words=True)
 
 
-def decode_as(kind: type[M], data: bytes) -> M:
+def decode_as(kind: type[M], data: bytes, *, max_bytes: int = MAX_MESSAGE_BYTES) -> M:
     """Return the struct `kind` (a query, a reply) in `data`. Raises DecodeError."""
-    return _decode(_decoder_of(kind), data)
+    return _decode(_decoder_of(kind), data, max_bytes=max_bytes)
 
 
 @cache

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, inspect
 
 from . import sip_address
+from .api import StartQuery
 from .codec import MAX_MESSAGE_BYTES, encode
 from .errors import InvalidRequest
 from .odd_characters import odd_character
@@ -56,6 +57,21 @@ def read_request(data: bytes) -> WarmTransferRequest:
 def read_cancel(data: bytes) -> CancelRequest:
     """Return the cancel in `data`; an empty body is a cancel without a reason. Raises InvalidRequest."""
     return _convert(_read_json(data), CancelRequest) if data.strip() else CancelRequest()
+
+
+def read_start(data: bytes) -> StartQuery:
+    """Return the query to start a transfer. Its request is read like a published one."""
+    raw = _read_json(data)
+    if not isinstance(raw, dict) or "request" not in raw:
+        return _convert(raw, StartQuery)  # raises
+    query = cast("dict[str, Any]", raw)
+    request = read_request(encode(query["request"]))
+    return _convert({**query, "request": msgspec.to_builtins(request)}, StartQuery)
+
+
+def read_query(kind: type[R], data: bytes) -> R:
+    """Return the query `kind` in `data`; an empty body is one without fields. Raises InvalidRequest."""
+    return _convert(_read_json(data) if data.strip() else {}, kind)
 
 
 def _read_json(data: bytes) -> Any:

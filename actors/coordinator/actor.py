@@ -8,6 +8,7 @@ from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 
 from ..common.capacity import CapacityFollower
+from .api import Api
 from .coordinator import Coordinator
 from .dead_letter_replay import DeadLetterReplay
 from .partition_sharing import PartitionSharing
@@ -51,6 +52,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         async with (
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
             bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
+            Api(bus, settings.policy),
             CapacityFollower(bus, admission.heard),
             transfer_gauges(lambda: coordinator.running(sharing.partitions), lambda: len(sharing.partitions)),
             worker,

@@ -34,6 +34,7 @@ from warmxfer.bus import (
 from warmxfer.bus.broker_clock import BrokerClock
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.messages import ConsumerMessage
+from warmxfer.bus.micro_service import Endpoints
 
 Handle = Callable[[Delivery], Awaitable[None]]
 ACK_WAIT_S = 0.5
@@ -505,6 +506,7 @@ class OneMessageBus:
     def __init__(self) -> None:
         self.settings = BusSettings()
         self.clock = BrokerClock()
+        self.endpoints = Endpoints()
         self.worker: Worker | None = None
         self.sequence_numbers = [2]
 

@@ -61,6 +61,7 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "sandbox",
         "doctor",
         "bench",
+        "asyncapi",
     ):
         assert f"  {command} " in result.out
 

@@ -50,7 +50,19 @@ from warmxfer.schemas import (
     read_cancel,
     read_request,
 )
+from warmxfer.schemas.api import (
+    CancelQuery,
+    CancelReply,
+    ListQuery,
+    ListReply,
+    StartReply,
+    TransferQuery,
+    TransferStatus,
+    ValidateReply,
+)
 from warmxfer.schemas.archived import ArchivedTransfer
+from warmxfer.schemas.report import TransferReport
+from warmxfer.schemas.validation import read_query, read_start
 
 from .pages import DOCS, Block, Section, read_page
 
@@ -116,6 +128,10 @@ def _as(kind: type[Any]) -> Decode:
     return lambda data: decode_as(kind, data)
 
 
+def _query(kind: type[Any]) -> Decode:
+    return lambda data: read_query(kind, data)
+
+
 def _one_of(decode: Decode, kinds: Any, except_for: tuple[str, ...] = ()) -> Decode:
     allowed = [kind for kind in get_args(kinds) or (kinds,) if kind.__name__ not in except_for]
 
@@ -164,6 +180,12 @@ DECODERS: Mapping[str, Decode] = {
     "ask.pulse": _as(LivenessQuery),
     "presence": _as(CoordinatorPresence),
     "ask.replay": _as(ReplayQuery),
+    "api.validate": read_request,
+    "api.start": read_start,
+    "api.status": _query(TransferQuery),
+    "api.list": _query(ListQuery),
+    "api.cancel": _query(CancelQuery),
+    "api.report": _query(TransferQuery),
     "capacity": _as(RoleCapacity),
 }
 REPLIES: Mapping[str, type[Any]] = {
@@ -173,6 +195,12 @@ REPLIES: Mapping[str, type[Any]] = {
     "ask.token.session": RoomToken,
     "ask.pulse": LivenessReply,
     "ask.replay": ReplayReply,
+    "api.validate": ValidateReply,
+    "api.start": StartReply,
+    "api.status": TransferStatus,
+    "api.list": ListReply,
+    "api.cancel": CancelReply,
+    "api.report": TransferReport,
 }
 FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
 

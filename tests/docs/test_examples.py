@@ -21,15 +21,33 @@ from warmxfer.schemas import (
     TransferNotice,
     WarmTransferRequest,
     WarmTransferResult,
+    api,
     encode,
 )
+from warmxfer.schemas.report import TransferReport
 
 from .examples import DECODERS, INTERNALS, PROTOCOL, REPLIES, DeadLetterBody, Example, by_kind, examples
 from .message_fields import all_field_names, fields_of, tag_of
 from .pages import Section, code, codes
 
 NAMED = [pytest.param(each, id=each.name) for each in examples()]
-FOR_USERS = (WarmTransferRequest, CancelRequest, PhaseChanged, WarmTransferResult, TransferNotice)
+FOR_USERS = (
+    WarmTransferRequest,
+    CancelRequest,
+    PhaseChanged,
+    WarmTransferResult,
+    TransferNotice,
+    api.ValidateReply,
+    api.StartQuery,
+    api.StartReply,
+    api.TransferQuery,
+    api.TransferStatus,
+    api.ListQuery,
+    api.ListReply,
+    api.CancelQuery,
+    api.CancelReply,
+    TransferReport,
+)
 """Messages of users: each has a chapter of `docs/protocol.md`, under a title in plain words."""
 
 KINDS = sorted(by_kind(), key=lambda kind: kind.__name__)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +19,9 @@ from tests.e2e.stack_fixture import TransferDriver, running_stack
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
+JAVASCRIPT = sorted(EXAMPLES.glob("*.mjs"))
+NATS_FOR_NODE = "@nats-io/transport-node"
+FETCH = "npm ci --prefix examples"
 TIME_SCALE = 0.1
 TIMEOUT_S = 90.0
 MAX_LINES = 80
@@ -27,12 +33,24 @@ async def driver() -> AsyncIterator[TransferDriver]:
         yield driver
 
 
+def interpreter_of(name: str) -> str:
+    """Return the program that runs an example. Skips the test if there is none, or not its NATS client."""
+    if name.endswith(".py"):
+        return sys.executable
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    if not (EXAMPLES / "node_modules" / NATS_FOR_NODE).is_dir():
+        pytest.skip(f"{NATS_FOR_NODE} is not there; fetch it with `{FETCH}`")
+    return node
+
+
 async def run_example(driver: TransferDriver, name: str) -> tuple[int | None, list[str]]:
     """Run the program with the room of a caller who talks with an AI. Returns exit code and output lines."""
     (caller,) = await driver.callers(1)
     await driver.conversation(caller)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        interpreter_of(name),
         str(EXAMPLES / name),
         caller.room_id,
         env={**os.environ, **driver.stack.bus_env("client")},
@@ -48,7 +66,7 @@ async def run_example(driver: TransferDriver, name: str) -> tuple[int | None, li
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", ["publish_and_follow.py", "with_client.py"])
+@pytest.mark.parametrize("name", ["publish_and_follow.py", "publish_and_follow.mjs", "with_client.py"])
 async def test_an_example_completes_a_transfer_and_prints_its_phases(
     driver: TransferDriver, name: str
 ) -> None:
@@ -97,3 +115,23 @@ def test_an_example_is_short_and_says_how_to_run_it(program: Path) -> None:
     assert "uv run warmxfer up" in docstring
     assert f"uv run python examples/{program.name} ROOM_ID" in docstring
     assert len(text.splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("program", JAVASCRIPT, ids=lambda program: program.name)
+def test_an_example_in_javascript_is_short_and_says_how_to_run_it(program: Path) -> None:
+    text = program.read_text(encoding="utf-8")
+    comment = text.partition("*/")[0]
+    for command in (FETCH, "uv run warmxfer up", f"node examples/{program.name} ROOM_ID"):
+        assert command in comment
+    assert len(text.splitlines()) < MAX_LINES
+    packages = {each for each in re.findall(r'from "(.*?)"', text) if not each.startswith("node:")}
+    assert packages == {NATS_FOR_NODE}
+
+
+def test_the_package_for_node_is_pinned_and_never_committed() -> None:
+    wanted = json.loads((EXAMPLES / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    locked = json.loads((EXAMPLES / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert list(wanted) == [NATS_FOR_NODE]
+    assert locked[f"node_modules/{NATS_FOR_NODE}"]["version"] == wanted[NATS_FOR_NODE]
+    assert all(each["integrity"].startswith("sha512-") for name, each in locked.items() if name)
+    assert "node_modules/" in (EXAMPLES.parent / ".gitignore").read_text(encoding="utf-8").splitlines()

@@ -42,8 +42,10 @@ from warmxfer.schemas import (
     CallCause,
     FailureKind,
     Outcome,
+    api,
     participant_ids,
     queries,
+    report,
     transfer,
 )
 
@@ -66,12 +68,32 @@ PUBLIC_VALUES = {
     Outcome: "outcome",
     transfer.WarmTransferPhase: "phase",
     transfer.NoticeKind: "notice kind",
+    report.EndedBy: "ended by",
 }
 PUBLIC_PARTS = {
     transfer.RescueByDial: "request.config.rescue.dial",
     transfer.RescueByAgent: "request.config.rescue.agent",
 }
 """Parts of public messages. Each has a tag of its own."""
+API_MESSAGES = {
+    api.ValidateReply: "api.validate.reply",
+    api.StartQuery: "api.start",
+    api.StartReply: "api.start.reply",
+    api.TransferQuery: "api.transfer",
+    api.TransferStatus: "api.status.reply",
+    api.ListQuery: "api.list",
+    api.ListReply: "api.list.reply",
+    api.CancelQuery: "api.cancel",
+    api.CancelReply: "api.cancel.reply",
+    report.TransferReport: "api.report.reply",
+}
+API_PARTS = {
+    api.TransferSummary: "api.listed",
+    report.Moments: "api.report.moments",
+    report.Durations: "api.report.durations",
+    report.Attempt: "api.report.attempt",
+    report.CommandTime: "api.report.command",
+}
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 
 QUERIES = {
@@ -124,8 +146,8 @@ EXIT_CODES = {
 def public() -> Wire:
     """Return the names that users depend on, read from the code."""
     return {
-        "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES | PUBLIC_PARTS).add(
-            [*PUBLIC_MESSAGES, *PUBLIC_PARTS]
+        "messages": Facts(PUBLIC_VALUES | PUBLIC_MESSAGES | PUBLIC_PARTS | API_MESSAGES | API_PARTS).add(
+            [*PUBLIC_MESSAGES, *PUBLIC_PARTS, *API_MESSAGES, *API_PARTS]
         ),
         "values": values(PUBLIC_VALUES),
         "subjects": _subjects(public=True),
@@ -179,6 +201,8 @@ def _subjects(*, public: bool) -> dict[str, str]:
 
 
 def _is_public(row: subjects.SubjectSpec) -> bool:
+    if row.name.startswith("api."):
+        return True
     return row.filter.startswith("warmxfer.") and row.filter.split(".", 2)[2] in PUBLIC_KINDS
 
 

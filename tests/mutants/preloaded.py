@@ -28,7 +28,6 @@ PACKAGES = (
     "jwt",
     "msgspec",
     "nats",
-    "nats.micro.service",
     "phonenumbers",
     "pytest",
     "pytest_asyncio",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from warmxfer.schemas import (
     CallCause,
     DialSupervisor,
@@ -15,33 +13,13 @@ from warmxfer.schemas import (
     SupervisorReady,
     SwitchCaller,
 )
+from warmxfer.schemas.report import Attempt
 
 from ..state_machine import Record
 
 ACCEPTED = "accepted"
 PROCEEDED = "proceeded"
 """The briefing ran out of time, and the request said that the caller is moved all the same."""
-
-
-class Attempt(Struct, frozen=True, kw_only=True):
-    """One dial of the supervisor. Moments: epoch seconds by the broker's clock; None if it did not happen."""
-
-    number: int
-    asked_at: float
-    """The coordinator sent `DialSupervisor`."""
-    ringing_at: float | None = None
-    """The provider accepted the dial."""
-    heard_at: float | None = None
-    """The supervisor's audio was on."""
-    outcome: str = ""
-    """`accepted`, `proceeded`, or the outcome of the transfer that it ended with; empty while it runs."""
-    decided_by: str = ""
-    """Type of the event that decided the attempt, such as `supervisor_ready` or `deadline_passed`."""
-    timer: str = ""
-    """Name of the timer whose end decided the attempt; empty if none did."""
-    cause: str = ""
-    """Why the supervisor's leg went down, if the provider reported it before the attempt was decided."""
-    sip_code: int | None = None
 
 
 def attempts(records: Sequence[Record]) -> list[Attempt]:

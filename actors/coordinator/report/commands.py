@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct
-
 from warmxfer.schemas import (
     BriefSupervisor,
     Command,
@@ -14,28 +12,12 @@ from warmxfer.schemas import (
     SupervisorReady,
     VoicemailDetected,
 )
+from warmxfer.schemas.report import CommandTime
 
 from ..state_machine import Record, RecordedEvent
 
 VERDICTS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
 """The replies to `BriefSupervisor`. They carry no command id."""
-
-
-class CommandTime(Struct, frozen=True, kw_only=True):
-    """One command. `sent_at`: epoch seconds, when the message that caused the command was stored."""
-
-    command_id: str
-    kind: str
-    """Its type on the wire, such as `dial_supervisor`."""
-    sent_at: float
-    took_s: float | None = None
-    """Seconds until the reply was stored. None if no record has it: after the end few are recorded."""
-    reply: str = ""
-    """Type of the reply on the wire; empty if no reply is in the log."""
-    failure: str = ""
-    """How the command failed: a word of `FailureKind`; empty if it did not."""
-    status: int | None = None
-    """The provider's HTTP status of a failure, if there was one."""
 
 
 def command_times(records: Sequence[Record]) -> list[CommandTime]:

@@ -1,14 +1,8 @@
-"""The report of one transfer as data, and the function that makes it from the log.
-
-Every moment is the time at which the broker stored the message that caused the record (epoch seconds).
-"""
+"""The function that makes the report of one transfer from its log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-
-from msgspec import Struct, field
 
 from warmxfer.schemas import (
     CallerHeld,
@@ -17,29 +11,11 @@ from warmxfer.schemas import (
     RecordingStarted,
     SupervisorReady,
 )
+from warmxfer.schemas.report import Attempt, Durations, EndedBy, Moments, TransferReport
 
 from ..state_machine import CallerPlace, Record, Stage, Transfer
-from ..state_machine.state import EvidenceValue
-from .attempts import Attempt, attempts
-from .commands import CommandTime, command_times
-
-
-class EndedBy(StrEnum):
-    """Who or what ended a transfer without a bridge, or the talk after it."""
-
-    CALLER = "caller"
-    SUPERVISOR = "supervisor"
-    USER = "user"
-    """A cancel."""
-    MACHINE = "machine"
-    """An answering machine took the call."""
-    TIMER = "timer"
-    PROVIDER = "provider"
-    ADMISSION = "admission"
-    """The request was refused."""
-    ACTOR = "actor"
-    """An actor or a session was absent, or failed."""
-
+from .attempts import attempts
+from .commands import command_times
 
 ENDED_BY: Mapping[Outcome, EndedBy] = {
     Outcome.DECLINED: EndedBy.SUPERVISOR,
@@ -69,69 +45,6 @@ ENDED_BY: Mapping[Outcome, EndedBy] = {
     Outcome.BROKEN: EndedBy.ACTOR,
 }
 """Who ended a transfer of each outcome. After `complete`, the end of the talk says it, where it is known."""
-
-
-class Moments(Struct, frozen=True, kw_only=True):
-    """When each step happened; None if it did not happen, or no record says so."""
-
-    asked_at: float
-    held_at: float | None = None
-    """The caller was muted and heard the hold line."""
-    first_ring_at: float | None = None
-    """The provider accepted the first dial."""
-    heard_at: float | None = None
-    """The supervisor's audio was on."""
-    accepted_at: float | None = None
-    """The supervisor said yes."""
-    together_at: float | None = None
-    """Caller and supervisor were seen in the consultation room."""
-    over_at: float | None = None
-    """The result was published."""
-    released_at: float | None = None
-    """The caller talked with the AI again."""
-    talk_ended_at: float | None = None
-    """One of the two left after they were together. Known only while the AI watches over the bridge."""
-
-
-class Durations(Struct, frozen=True, kw_only=True):
-    """Seconds between moments; None if one of them is unknown."""
-
-    to_human_s: float | None = None
-    """From the request until the caller and the supervisor were together."""
-    hold_s: float | None = None
-    """From the hold until the caller was with the supervisor, back with the AI, or gone."""
-    ring_s: float | None = None
-    briefing_s: float | None = None
-    """From the supervisor's audio until their yes."""
-    talk_s: float | None = None
-    total_s: float | None = None
-
-
-class TransferReport(Struct, frozen=True, kw_only=True):
-    """What the log of one transfer tells. It holds no phone number, no transcript and no summary.
-
-    `detail` and `evidence` are those of the result: they may hold words of the supervisor, or the reason of a
-    cancel.
-    """
-
-    transfer_id: str
-    stage: str
-    outcome: str = ""
-    """Empty while the transfer runs."""
-    detail: str = ""
-    ended_by: EndedBy | None = None
-    """None while the transfer runs, if the end of the talk was not seen, or if a newer version ended it."""
-    moments: Moments
-    durations: Durations
-    attempts: list[Attempt]
-    commands: list[CommandTime]
-    recordings: list[str]
-    """Participant ids that the provider records."""
-    unconfirmed: list[str]
-    """One sentence for each thing that the log does not confirm."""
-    evidence: dict[str, EvidenceValue] = field(default_factory=dict[str, EvidenceValue])
-    records: int
-    """Records that the report was made from."""
 
 
 def report(records: Sequence[Record]) -> TransferReport:

@@ -1,0 +1,1 @@
+"""The AsyncAPI document: subjects, messages and JSON Schemas, made from the code."""

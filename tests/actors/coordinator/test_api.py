@@ -1,0 +1,212 @@
+"""The API of the coordinators, asked as a program in any language would ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from warmxfer.actors.common.dial_policy import DialPolicy
+from warmxfer.actors.coordinator import CoordinatorSettings
+from warmxfer.actors.coordinator import run as run_coordinator
+from warmxfer.bus import Bus, InvalidRequest, NoReply, subjects
+from warmxfer.bus.subject_table import SUBJECTS
+from warmxfer.client import Client, IdInUse, NoCoordinator, NoSuchTransfer
+from warmxfer.schemas import WarmTransferPhase
+
+TIMEOUT_S = 10.0
+REQUEST: dict[str, Any] = {
+    "room_id": "room-1",
+    "config": {
+        "destination": {
+            "routing_rule_id": "rule",
+            "sip_call_to": "+14155550101",
+            "sip_call_from": "+14155550100",
+        },
+        "command_timeout_s": 0.5,
+    },
+}
+VERBS = tuple(row.name.removeprefix("api.") for row in SUBJECTS if row.name.startswith("api."))
+
+
+def request_for(transfer_id: str) -> dict[str, Any]:
+    """A request whose caller no other test transfers."""
+    return {**REQUEST, "room_id": transfer_id}
+
+
+async def serving(bus: Bus, settings: CoordinatorSettings) -> AsyncIterator[None]:
+    """Run a coordinator without the other actors: every transfer fails."""
+    ready = asyncio.Event()
+    task = asyncio.create_task(run_coordinator(bus, settings, ready=ready.set))
+    async with asyncio.timeout(TIMEOUT_S):
+        await ready.wait()
+    yield
+    task.cancel()
+    await asyncio.wait([task], timeout=TIMEOUT_S)
+
+
+@pytest.fixture
+async def coordinator(bus: Bus) -> AsyncIterator[None]:
+    async for _ in serving(bus, CoordinatorSettings()):
+        yield
+
+
+@pytest.fixture
+async def strict_coordinator(fresh_bus: Bus) -> AsyncIterator[None]:
+    """A coordinator that allows calls to Germany only."""
+    policy = DialPolicy.from_env({"WARMXFER_DIAL_REGIONS": "DE"})
+    async for _ in serving(fresh_bus, CoordinatorSettings(policy=policy)):
+        yield
+
+
+async def ask(bus: Bus, verb: str, query: Any = None) -> Any:
+    data = b"" if query is None else json.dumps(query).encode()
+    return json.loads(await bus.request(subjects.api(verb), data, TIMEOUT_S))
+
+
+async def ended(client: Client, transfer_id: str) -> None:
+    async with asyncio.timeout(60):
+        await client.transfer(transfer_id).result()
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_validate_returns_the_request_with_its_defaults_and_stores_nothing(
+    bus: Bus, transfer_id: str
+) -> None:
+    reply = await ask(bus, "validate", request_for(transfer_id))
+    assert reply["request"]["room_id"] == transfer_id
+    assert reply["request"]["config"]["bridge_guard_s"] == 5.0
+    with pytest.raises(InvalidRequest, match=r"^room_id is 'a b'; use 1 to 64"):
+        await ask(bus, "validate", {**REQUEST, "room_id": "a b"})
+    with pytest.raises(NoSuchTransfer):
+        await Client(bus).status(transfer_id)
+
+
+@pytest.mark.usefixtures("strict_coordinator")
+async def test_validate_says_what_the_dial_policy_forbids(fresh_bus: Bus) -> None:
+    with pytest.raises(InvalidRequest, match="DIAL_REGIONS"):
+        await ask(fresh_bus, "validate", REQUEST)
+    with pytest.raises(InvalidRequest, match="DIAL_REGIONS"):
+        await Client(fresh_bus).validate(REQUEST)
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_start_answers_the_same_for_the_same_id(bus: Bus, transfer_id: str) -> None:
+    query = {"id": transfer_id, "request": request_for(transfer_id)}
+    first = await ask(bus, "start", query)
+    assert first == {
+        "id": transfer_id,
+        "phase_subject": f"warmxfer.{transfer_id}.phase",
+        "result_subject": f"warmxfer.{transfer_id}.result",
+    }
+    assert await ask(bus, "start", query) == first
+    await ended(Client(bus), transfer_id)
+    assert await ask(bus, "start", query) == first
+    assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
+    with pytest.raises(InvalidRequest, match="belongs to another request"):
+        await ask(bus, "start", {**query, "request": {**query["request"], "session": "other"}})
+
+
+@pytest.mark.usefixtures("coordinator")
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ({"request": REQUEST}, "id is missing; use 1 to 64 of A-Z a-z 0-9 _ -."),
+        ({"id": "a.b", "request": REQUEST}, "id is 'a.b'; use 1 to 64 of A-Z a-z 0-9 _ -."),
+        ({"id": "a"}, "request is missing; give an object with room_id, config."),
+        ({"id": "a", "request": {**REQUEST, "rom": 1}}, "the message has the unknown field 'rom'"),
+        ({"id": "a", "request": REQUEST, "idd": 1}, "the message has the unknown field 'idd'"),
+        ([], "the message is []; "),
+    ],
+)
+async def test_start_refuses_a_wrong_query_with_a_sentence(bus: Bus, query: Any, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await ask(bus, "start", query)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_status_list_and_report_tell_of_a_transfer(bus: Bus, transfer_id: str) -> None:
+    client = Client(bus)
+    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
+    await ended(client, transfer_id)
+    status = await ask(bus, "status", {"id": transfer_id})
+    assert (status["id"], status["phase"], status["ended"]) == (transfer_id, "transfer_failed", True)
+    assert status["result"]["outcome"] == "primary_absent"
+    listed = await ask(bus, "list", {"limit": 5})
+    assert (
+        next(each for each in listed["transfers"] if each["id"] == transfer_id)["outcome"] == "primary_absent"
+    )
+    assert (await ask(bus, "list"))["transfers"], "an empty body is a query without fields"
+    report = await ask(bus, "report", {"id": transfer_id})
+    assert (report["transfer_id"], report["outcome"]) == (transfer_id, "primary_absent")
+    made = await client.report(transfer_id)
+    assert (made.transfer_id, made.outcome, made.records) == (
+        transfer_id,
+        "primary_absent",
+        report["records"],
+    )
+    assert (await client.status(transfer_id)).phase is WarmTransferPhase.TRANSFER_FAILED
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_cancel_ends_a_transfer_and_refuses_one_that_has_ended(bus: Bus, transfer_id: str) -> None:
+    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
+    assert await ask(bus, "cancel", {"id": transfer_id, "reason": "no need"}) == {"id": transfer_id}
+    await ended(Client(bus), transfer_id)
+    result = (await Client(bus).status(transfer_id)).result
+    assert result is not None
+    assert (result.outcome, result.detail) == ("cancelled", "no need")
+    with pytest.raises(InvalidRequest, match=r"has already ended \(transfer_cancelled\)"):
+        await ask(bus, "cancel", {"id": transfer_id})
+
+
+@pytest.mark.usefixtures("coordinator")
+@pytest.mark.parametrize("verb", ["status", "cancel", "report"])
+async def test_a_transfer_that_does_not_exist_is_named(bus: Bus, transfer_id: str, verb: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^id is '{transfer_id}', but no transfer has this id"):
+        await ask(bus, verb, {"id": transfer_id})
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_a_list_has_a_limit(bus: Bus) -> None:
+    with pytest.raises(InvalidRequest, match=r"^limit is 101; give a number from 1 to 100"):
+        await ask(bus, "list", {"limit": 101})
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_every_verb_of_the_table_is_served_and_counted(bus: Bus) -> None:
+    assert set(VERBS) == {"validate", "start", "status", "list", "cancel", "report"}
+    for verb in VERBS:
+        endpoint = bus.endpoints.by_name[f"api-{verb}"]
+        before = endpoint.requests
+        if verb == "list":
+            await ask(bus, verb)
+        else:
+            with pytest.raises(InvalidRequest):
+                await ask(bus, verb, {"wrong": 1})
+        assert endpoint.requests == before + 1
+
+
+async def test_without_a_coordinator_the_client_says_so(fresh_bus: Bus, transfer_id: str) -> None:
+    client = Client(fresh_bus)
+    with pytest.raises(NoReply):
+        await ask(fresh_bus, "list")
+    with pytest.raises(NoCoordinator):
+        await client.validate(REQUEST)
+    await client.request(REQUEST, transfer_id)
+    status = await client.status(transfer_id)
+    assert (status.phase, status.ended, status.result) == (None, False, None)
+    with pytest.raises(NoCoordinator):
+        await client.report(transfer_id)
+    with pytest.raises(NoSuchTransfer):
+        await client.report("nothing")
+    with pytest.raises(NoSuchTransfer):
+        await client.cancel("nothing")
+    with pytest.raises(IdInUse):
+        await client.request({**REQUEST, "session": "other"}, transfer_id)
+    await client.cancel(transfer_id, "early")
+    assert len(await fresh_bus.history(subjects.cancel(transfer_id), 10)) == 1
