@@ -87,8 +87,9 @@ async def test_an_example_completes_a_transfer_and_prints_its_phases(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDriver) -> None:
-    exit_code, lines = await run_example(driver, "attach_your_agent.py", "agent")
+@pytest.mark.parametrize("user", ["agent", "local"])
+async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDriver, user: str) -> None:
+    exit_code, lines = await run_example(driver, "attach_your_agent.py", user)
     assert exit_code == 0
     mute, stay, hold_line, end, unmute, apology = [line for line in lines if line.startswith("call: ")]
     assert (mute, stay) == ("call: stop listening", "call: stay when alone")
