@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,7 @@ def pods(manifests: list[Manifest]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def main() -> int:
     """Check both overlays. Returns 1 if there is a fault, 2 if a program is missing."""
     program = kubectl()
-    try:
-        import kubernetes_validate as _
-    except ImportError:
-        program = None
-    if program is None:
+    if program is None or find_spec("kubernetes_validate") is None:
         print(f"kubectl or kubernetes-validate is missing; {INSTALL}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +94,9 @@ def main() -> int:
         found: list[str] = []
         for name in OVERLAYS:
             manifests = rendered(overlays / name, program)
-            found += [fault for each in manifests for version in KUBERNETES for fault in faults(each, version)]
+            found += [
+                fault for each in manifests for version in KUBERNETES for fault in faults(each, version)
+            ]
             print(f"{name}: {len(manifests)} objects, checked for Kubernetes {' and '.join(KUBERNETES)}")
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
