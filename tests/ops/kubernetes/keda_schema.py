@@ -1,7 +1,7 @@
 """Checks an object of KEDA with KEDA's own definitions, as strictly as a misspelt name needs.
 
-KEDA's definition of the kind allows unknown fields, which Kubernetes drops in silence. Its settings of a trigger
-may have any name. So unknown fields are refused here, and settings are compared with KEDA's list.
+KEDA's definition of the kind allows unknown fields, which Kubernetes drops in silence. It allows any setting
+of a trigger. So unknown fields are refused here, and settings are compared with KEDA's list.
 """
 
 from __future__ import annotations

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.pages import DOCS, ROOT, read_page
 from tests.test_containers import SERVICES
 from warmxfer.actors.runtime.runner import CONNECT_DEADLINE_S, DRAIN_S
 from warmxfer.bus.bus import DRAIN_DEADLINE_S
@@ -18,6 +23,7 @@ from warmxfer.bus.permission_file import routes
 from .rendering import Manifest, pods
 
 ROLES = {"coordinator", "gateway", "summarizer", "briefing"}
+PRODUCTION = read_page(DOCS / "deployment.md").find("Production")
 DOCUMENTED = set(
     re.findall(r"`((?:WARMXFER|NATS|VIDEOSDK)_\w+)`", (DOCS / "configuration.md").read_text(encoding="utf-8"))
 )
@@ -180,21 +186,65 @@ def test_the_demo_has_secrets_that_were_made_for_it(demo: list[Manifest]) -> Non
     }
 
 
+def referred_to(manifests: list[Manifest]) -> set[tuple[str, str]]:
+    """Return kind and name of each Secret and ConfigMap that a pod needs and the overlay does not contain."""
+    text = str([dict(template) for _, template in pods(manifests)])
+    secrets = re.findall(r"'(?:secretRef|secret)': \{'(?:name|secretName)': '([\w-]+)'", text)
+    configs = re.findall(r"'(?:configMapRef|configMap)': \{'name': '([\w-]+)'", text)
+    found = {("Secret", name) for name in secrets} | {("ConfigMap", name) for name in configs}
+    return found - {(each["kind"], each["metadata"]["name"]) for each in manifests}
+
+
 def test_what_must_exist_before_the_first_apply_is_listed(production: list[Manifest]) -> None:
-    text = str(production)
-    named = set(re.findall(r"'(?:secretRef|secret)': \{'(?:name|secretName)': '([\w-]+)'", text))
-    named |= set(re.findall(r"'configMap': \{'name': '([\w-]+)'", text))
-    named |= {"model"}
     head = (ROOT / "ops/k8s/overlays/production/kustomization.yaml").read_text().split("apiVersion")[0]
-    page = (DOCS / "deployment.md").read_text(encoding="utf-8")
-    assert named >= {"nats-config", "nats-users", "nats-tls", "warmxfer-tls", "provider"}
-    assert [each for each in named if each not in head] == []
-    assert [each for each in named if each not in page] == []
+    rows = PRODUCTION.table("object", "kind", "contents").rows
+    listed = {(row["kind"], name) for row in rows for name in re.findall(r"`([\w-]+)`", row["object"])}
+    assert listed == referred_to(production) | {("Secret", "model")}
+    assert {name for _, name in listed if name not in head} == set()
+
+
+def test_the_demo_needs_nothing_else(demo: list[Manifest]) -> None:
+    assert referred_to(demo) <= {("Secret", "model"), ("ConfigMap", "briefing-settings")}  # optional
+
+
+def test_the_commands_of_the_page_make_the_secrets(kubectl_path: str, tmp_path: Path) -> None:
+    """kubectl makes the objects without a cluster, with what the files hold."""
+    block = next(each.text for each in PRODUCTION.blocks if "create secret" in each.text)
+    made = re.search(r"^warmxfer (permissions .*)$", block, re.M)
+    assert made is not None
+    command = [sys.executable, "-m", "warmxfer.cli", *made[1].split()]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    create = block[block.index("kubectl create") :].replace(
+        "kubectl create", "kubectl create --dry-run=client -o json"
+    )
+    done = subprocess.run(
+        ["bash", "-ec", create.replace("kubectl", kubectl_path)],
+        cwd=tmp_path,
+        env={**os.environ, "KUBECONFIG": os.devnull},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    objects = list(yaml.safe_load_all(done.stdout.replace("\n}\n{", "\n}\n---\n{")))
+    secrets = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "Secret"}
+    assert secrets.keys() == {"nats-users", *(f"{role}-user" for role in (*ROLES, "deploy"))}
+    for name, file in (("nats-users", "nats.env"), ("gateway-user", "gateway.env")):
+        lines = (tmp_path / "secrets" / file).read_text().splitlines()
+        held = {key: base64.b64decode(value).decode() for key, value in secrets[name].items()}
+        assert held == dict(line.split("=", 1) for line in lines)
 
 
 def test_every_variable_is_documented(manifests: list[Manifest]) -> None:
-    for name in ("settings", "dial-policy", "gateway-settings", "model-settings"):
-        assert settings(manifests, name).keys() <= DOCUMENTED
+    found = {
+        variable
+        for name, each in of_kind(manifests, "ConfigMap").items()
+        if re.match("(settings|dial-policy|[a-z]+-settings)-", name)
+        for variable in each["data"]
+    }
+    assert "WARMXFER_DIAL_REGIONS" in found
+    assert found <= DOCUMENTED
 
 
 def test_the_streams_have_a_replica_on_each_broker_and_fit_its_disk(production: list[Manifest]) -> None:
@@ -211,7 +261,7 @@ def test_the_brokers_reach_each_other_by_the_names_that_the_docs_give(production
     names = [f"nats-{at}.{nats['serviceName']}" for at in range(nats["replicas"])]
     assert "nats-2.nats:6222" in routes(names, "p")
     options = " ".join(f"--server {name}" for name in names)
-    assert f"warmxfer permissions --write secrets {options}" in (DOCS / "deployment.md").read_text()
+    assert options in (DOCS / "deployment.md").read_text(encoding="utf-8")
     (service,) = (each for name, each in of_kind(production, "Service").items() if name == "nats")
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
