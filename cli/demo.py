@@ -23,10 +23,24 @@ FULL_CONVERSATION_TURNS = 9
 SHORT_CONVERSATION_TURNS = 3
 
 
+def scenario_names(incomplete: str) -> list[tuple[str, str]]:
+    """Return the scenarios whose name begins with `incomplete`, with what each shows: for a shell."""
+    from .scenarios import SCENARIOS
+
+    return [(each.name, each.shows) for each in SCENARIOS if each.name.startswith(incomplete)]
+
+
 def demo(
     context: typer.Context,
     scenario: Annotated[
-        str, typer.Option("--scenario", "-s", metavar="NAME", help="Name of the scenario (see --list).")
+        str,
+        typer.Option(
+            "--scenario",
+            "-s",
+            metavar="NAME",
+            help="Name of the scenario (see --list).",
+            autocompletion=scenario_names,
+        ),
     ] = "ready",
     all: Annotated[bool, typer.Option("--all", help="Run every scenario and print a table.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")] = False,
