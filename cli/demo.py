@@ -82,7 +82,7 @@ def demo(
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
     from rich.text import Text
 
-    from .demo_view import as_json, print_conversation, print_end
+    from .demo_view import as_json, print_conversation, print_end, print_log
     from .local_stack.stack import LocalStack
     from .progress_view import ProgressView
     from .scenario_runner import place_calls, play
@@ -102,6 +102,7 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
             checklist.end(played.result)
         out.print()
         await print_conversation(out, stack, played.result.consultation_room_id)
+        await print_log(out, stack, played.id)
         print_end(out, played)
     if json:
         print_json(as_json(played))
