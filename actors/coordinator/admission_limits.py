@@ -160,7 +160,9 @@ class StartLimits:
         if self._places.may_take(places, now):
             return None
         taken = self._places.taken(places)
-        return Hindrance("briefings", f"{taken} of {places} places of the briefing agents are taken", more)
+        others = ", the others belong to other coordinators" if taken < places else ""
+        reason = f"{taken} of {places} places of the briefing agents are taken{others}"
+        return Hindrance("briefings", reason, more)
 
     def _start_hindrance(self, now: float) -> Hindrance | None:
         while self._starting and (oldest := next(iter(self._starting.items())))[1] <= now:

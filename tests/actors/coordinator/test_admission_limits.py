@@ -97,6 +97,16 @@ def test_the_sentence_names_places_and_remedy() -> None:
     )
 
 
+def test_the_sentence_says_that_free_places_belong_to_other_coordinators() -> None:
+    limits = limits_with(capacity(places=100))
+    limits.take_partitions(frozenset(), 0.0)
+    found = limits.hindrance(needs_briefing=True, now=0.0)
+    assert found is not None
+    assert found.reason == (
+        "0 of 100 places of the briefing agents are taken, the others belong to other coordinators"
+    )
+
+
 def test_a_transfer_briefed_by_its_session_needs_no_place() -> None:
     assert limit_of(limits_with(capacity(places=1, taken=1)), needs_briefing=False) is None
 
