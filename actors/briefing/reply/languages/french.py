@@ -14,10 +14,30 @@ FRENCH: Final = Language(
     pas de problème; pas de souci; pas de soucis; aucun problème; aucun souci; sans problème; sans souci; pourquoi pas; faites; faites donc; faites le; faites ça; je (veux|voudrais) bien; bien volontiers; (passez|mettez|transférez|transmettez|connectez|donnez|envoyez|basculez|branchez|amenez|faites entrer|faites passer) ({them}|) (moi|nous|) ({them}|) (maintenant|tout de suite|); passez le moi; passez la moi; passe le moi; passe la moi; passe moi (l'appel|le client|la cliente|); passez me le; mettez nous en (relation|contact|communication|ligne); mettez {them} en (relation|ligne|communication|contact); mettez moi en (relation|ligne|communication|contact) (avec (lui|elle|le client|la cliente)|); mettez (moi|nous) en ligne; connectez nous; connectez {them}; transférez {them} (moi|); transférez (moi|) {them};
     (vous pouvez|tu peux|on peut) (me|nous|) (le|la|l'|) (passer|transférer|connecter|mettre en relation|mettre en ligne|y aller|envoyer|basculer) ({them}|) (maintenant|); (je|) (le|la|l') (prends|reprends|récupère|accepte); je prends (l'appel|le relais|la suite|la communication|maintenant|le client|la cliente|); je reprends (l'appel|la main|); je m'en (occupe|charge); je vais (le|la|lui|) (prendre|parler|prendre l'appel|reprendre); je peux (le|la|lui|) (prendre|parler|prendre l'appel|reprendre|); j'accepte (l'appel|); accepté; j'ai le temps; je lui parle; quand vous voulez; quand tu veux; je vous écoute passez le moi; laissez {them} entrer; procédez; c'est bon pour moi; nickel; impeccable allez y; entendu allez y
     """,
+    connect="""
+    (passez|passe|mettez|donnez|transférez|connectez|branchez) (le|la|l') (moi|nous) (maintenant|tout de suite|); (passez|passe|donnez|transférez) moi {them} (*|); (mettez|mets) {them}
+    en (relation|ligne|communication|contact) (avec moi|); (passez|passe) moi (madame|monsieur|la dame|le monsieur) (*|); mettez (moi|nous) en (ligne|relation|communication|contact)
+    (avec (lui|elle|le client|la cliente|madame *|monsieur *)|); connectez nous; connectez moi; (vous pouvez|tu peux) (me|nous) (le|la|l'|) (passer|transférer|connecter|mettre en
+    relation|mettre en ligne) ({them}|); (je|) (le|la|l') (prends|reprends); je prends (l'appel|la communication|le client|la cliente); je lui parle; laissez {them} entrer
+    """,
+    despite="""
+    non; nan; ça (ne|) me (dérange|gêne) pas (du tout|); ça (ne|) me pose (pas de|aucun) problème; pas du tout; je ne dis pas non; je dis pas non; je (ne|) peux pas (lui|leur|) (dire
+    non|refuser) (à *|à * *|); (j'allais|je voulais) (dire non|refuser) , mais; je (ne|n'en) (veux|voulais|ai) pas (vraiment|trop|) (envie|) , mais; s'il le faut; puisqu'il le faut; je
+    (ne suis|suis) pas (occupé|occupée|en réunion|pris|prise); (ne|) (raccrochez|raccroche) pas; j'allais l'envoyer (à|au) * , mais; inutile de (répéter|me répéter|tout répéter|redire)
+    (tout ça|)
+    """,
+    pause="""
+    attendez (un instant|une seconde|un moment|); attends (un instant|une seconde|); (un|une) (instant|moment|seconde|minute); (je|laissez moi)
+    (ferme|fermer|prends|prendre|cherche|chercher) (juste|) (la|le|mon|ma|un) *; euh
+    """,
+    resumed="""
+    voilà; c'est bon; ça y est; oui; bon; d'accord; je suis là; je suis prêt; je suis prête; c'est fait; parfait
+    """,
     request="(pouvez vous|pourriez vous|peux tu|vous pouvez) (me|nous|) (le|la|) (passer|transférer|mettre en relation|connecter) ({them}|) (s'il vous plaît|)",
     before="""
     bonjour; bonsoir; salut; allô; ah; euh; hum; hmm; ben; bah; bon; bien; alors; donc; et; super; génial; très bien; excellent; impeccable; parfait; je vois; je comprends; j'ai compris; compris; bien compris; bien reçu; c'est noté; noté; c'est clair; merci pour (le résumé|l'info|les infos|le briefing|l'attente|votre patience|l'information|ces informations); (ici|c'est|je suis|c'est bien) (*|le superviseur|la superviseure|le responsable|la responsable); * à l'appareil; à l'appareil; c'est moi; je suis à mon (poste|bureau);
-    (j'ai|j'ai bien) (le dossier|la fiche|le compte|le système|la commande|son dossier|tout|les infos|le ticket) (ouvert|ouverte|sous les yeux|devant moi|à l'écran|); je connais (le client|la cliente|le dossier|ce dossier|l'affaire|ce client|cette cliente); je suis au courant; ne vous inquiétez pas; je pense; je crois; ok donc; dans ce cas; eh bien; je vais l'aider; je suis dans le système
+    (j'ai|j'ai bien) (le dossier|la fiche|le compte|le système|la commande|son dossier|tout|les infos|le ticket) (ouvert|ouverte|sous les yeux|devant moi|à l'écran|); je connais (le client|la cliente|le dossier|ce dossier|l'affaire|ce client|cette cliente); je suis au courant; ne vous inquiétez pas; je pense; je crois; ok donc; dans ce cas; eh bien; je vais l'aider; je suis dans le système;
+    je suis disponible; je suis libre; j'ai (le dossier|la fiche|le compte|la commande|son *|le *|la *) (ouvert|ouverte|sous les yeux|devant moi|à l'écran) (dans le système|)
     """,
     after="s'il vous plaît; s'il te plaît; svp; merci; merci beaucoup; merci bien; maintenant; tout de suite; immédiatement; de suite; vite; rapidement; mais vite; mais rapidement; bien sûr; volontiers; avec plaisir; donc; alors; monsieur; madame; mademoiselle; moi; avec moi; ici; aussi; j'ai (cinq|dix|deux|quelques) minutes; je suis (prêt|prête|là|disponible); j'ai le temps; quand vous voulez; pas de problème; parfait",
     never="pas; ne; non; jamais; personne; rien; plus; absent; absente; occupé; occupée; malade; client; presque; sans; guère; loin; en; dans",

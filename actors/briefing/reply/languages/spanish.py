@@ -16,10 +16,30 @@ SPANISH: Final = Language(
     (pase|pasa|conecte|conecta|transfiera|transfiere|ponga|pon|comunique|envíe|mande) (la llamada|al cliente|a la cliente|a la clienta|a la señora|al señor|a la persona|al usuario|con ella|con él) (ya|ahora|); (puede|puedes|pueden) (pasar|pasarme|conectar|conectarme|transferir|transferirme|ponerme|comunicarme|pasármelo|pasármela|pasarlo|pasarla|conectarlo|conectarla|transferirlo|transferirla|comunicarlo|comunicarla|proceder|continuar) ({them}|con él|con ella|con el cliente|la llamada|) (ya|ahora|);
     (yo|) (la|lo|le|las|los) (tomo|atiendo|recibo|ayudo|acepto|cojo); (yo|) (tomo|acepto|atiendo|recibo|cojo) (la llamada|al cliente|) (ya|ahora|); yo me encargo; me encargo (yo|); yo me ocupo; me ocupo yo; (sí|) puedo (hablar|atender|atenderlo|atenderla|tomar la llamada|tomarla|ayudar|atender la llamada|ahora|); acepto; la acepto; lo acepto; (quiero|voy a) (tomar|atender|hablar con) (la llamada|él|ella|el cliente); hablo con (él|ella|el cliente|la clienta|la señora); tengo tiempo; que pase; que entre; claro pásemelo; ya puede; proceda; procede; continúe; bueno pásamelo
     """,
+    connect="""
+    (pásame|páseme|ponme|póngame|conéctame|conécteme|comuníqueme|comunícame|transfiérame|transfiéreme) ({them}|con él|con ella|con el cliente|con la cliente|con la señora|con el
+    señor|con (la|el) (señora|señor) *|con * *|la llamada|); pásamelo; pásamela; pásemelo; pásemela; páselo; pásela; pásalo; pásala; (póngalo|póngala|ponlo|ponla) (en línea|al
+    teléfono|); póngamelo; póngamela; pónmelo; pónmela; conéctenos; conéctanos; conéctelo; conéctela; conecte; conecta; páseme a (la señora|el señor|al señor|la clienta|la cliente)
+    (*|); (puede|puedes) (pasarme|conectarme|pasármelo|pasármela|pasarlo|pasarla|conectarlo|conectarla|conectarnos|ponerlo|ponerla) (con él|con ella|con el cliente|la llamada|); (yo|)
+    (la|lo) (tomo|atiendo|cojo) (yo|); la atiendo yo; lo atiendo yo; hablo con (él|ella|el cliente|la clienta|la señora)
+    """,
+    despite="""
+    (no ,|) (no ,|) no (me|) (molesta|importa|es molestia|pasa nada|hay problema); qué va; no puedo negarme; no me puedo negar; no (le|) puedo decir que no (a (la|el|) * (*|)|); iba a
+    decir que no , pero; no (quiero|quería|tengo ganas) , pero; aunque no (quiera|me apetezca); qué remedio; si no hay (otro|más) remedio; no estoy (ocupado|ocupada|haciendo nada|en
+    una reunión); no digo que no; que sí; así que sí; no hace falta (repetir|explicar|que me lo repita|más resumen) (nada|más|)
+    """,
+    pause="""
+    espere (un momento|un segundo|tantito|); espera (un momento|un segundo|tantito|); (un|) (momento|momentito|segundo|segundito); (deme|dame) un (segundo|momento);
+    (déjeme|déjame|solo) (cerrar|buscar|abrir|coger|tomar) (la|el|mi) *; eh; este
+    """,
+    resumed="""
+    ya está; listo; lista; vale; ahora sí; sí; bien; hecho; ya estoy; ya puede; ya puedes; ya estoy aquí; perfecto
+    """,
     request="(me|) (lo|la|) (puede|puedes|podría|podrías) (pasar|pasarme|conectar|conectarme|pasarlo|pasarla|transferir|pasármelo|pasármela|comunicar) (la llamada|al cliente|con él|con ella|) (por favor|); (me|) (lo|la) (pasa|pasas|comunica|comunicas|conecta|conectas|transfiere)",
     before="""
     hola; buenas; buenos días; buenas (tardes|noches); bueno; pues; eh; ah; mmm; a ver; ya; entonces; y; perfecto; genial; excelente; muy bien; bien; entiendo; entendido; ya entendí; comprendo; ya veo; gracias por (la información|el resumen|avisar|la espera|esperar|todo); (soy|habla|le habla|aquí) (*|el supervisor|la supervisora|el encargado|la encargada); el supervisor; la supervisora; aquí estoy; soy yo; ya está; ya (tengo|tengo abierto) (el sistema|el caso|la cuenta|el expediente|todo|la ficha|el archivo|el pedido|la orden) (abierto|abierta|delante|en pantalla|a la mano|);
-    tengo (el sistema|el caso|la cuenta|el expediente|la ficha|el archivo|el pedido|la orden|los datos) (abierto|abierta|abiertos|delante|en pantalla|a la mano|); conozco (al cliente|a la clienta|el caso|a la señora|al señor); yo (puedo|) (ayudo|ayudarlo|ayudarla|ayudar); no te preocupes; no se preocupe; no no; creo que; ya estoy en el sistema; me queda claro; suficiente; ok ya
+    tengo (el sistema|el caso|la cuenta|el expediente|la ficha|el archivo|el pedido|la orden|los datos) (abierto|abierta|abiertos|delante|en pantalla|a la mano|); conozco (al cliente|a la clienta|el caso|a la señora|al señor); yo (puedo|) (ayudo|ayudarlo|ayudarla|ayudar); no te preocupes; no se preocupe; no no; creo que; ya estoy en el sistema; me queda claro; suficiente; ok ya;
+    (yo|) (ya|) (tengo|estoy en) (el|la|su) * (abierto|abierta|delante|en pantalla|a la vista|a mano) (en el sistema|); estoy libre
     """,
     after="yo; por favor; porfa; porfavor; gracias; muchas gracias; ya; ahora; ahora mismo; ya mismo; enseguida; de una vez; de inmediato; inmediatamente; rápido; pero rápido; claro; con gusto; nomás; pues; señor; señora; señorita; conmigo; para mí; aquí; también; está bien; tengo (cinco|diez|dos|unos) minutos; sin problema; cuando (quiera|quieras|guste); perfecto; estoy (listo|lista)",
     never="no; nunca; nadie; nada; fuera; ocupado; ocupada; enfermo; mal; casi; cliente; yo; un; una; sin; tampoco; ausente; imposible",
