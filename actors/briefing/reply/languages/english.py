@@ -142,7 +142,8 @@ ENGLISH: Final = Language(
     (?:to|through to|into|in) (?:my |the |our |his |her |their )?(?:voice ?mail|mailbox|billing|sales|support|reception|front desk|operator|queue|someone|somebody|another|other|next|tech \S+|accounts?|accounting|legal|hr|manager|boss|colleague|assistant|secretary|cell|mobile|extension|department)(?: \S+)?;
     let (?:them|him|her|it|the caller|this one) go; (?:i'm|i am|we're|we are) (?:all set|all good|good|fine|okay|ok|set)(?: \| )?(?: ?thanks| ?thank you| here| for now)*; hang up; take a message; take (?:their|his|her) (?:number|name|details);
     on hold; tell (?:them|him|her|the caller|the customer) \S+; have (?:them|him|her) (?:call|email|wait|try|send|write); send (?:them|him|her) (?:away|home|off|back|an?|to); get rid of; drop (?:them|him|her|the call|it); never ?mind;
-    forget it; maybe(?: later| not)?; perhaps; depends; if; unless; not sure; unsure; tomorrow; later; after; instead; you (?:take|handle|keep|deal); (?:by|at) (?:email|noon|\d+); bye; goodbye; no thanks to
+    that's (?:all|it|everything)(?: \| )?(?: ?thanks| ?thank you| for now| from me)*; (?:release|disconnect|dismiss|park) (?:them|him|her|it|the caller|the call|the customer); you (?:can|may|could) (?:release|disconnect|dismiss|hang up)(?: \S+)?; cut (?:them|him|her|it) (?:loose|off); let (?:them|him|her) off(?: \S+)*;
+    let (?!me\b|us\b|them\b|him\b|her\b)\S+ (?:have|take|handle|get|deal with|do) (?:them|him|her|it|this|that|the call|this one|that one); forget it; maybe(?: later| not)?; perhaps; depends; if; unless; not sure; unsure; tomorrow; later; after; instead; you (?:take|handle|keep|deal); (?:by|at) (?:email|noon|\d+); bye; goodbye; no thanks to
     """,
     question=r"""
     (?:\S+ ){0,3}(?:who|whom|whose|who's|what|what's|which|when|when's|where|where's|how|how's|why) (?!(?:you|not|they|don't)\b)\S+(?: \S+)*; (?:who|which|when|where|how|why); tell me(?: \S+)*; remind me(?: \S+)*; repeat(?: \S+)*;
