@@ -12,10 +12,16 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from warmxfer.client import Client, TransferHandle
-from warmxfer.schemas import Outcome, PhaseChanged, WarmTransferResult
+from warmxfer.schemas import (
+    PhaseChanged,
+    SpokenLines,
+    WarmTransferResult,
+    in_their_language,
+    participant_ids,
+)
 
 from .local_stack.stack import LocalStack, PlacedCall
 from .scenarios import Scenario
@@ -75,9 +81,9 @@ async def play(
     while (problems := check_result(scenario, caller, result, report)) and monotonic() < deadline:
         await asyncio.sleep(POLL_S)
         report = await stack.report(caller, transfer.id)
-    if result.outcome is Outcome.VOICEMAIL:
-        speech = await stack.ledger(room=result.consultation_room_id or "", kind="speech")
-        problems += told_to_machine(result.summary, [entry["text"] for entry in speech])
+    if result.consultation_room_id is not None:
+        speech = await stack.ledger(room=result.consultation_room_id, kind="speech")
+        problems += check_briefing(scenario, result, speech)
     return ScenarioResult(
         scenario=scenario,
         id=transfer.id,
@@ -108,9 +114,30 @@ async def _wait_for_speech(stack: LocalStack, room_id: str, utterances: int) -> 
         await asyncio.sleep(POLL_S)
 
 
-def told_to_machine(summary: str, spoken: list[str]) -> list[str]:
-    """Return one sentence per part of `summary` that was spoken to a mailbox. Pure."""
-    return [f"a mailbox was told {text!r}" for text in spoken if text and text in summary]
+def check_briefing(scenario: Scenario, result: WarmTransferResult, speech: list[dict[str, Any]]) -> list[str]:
+    """Return one sentence per part of the summary that was told before a person was on the line. Pure.
+
+    `speech`: the ledger of the consultation room. A caller is only moved to a supervisor who was briefed.
+    """
+    problems, person, told = list[str](), False, False
+    for entry in speech:
+        text, speaker = entry["text"], participant_ids.parse(entry["participantId"])
+        role = None if speaker is None else speaker.role
+        if role == "supervisor":
+            person |= scenario.person_says is not None and scenario.person_says.startswith(text)
+        elif role == "agent" and text in result.summary and not _begins_fixed_line(scenario, text):
+            told = True
+            if not person:
+                problems.append(f"{text!r} was told before a person was on the line")
+    if result.success and not told:
+        problems.append("the supervisor was not told the summary")
+    return problems
+
+
+def _begins_fixed_line(scenario: Scenario, text: str) -> bool:
+    """Return whether `text` may be a fixed line that was interrupted: "Hi," begins the greeting."""
+    lines = in_their_language(SpokenLines(language=scenario.config.get("lines")))
+    return any(line.startswith(text) for line in structs.asdict(lines).values() if isinstance(line, str))
 
 
 def check_result(

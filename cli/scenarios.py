@@ -23,6 +23,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     config: dict[str, Any] = field(default_factory=dict[str, Any])
     cancel_at: WarmTransferPhase | None = None
     expected: tuple[Outcome, ...] = (Outcome.COMPLETE,)
+    person_says: str | None = "Hello?"
+    """The first words of the person on the supervisor's line; None: no person speaks on it."""
 
     def request(self, room_id: str) -> dict[str, Any]:
         """Return the request that the user publishes."""
@@ -65,6 +67,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         shows="an answering machine answers instead of the supervisor",
         supervisor=SUPERVISOR.format(5),
         expected=(Outcome.VOICEMAIL,),
+        person_says=None,
     ),
     Scenario(
         name="declined",
@@ -96,6 +99,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         supervisor=SUPERVISOR.format(11),
         config={"briefing_timeout_s": 10.0},
         expected=(Outcome.BRIEFING_TIMEOUT,),
+        person_says=None,
     ),
     Scenario(
         name="presses_one",
@@ -119,23 +123,27 @@ SCENARIOS: tuple[Scenario, ...] = (
         shows="a supervisor who speaks German presses 1",
         supervisor=SUPERVISOR.format(24),
         config={"lines": "de"},
+        person_says="Ja, hallo, Müller?",
     ),
     Scenario(
         name="call_screening",
         shows="a screening robot is told who calls; the person who then picks up is briefed",
         supervisor=SUPERVISOR.format(25),
+        person_says="Hello, this is Dana.",
     ),
     Scenario(
         name="foreign_mailbox",
         shows="a German mailbox answers: it hears nothing of the call",
         supervisor=SUPERVISOR.format(26),
         expected=(Outcome.VOICEMAIL,),
+        person_says=None,
     ),
     Scenario(
         name="long_mailbox_greeting",
         shows="a mailbox says only at the end of a long greeting that it is one",
         supervisor=SUPERVISOR.format(27),
         expected=(Outcome.VOICEMAIL,),
+        person_says=None,
     ),
     Scenario(
         name="speakerphone_echo",
@@ -147,6 +155,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="hold_queue",
         shows="a hold queue is waited for; the person who then speaks is briefed from the start",
         supervisor=SUPERVISOR.format(29),
+        person_says="Hello, support desk, this is Sam.",
     ),
     Scenario(
         name="caller_leaves_on_hold",

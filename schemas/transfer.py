@@ -226,7 +226,11 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
     lines: SpokenLines = field(default_factory=SpokenLines)
     """The fixed sentences. A request may give the code of a language alone: `"lines": "de"`."""
     accept_by: Literal["voice", "either", "key"] | None = None
-    """How a supervisor accepts: in words or by key. None: either, where the provider reports keys."""
+    """How a supervisor accepts: in words or by key. None: either, where the provider reports keys.
+
+    A coordinator writes `dtmf` into a request whose supervisor may press keys, and "voice" into one whose
+    `dtmf` says that the call reports none.
+    """
     notice_s: NoticeSeconds | None = None
     """How long the supervisor's leg stays up for a notice, such as `lines.caller_left`. 0: no notice.
 
@@ -266,6 +270,21 @@ class WarmTransferRequest(Struct, frozen=True, forbid_unknown_fields=True):
         return self.session or self.room_id
 
 
+def _with_keys(config: WarmTransferConfig) -> WarmTransferConfig:
+    """Return `config` with `dtmf` and `accept_by` in agreement: a call reports keys only with `dtmf`.
+
+    A destination by name keeps the options of its directory entry.
+    """
+    destination = config.destination
+    options = destination.extra_options
+    if config.accept_by is None and options.dtmf is not UNSET and options.dtmf is not True:
+        return structs.replace(config, accept_by="voice")
+    if config.accept_by == "voice" or options.dtmf is not UNSET or destination.name is not UNSET:
+        return config
+    options = structs.replace(options, dtmf=True)
+    return structs.replace(config, destination=structs.replace(destination, extra_options=options))
+
+
 def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
     """Return `request` with each default whose absence in a record means an older version's behaviour."""
     guard_s, notice_s, rescue = (
@@ -274,7 +293,7 @@ def with_defaults(request: WarmTransferRequest) -> WarmTransferRequest:
         request.config.rescue,
     )
     config = structs.replace(
-        request.config,
+        _with_keys(request.config),
         bridge_guard_s=DEFAULT_BRIDGE_GUARD_S if guard_s is None else guard_s,
         notice_s=DEFAULT_NOTICE_S if notice_s is None else notice_s,
         rescue=None if rescue is UNSET else rescue,

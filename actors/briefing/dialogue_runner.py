@@ -197,7 +197,9 @@ class DialogueRunner:
         """Return how the supervisor may accept; keys need a room that reports them."""
         wanted = AcceptBy(command.accept_by or AcceptBy.EITHER)
         if wanted is not AcceptBy.VOICE and not self._room.reports_keys:
-            log.info("keys_not_reported", room=self._room_id, accept_by=wanted.value)
+            # A supervisor who may answer by key alone could never answer: words count, and the log says so.
+            tell = log.warning if wanted is AcceptBy.KEY else log.info
+            tell("keys_not_reported", room=self._room_id, accept_by=wanted.value, used=AcceptBy.VOICE.value)
             return AcceptBy.VOICE
         return wanted
 

@@ -59,6 +59,7 @@ GREETING_TO_SUPERVISOR: Final = "Hello, is somebody there?"
 STILL_THERE: Final = "Are you still there?"
 GREETING_OF_RESCUER: Final = "Hello, this is the front office. Our assistant failed; I am with you now."
 VOICEMAIL: Final = "Hi, you have reached the voicemail of Dana. Please leave a message after the beep."
+MAILBOX_RING_S: Final = 4.0
 VOICEMAIL_SILENCE_S: Final = 30.0
 SCREENING: Final = (
     "Hi, the person you're calling is using a screening service from Google, and will get a copy of this "
@@ -321,7 +322,7 @@ SUPERVISORS: Final = {
     "+14155550102": Person("busy", silent, Pickup.BUSY, ring_s=0.3),
     "+14155550103": Person("no_answer", silent, Pickup.RINGS_OUT),
     "+14155550104": Person("rejects", silent, Pickup.REJECTS, ring_s=0.6),
-    "+14155550105": Person("voicemail", voicemail),
+    "+14155550105": Person("voicemail", voicemail, ring_s=MAILBOX_RING_S),
     "+14155550106": Person("declines", declines),
     "+14155550107": Person("drops", silent, Pickup.DROPS, ring_s=0.8),
     "+14155550108": Person("gone_mid_briefing", gone_mid_briefing),
@@ -336,8 +337,8 @@ SUPERVISORS: Final = {
     "+14155550123": Person("presses_early", presses_early),
     "+14155550124": Person("german_with_key", german_with_key),
     "+14155550125": Person("screened", screened),
-    "+14155550126": Person("foreign_mailbox", foreign_mailbox),
-    "+14155550127": Person("long_mailbox", long_mailbox),
+    "+14155550126": Person("foreign_mailbox", foreign_mailbox, ring_s=MAILBOX_RING_S),
+    "+14155550127": Person("long_mailbox", long_mailbox, ring_s=MAILBOX_RING_S),
     "+14155550128": Person("echoes", echoes),
     "+14155550129": Person("held_in_queue", held_in_queue),
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from warmxfer.cli.local_stack.stack import PlacedCall
-from warmxfer.cli.scenario_runner import check_result, told_to_machine
+from warmxfer.cli.scenario_runner import check_briefing, check_result
 from warmxfer.cli.scenarios import BY_NAME
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
@@ -85,9 +86,48 @@ def test_an_unexpected_outcome_is_a_problem() -> None:
     assert found == ["the outcome is declined, not supervisor_busy"]
 
 
-def test_a_part_of_the_summary_said_to_a_mailbox_is_a_problem() -> None:
-    summary = "Ann was charged twice. She wants one charge refunded."
-    assert told_to_machine(summary, ["Hi, I'm the AI assistant.", ""]) == []
-    assert told_to_machine(summary, ["Ann was charged twice."]) == [
-        "a mailbox was told 'Ann was charged twice.'"
+SUMMARY = "Hi, this is Ann. Ann was charged twice. She wants one charge refunded."
+GREETING = ("wxa-t", "Hi, I'm the AI assistant.")
+TOLD = ("wxa-t", "Ann was charged twice.")
+
+
+def briefing(scenario: str, outcome: Outcome, *said: tuple[str, str]) -> list[str]:
+    speech = [{"participantId": speaker, "text": text} for speaker, text in said]
+    return check_briefing(
+        BY_NAME[scenario], msgspec.structs.replace(result(outcome), summary=SUMMARY), speech
+    )
+
+
+def test_a_summary_told_to_a_person_is_no_problem() -> None:
+    assert briefing("ready", Outcome.COMPLETE, GREETING, ("wxs-t-1", "Hello?"), TOLD) == []
+    assert briefing("declined", Outcome.DECLINED, ("wxs-t-1", "Hello?"), TOLD) == []
+    assert briefing("silent", Outcome.BRIEFING_TIMEOUT, GREETING) == []
+
+
+def test_an_interrupted_greeting_with_a_word_of_the_summary_is_no_problem() -> None:
+    assert briefing("voicemail", Outcome.VOICEMAIL, ("wxa-t", "Hi,")) == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        ("ready", [GREETING, TOLD, ("wxs-t-1", "Hello?")]),
+        ("ready", [("agent-room", "Hello?"), ("wxc-t", "Hello?"), TOLD, ("wxs-t-1", "Hello?")]),
+        ("silent", [GREETING, TOLD]),
+        ("voicemail", [("wxs-t-1", "Hello?"), TOLD]),
+        ("hold_queue", [("wxs-t-1", "All of our agents are busy."), TOLD]),
+        ("call_screening", [("wxs-t-1", "Hi, the person you're calling is using a service."), TOLD]),
+    ],
+)
+def test_a_part_of_the_summary_told_before_a_person_spoke_is_a_problem(
+    scenario: str, said: list[tuple[str, str]]
+) -> None:
+    assert briefing(scenario, Outcome.VOICEMAIL, *said) == [
+        "'Ann was charged twice.' was told before a person was on the line"
+    ]
+
+
+def test_a_caller_who_is_moved_to_a_supervisor_without_a_briefing_is_a_problem() -> None:
+    assert briefing("ready", Outcome.COMPLETE, GREETING, ("wxs-t-1", "Hello?")) == [
+        "the supervisor was not told the summary"
     ]

@@ -1,7 +1,8 @@
 """Simulated transfers, without faults, that end in a way that no demo scenario and few seeds show.
 
-Each stands for one end of the bridge guard, or for one rescue of a caller whose AI session is dead. `shown`
-says what a log shows of these; the log of a scene shows exactly what the scene is for.
+Each stands for one end of the bridge guard, for one rescue of a caller whose AI session is dead, or for one
+notice to the supervisor. `shown` says what a log shows of these; the log of a scene shows exactly what the
+scene is for.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.simulation.loop import spawn
 from tests.simulation.patches import patched
 from tests.simulation.plan import (
     OUR_NUMBER,
@@ -20,9 +22,17 @@ from tests.simulation.plan import (
     Supervisor,
     TransferPlan,
 )
+from tests.simulation.processes import connect
 from tests.simulation.world import World
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Record, Stage
-from warmxfer.schemas import CallerReleased, CallerRescued, TransferNotice, WarmTransferPhase
+from warmxfer.bus import subjects
+from warmxfer.schemas import (
+    CallerReleased,
+    CallerRescued,
+    LeaveConsultation,
+    TransferNotice,
+    WarmTransferPhase,
+)
 
 SEED = 1
 GUARD_S = 30.0
@@ -46,10 +56,16 @@ class Scene:
     """The phase in which the process of the AI session is killed, for good."""
     asked_again_at_s: float | None = None
     """When the caller's session is asked for a new transfer; the first one is complete by then."""
+    cancelled_at: WarmTransferPhase | None = None
+    """The phase in which a user cancels the transfer."""
+    caller_hangs_up_at_s: float | None = None
 
 
 KILLED_IN_BRIEFING = WarmTransferPhase.BRIEFING_STARTED
 KILLED_IN_GUARD = WarmTransferPhase.TRANSFER_COMPLETE
+IN_BRIEFING_S = 15.0
+"""A time at which the supervisor was heard and has not decided."""
+LINES = ("caller_left", "called_off", "time_over")
 
 SCENES = [
     Scene("guard_quiet", frozenset({"guard: quiet"}), config={"bridge_guard_s": 5.0}),
@@ -90,18 +106,36 @@ SCENES = [
         config={"rescue": AGENT},
         session_killed_at=KILLED_IN_BRIEFING,
     ),
+    Scene(
+        "notice_caller_left",
+        frozenset({"notice: caller left"}),
+        supervisor="speakerphone",
+        caller_hangs_up_at_s=IN_BRIEFING_S,
+    ),
+    Scene(
+        "notice_called_off",
+        frozenset({"notice: called off"}),
+        supervisor="speakerphone",
+        cancelled_at=WarmTransferPhase.BRIEFING_STARTED,
+    ),
+    Scene("notice_time_over", frozenset({"notice: time over"}), supervisor="speakerphone"),
 ]
 """A log that is missing is recorded. To change a scene, give it another name: its log stays."""
 
 
 def shown(records: Iterable[Record]) -> set[str]:
-    """Return how the bridge guard of a log ended, and which rescues were confirmed."""
+    """Return how the bridge guard of a log ended, the confirmed rescues, and what the supervisor was told."""
     found, stage, notices = set[str](), Stage.NEW, list[str]()
     for record in records:
         event = record.event
         notices += [each.notice.value for each in record.outbox if isinstance(each, TransferNotice)]
         if isinstance(event, CallerRescued):
             found.add(f"rescue by {event.by}")
+        for each in record.outbox:
+            if isinstance(each, LeaveConsultation) and each.notice is not None and record.state.request:
+                lines = record.state.request.config.lines
+                told = next(name for name in LINES if getattr(lines, name) == each.notice)
+                found.add(f"notice: {told.replace('_', ' ')}")
         if (stage, record.state.stage) == (Stage.GUARDING, Stage.COMPLETED):
             if isinstance(event, CallerReleased) and event.cause == "new_transfer":
                 found.add("guard: new hold")
@@ -124,11 +158,20 @@ def play_scene(scene: Scene) -> tuple[list[bytes], list[Record]]:
             _when_reached(
                 world, scene.session_killed_at, lambda: world.processes.crash_or_stall("crash_primary")
             )
+        if scene.cancelled_at is not None:
+            _when_reached(
+                world, scene.cancelled_at, lambda: spawn(world.loop, world.users, _cancel(), "cancels")
+            )
         problems = world.run().problems
     if problems:
         raise SystemExit(f"{scene.name}: {'; '.join(problems)}")
     history = world.histories["x1"]
     return [stored.data for stored, _ in history.records], [record for _, record in history.records]
+
+
+async def _cancel() -> None:
+    bus = await connect("users")
+    await bus.publish(subjects.cancel("x1"), b"{}", msg_id="cancel-x1")
 
 
 def _when_reached(world: World, phase: WarmTransferPhase, act: Callable[[], object]) -> None:
@@ -176,7 +219,11 @@ def _plan(scene: Scene) -> Plan:
     if scene.asked_again_at_s is not None:
         transfers.append(replace(first, id="x2", asked_at_s=scene.asked_again_at_s))
     return Plan(
-        callers=(CallerPlan(SESSION, None, ai_stays_dead=scene.session_killed_at is not None),),
+        callers=(
+            CallerPlan(
+                SESSION, scene.caller_hangs_up_at_s, ai_stays_dead=scene.session_killed_at is not None
+            ),
+        ),
         transfers=tuple(transfers),
         fault_time_s=30.0,
         lease_s=20.0,

@@ -20,6 +20,7 @@ from .scenes import SCENES, Scene, shown
 LOGS = [pytest.param(path, id=path.stem) for path in log_paths()]
 GUARD_ENDS = {"quiet", "caller returned", "caller hung up", "new hold", "caller alone", "caller rescued"}
 RESCUES = {"rescue by dial", "rescue by agent"}
+TOLD = {"notice: caller left", "notice: called off", "notice: time over"}
 MIN_TRANSITIONS = 90
 """Minimum number of different transitions in the stored logs, so that no log is lost."""
 
@@ -35,9 +36,9 @@ def test_every_scene_has_a_log_that_shows_it(scene: Scene) -> None:
     assert shown(read_log(log_path(scene.name))) == scene.shows
 
 
-def test_the_scenes_show_every_end_of_the_guard_and_every_rescue() -> None:
+def test_the_scenes_show_every_end_of_the_guard_every_rescue_and_every_notice() -> None:
     found = set[str]().union(*(scene.shows for scene in SCENES))
-    assert found == {f"guard: {end}" for end in GUARD_ENDS} | RESCUES
+    assert found == {f"guard: {end}" for end in GUARD_ENDS} | RESCUES | TOLD
 
 
 @pytest.mark.parametrize("path", LOGS)

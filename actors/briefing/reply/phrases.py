@@ -2,6 +2,7 @@
 
 A list of phrases is one string: phrases are separated by `;`, and `(a|b|)` stands for one of its words.
 `{them}` stands for the language's words for the caller. `*` stands for one word that weakens nothing: a name.
+`,` stands for a comma that may be there.
 
 `Vocabulary.covers` says whether a text consists of nothing but such phrases. So a word that no list holds
 makes a reply something else than a plain yes.
@@ -102,12 +103,48 @@ def _words_of(part: str) -> str:
 
 
 class Kind(Enum):
-    """What a phrase says of a reply: a yes; a yes that may be asked; may stand before a yes; beside one."""
+    """What a phrase says of a reply."""
 
     YES = auto()
+    CONNECT = auto()
+    """A yes that names the move, as "put her through"."""
     REQUEST = auto()
+    """A yes that may be asked, as "could you put her through"."""
     BEFORE = auto()
+    """May stand before a yes."""
     AFTER = auto()
+    """May stand beside a yes."""
+    DESPITE = auto()
+    """Sounds like a no, and is none if CONNECT or REQUEST follows: "no, no, put her through"."""
+    PAUSE = auto()
+    """Asks for a moment, which RESUMED ends: "hang on... okay, put her through"."""
+    RESUMED = auto()
+    """Ends a PAUSE. Only RESUMED, CONNECT or REQUEST follow, so that "wait, then connect" is no yes."""
+
+
+_PLAIN: Final = frozenset((Kind.BEFORE, Kind.YES, Kind.REQUEST))
+
+
+def _next_kind(so_far: Kind, phrase: Kind) -> Kind | None:
+    """Return what a text is after one more phrase; None if it cannot be a yes any more.
+
+    A text is YES or REQUEST if it is a yes so far; otherwise the kind names what it still needs.
+    """
+    match phrase:
+        case Kind.AFTER:
+            return None if so_far is Kind.RESUMED else so_far
+        case Kind.PAUSE:
+            return Kind.PAUSE
+        case Kind.RESUMED:
+            return Kind.RESUMED if so_far in (Kind.PAUSE, Kind.RESUMED) else None
+        case Kind.CONNECT:
+            return None if so_far is Kind.PAUSE else Kind.YES
+        case Kind.REQUEST:
+            return None if so_far is Kind.PAUSE else Kind.REQUEST
+        case Kind.DESPITE:
+            return None if so_far in (Kind.PAUSE, Kind.RESUMED) else Kind.DESPITE
+        case Kind.YES | Kind.BEFORE:
+            return phrase if so_far in _PLAIN else so_far if so_far is Kind.DESPITE else None
 
 
 class Vocabulary:
@@ -142,14 +179,14 @@ class Vocabulary:
 
     def greets(self, cleaned: str) -> bool:
         """Return whether `cleaned` is made of phrases that may stand before a yes, and of nothing else."""
-        return bool(self._ends(cleaned))
+        return not _PLAIN.isdisjoint(self._ends(cleaned))
 
     def weakens(self, word: str) -> bool:
         """Return whether `word` is one that no other word of a yes stands for: "not", "away"."""
         return word in self._never
 
     def _ends(self, cleaned: str) -> set[Kind]:
-        """Return the last phrase that is more than AFTER, for each way to split; empty if there is none."""
+        """Return what the text is at its end, for each way to split it; empty if there is none."""
         words = self._units(cleaned)
         if not words or len(words) > (MAX_WORDS if self._spaced else MAX_CHARS):
             return set()
@@ -168,7 +205,8 @@ class Vocabulary:
                     break
                 for node in nodes:
                     for kind in self._kinds.get(node, ()):
-                        reached[end + 1] |= reached[start] if kind is Kind.AFTER else {kind}
+                        following = {_next_kind(each, kind) for each in reached[start]}
+                        reached[end + 1] |= {each for each in following if each is not None}
         return reached[-1]
 
     def _step(self, nodes: list[int], word: str) -> list[int]:
@@ -201,6 +239,11 @@ class Vocabulary:
             part = parts.popleft()
             if part == "(":
                 at = self._choices(at, parts)
+            elif part == ",":
+                end = self._node()
+                self._next[at].setdefault(BOUNDARY, []).append(end)
+                self._skip[at].append(end)
+                at = end
             elif units := self._units(part if part == ANY_WORD else _words_of(part)):
                 end = self._node()
                 self._chain(at, units, end)

@@ -32,6 +32,7 @@ DEFAULT_LANGUAGE: Final = "en"
 
 _KANA = re.compile("[\u3040-\u30ff]")
 _HAN = re.compile("[\u4e00-\u9fff]")
+_UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 
 _BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|लेकिन|पर)(?!\S)")
 """Words after which a yes may follow a no."""
@@ -57,6 +58,9 @@ MACHINE_SIGNS: Final = 3
 MAX_NAME_WORDS: Final = 4
 MAX_NAME_CHARS: Final = 15
 """Words beside a greeting, and characters of each. More of them are asked who it is."""
+
+MAX_FOREIGN_CHARS: Final = 24
+"""Characters of first words in a language that no rule knows, for which a model's word is enough."""
 
 _GREETING = phrases.pattern(
     r"""
@@ -111,7 +115,8 @@ def classify(text: str, language: str | None = None) -> Finding:
     if is_machine(text):
         return Finding(ReplyIntent.VOICEMAIL, certain=True)
     known = _known(language, cleaned)
-    always = known if language is None else (ENGLISH, *known)
+    # A model may name a wrong language. That must not hide a request for time or another destination.
+    always = known if language is None else (ENGLISH, *known, *_languages_of(cleaned))
     waits = _has("wait", cleaned, always)
     refused = _refuses(cleaned, text, known, language)
     if _machine_signs(cleaned) > 1:
@@ -181,6 +186,8 @@ def who_is_there(text: str) -> Finding:
         return Finding(ReplyIntent.PERSON, certain=True)
     if signs or not cleaned:
         return Finding(ReplyIntent.UNCLEAR, certain=signs > 1, machine_suspected=signs > 0)
+    if _is_long_and_foreign(cleaned):
+        return Finding(ReplyIntent.UNCLEAR, certain=True)
     return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
 
 
@@ -319,6 +326,17 @@ def _our_ends() -> frozenset[str]:
 def _greets(cleaned: str) -> bool:
     """Return whether `cleaned` is nothing but a greeting, such as "hello, this is Dana"."""
     return any(each.vocabulary.greets(cleaned) for each in _ALL)
+
+
+def _is_long_and_foreign(cleaned: str) -> bool:
+    """Return whether `cleaned` is more than a short greeting, mostly in words of no language that we know.
+
+    A mailbox greets so. Without its signs, a model's word alone must not make it a person.
+    """
+    words = [word for word in cleaned.split() if word != phrases.BOUNDARY]
+    unknown = [word for word in words if not any(word in each.words for each in _ALL)]
+    letters = sum(map(len, unknown))
+    return 2 * len(unknown) > len(words) and letters > MAX_FOREIGN_CHARS and not _UNSPACED.search(cleaned)
 
 
 def _greets_with_name(cleaned: str) -> bool:

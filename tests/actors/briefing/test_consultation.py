@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
@@ -325,6 +326,29 @@ async def test_a_lost_doubled_or_late_key_moves_nobody_twice(
         await driver.leave()
         await driver.wait_for(ConsultationLeft)
     assert len(decisions(await driver.events())) == int(decided)
+
+
+@pytest.mark.parametrize(("accept_by", "level"), [("key", "warning"), ("either", "info")])
+async def test_words_count_in_a_room_that_reports_no_keys_and_the_log_says_so(
+    driver: ConsultationDriver,
+    settings: BusSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    accept_by: Literal["either", "key"],
+    level: str,
+) -> None:
+    monkeypatch.setattr("warmxfer.adapters.rooms.sandbox.client.SandboxRoomClient.reports_keys", False)
+    with capture_logs() as logs:
+        async with briefing_worker(settings):
+            await driver.join()
+            await driver.wait_for(ConsultationJoined)
+            await driver.dial(READY)
+            await driver.brief(accept_by=accept_by)
+            await driver.wait_for(SupervisorReady, by="voice")
+            await driver.leave()
+            await driver.wait_for(ConsultationLeft)
+    told = [(each["log_level"], each["used"]) for each in logs if each["event"] == "keys_not_reported"]
+    assert told == [(level, "voice")]
+    assert SpokenLines().keys not in await driver.said(), "a key is offered that nothing reports"
 
 
 async def test_a_notice_is_said_whole_in_place_of_the_briefing_before_the_agent_leaves(

@@ -15,7 +15,7 @@ from warmxfer.actors.briefing.reply.languages import LANGUAGES
 from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes, refuses_plainly, who_is_there
 from warmxfer.schemas import SpokenLines, in_their_language
 
-from .corpus.measure import ASKED_ONCE_MORE, FIRST_HALF, SECOND_HALF, measure, read_corpus
+from .corpus.measure import ASKED_ONCE_MORE, CORPORA, FIRST_HALF, measure, read_corpus
 
 READY = [
     "Yes",
@@ -84,6 +84,117 @@ READY = [
     "I don't see why not.",
     "Ok, put him thru.",
     "I think I'm happy to take it.",
+    "I can't say no to her put her on",
+]
+WAVED_AWAY = [
+    "No, no, it's fine, put her through.",
+    "Nah, I'll take it.",
+    "I'm busy, but put them through.",
+    "If I must, put him on.",
+    "I was about to say no, but let him in.",
+    "I can't refuse, connect us.",
+    "Nein, nein, das passt, stellen Sie sie durch.",
+    "Eigentlich nicht, aber ich übernehme den Anruf.",
+    "No, no me importa, pásemela.",
+    "Non, ça ne me gêne pas du tout, passez-la-moi.",
+    "Não, não atrapalha, pode pôr na linha.",
+    "No, si figuri, me la passi pure.",
+    "Nee hoor, verbind haar maar door.",
+    "Nie, nie szkodzi, proszę mnie z nią połączyć.",
+    "नहीं, कोई बात नहीं, कनेक्ट कर दीजिए।",
+    "いえ、構いません、つないでください。",
+    "不麻烦，转给我吧。",
+]
+PAUSE_ENDED = [
+    "Hold on. Okay, put them through.",
+    "One second... right, connect us.",
+    "Hang on, let me close the door, there, put her on.",
+    "Moment, so, stellen Sie ihn durch.",
+    "Espere un momento, ya está, pásemelo.",
+    "Un instant, voilà, passez-le-moi.",
+    "Só um momento, pronto, pode passar.",
+    "Un attimo, ecco, me lo passi.",
+    "Wacht even, zo, verbind maar door.",
+    "Chwileczkę, już dobrze, proszę łączyć go do mnie.",
+    "एक मिनट, अब ठीक है, कनेक्ट कर दीजिए।",
+    "少々お待ちください、お待たせしました、つないでください。",
+    "稍等一下，好了，接进来。",
+]
+NEARLY = [
+    # a no, and words of a move that is not wanted, or goes elsewhere
+    "No, don't put him through.",
+    "No. Transfer him.",
+    "No, pass.",
+    "No, go ahead.",
+    "No, put him on hold.",
+    "No, give him to Dana.",
+    "No, put her through to billing.",
+    "No, I'll take it later.",
+    "No, let me talk to him tomorrow.",
+    "No, I can take the next one.",
+    "I don't want to, put him through to Sam.",
+    "I'm not busy but no.",
+    "Forget the voicemail, hang up.",
+    "Don't hang up on him, tell him that I will call.",
+    "I can't. Wait.",
+    "If I'm free, put her through.",
+    "If he calls again, put him through.",
+    "Dana said put him through.",
+    "Don't let her in.",
+    "Nein, verbinden Sie uns nicht.",
+    "Nein, leiten Sie ihn weiter.",
+    "Nein, stellen Sie ihn zu Frau Kern durch.",
+    "no conecte",
+    "No lo pase.",
+    "No, páselo a facturación.",
+    "no pase la llamada",
+    "Non, passez.",
+    "Non, passez-le à la comptabilité.",
+    "Si je suis libre, passez-le-moi.",
+    "não passe a ligação",
+    "Não, passa.",
+    "Não, não pode passar.",
+    "não atendo",
+    "No, dai.",
+    "Mi dispiace, passatelo a Marco.",
+    "Nee, stuur maar door.",
+    "Nee, verbind haar maar door met Kees.",
+    "nie łącz",
+    "nie proszę łączyć",
+    "nie biorę",
+    "Nie, niech pan nie łączy.",
+    "नहीं कनेक्ट मत करो",
+    "nahi connect karo",
+    "कनेक्ट मत कीजिए",
+    "いいえ、つながないでください。",
+    "いえ、回してください。",
+    "いえ、経理につないでください。",
+    "不接",
+    "不用接进来",
+    "没事，别转给我。",
+    "不，转给我同事。",
+    # a pause that has not ended
+    "Hang on, then put him through.",
+    "Give me a second and put him through.",
+    "One moment, okay, then connect us.",
+    "Give me five minutes, okay, put her through.",
+    "Hang on, let me close the door, right.",
+    "Hold on, put him through to billing.",
+    "Hang on. No.",
+    "Moment, dann stellen Sie durch.",
+    "Einen Moment, gut, dann verbinden Sie uns.",
+    "Espere, luego páselo.",
+    "Un momento y pásemelo.",
+    "Dame un segundo, ya lo tomo.",
+    "Un instant, puis passez-le-moi.",
+    "Só um minuto, certo, depois pode passar.",
+    "Un attimo e poi me lo passi.",
+    "Wacht even en verbind dan door.",
+    "Chwileczkę, już biorę.",
+    "रुकिए, फिर कनेक्ट कीजिए",
+    "ちょっと待って、あとでつないでください。",
+    "等一下再接进来",
+    "等等，好，等会再转。",
 ]
 DECLINED = [
     "No.",
@@ -179,7 +290,6 @@ ASKED_AGAIN = [
     "Transfer them to sales.",
     "Bring them on then, I think she knows me.",
     "Not at all.",
-    "I can't say no to her put her on",
     "Don't connect us yet.",
     "take the call",
     "Ok espera un momento",
@@ -233,10 +343,9 @@ OTHER_LANGUAGES = [
     "Vâng, tôi đã sẵn sàng.",
 ]
 QUESTION_OF_OURS = "Are you ready to take the call?"
-HALVES = [path for path in (FIRST_HALF, SECOND_HALF) if path.exists()]
 
 
-@pytest.mark.parametrize("reply", [*READY, *OTHER_LANGUAGES])
+@pytest.mark.parametrize("reply", [*READY, *OTHER_LANGUAGES, *WAVED_AWAY, *PAUSE_ENDED])
 def test_a_plain_yes_is_ready(reply: str) -> None:
     assert classify(reply).intent is ReplyIntent.READY
     assert is_yes(reply)
@@ -251,6 +360,12 @@ def test_a_plain_refusal_is_declined(reply: str) -> None:
 def test_everything_between_is_asked_again(reply: str) -> None:
     asked_again = (ReplyIntent.UNCLEAR, ReplyIntent.WAIT, ReplyIntent.QUESTION)
     assert classify(reply).intent in asked_again
+
+
+@pytest.mark.parametrize("reply", NEARLY)
+def test_a_no_and_a_pause_are_taken_back_only_by_words_that_name_the_move(reply: str) -> None:
+    assert classify(reply).intent is not ReplyIntent.READY
+    assert not is_yes(reply)
 
 
 @pytest.mark.parametrize("reply", QUESTION)
@@ -348,7 +463,8 @@ def test_the_end_of_our_own_question_is_no_yes(code: str) -> None:
 
 @pytest.mark.parametrize("reply", READY)
 @pytest.mark.parametrize(
-    "template", ["{} But not now.", "Hold on. {}", "{} Who is it?", "I can't. {}", "{} Leave a message."]
+    "template",
+    ["{} But not now.", "Hold on five minutes. {}", "{} Who is it?", "I can't. {}", "{} Leave a message."],
 )
 def test_a_yes_with_anything_against_it_is_not_a_yes(reply: str, template: str) -> None:
     assert classify(template.format(reply)).intent is not ReplyIntent.READY
@@ -369,7 +485,7 @@ def test_every_shipped_language_knows_yes_no_and_wait() -> None:
         assert all((language.yes.strip(), language.no.strip(), language.wait.strip()))
 
 
-@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CORPORA, ids=lambda path: path.stem)
 @pytest.mark.parametrize("told", [False, True], ids=["language unknown", "language known"])
 def test_the_corpus_of_replies(path: Path, told: bool) -> None:
     """No false yes and no false machine; a yes is found, at the latest after one question more."""

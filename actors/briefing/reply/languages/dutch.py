@@ -12,12 +12,32 @@ DUTCH: Final = Language(
     yes="""
     ja (ja|hoor|graag|prima|goed|natuurlijk|zeker|dat kan|dat is goed|is goed|doe maar|ik ben er|); jawel; jazeker; yes; jep; zeker (weten|); natuurlijk; uiteraard; vanzelfsprekend; absoluut; graag; heel graag; prima (hoor|); goed (hoor|zo|); best; akkoord; is goed; dat is (goed|prima|oké|in orde|akkoord); 't is goed; in orde; komt (voor elkaar|goed); oke; okee; oké (dan|); doe maar; doe dat (maar|); doen we; doe ik; kom maar (door|op|); laat maar (komen|doorkomen); stuur maar (door|); toe maar; ga (je gang|maar|uw gang); vooruit; vooruit maar;
     (ik ben|ben|wij zijn|we zijn) (er|) (klaar|beschikbaar|gereed|er|vrij|klaar voor|er klaar voor|zover|paraat) (om (het gesprek|hem|haar) (over te nemen|aan te nemen)|voor (het gesprek)|nu|); klaar (voor|); (dat|) kan (nu|wel|prima|hoor|); dat kan; kan geen kwaad; geen (enkel|) probleem; geen punt; waarom niet; (verbind|schakel|zet|stuur|geef|breng|koppel) ({them}|) (maar|nu|gerust|even|rustig|) ({them}|) (door|over|aan mij|hierheen|naar mij|naar mij door|met mij|); (u|je) (kunt|mag|kan) ({them}|) (nu|gerust|maar|) (doorverbinden|doorschakelen|doorzetten|verbinden|doorsturen|doorgeven); doorverbinden (maar|); verbinden; doorschakelen; verbind ons (maar|nu|door|);
-    (ik|) (neem|pak|accepteer) ({them}|) (graag|wel|nu|) ({them}|) (over|aan|op|); ik (neem|pak) (hem|het|haar|ze|de klant|het gesprek) (wel|graag|nu|) (over|aan|op|); neem ik (over|aan|op|); ik accepteer (het|het gesprek|); ik regel het; ik help (hem|haar|de klant|de beller) (graag|wel|nu|) (verder|); ik (praat|spreek) (graag|wel|nu|) met (hem|haar|de klant|de beller); ik wil (hem|haar|het gesprek) wel (spreken|overnemen|aannemen); ik heb (nu|wel|even|) tijd; laat (hem|haar|ze|de klant|de beller) (maar|) (door|binnen|komen); hup; zet maar door; u kunt doorverbinden; wanneer (u|je) (wil|wilt); bevestigd; mee eens
+    (ik|) (neem|pak|accepteer) ({them}|) (graag|wel|nu|) ({them}|) (over|aan|op|); ik (neem|pak) (hem|het|haar|ze|de klant|het gesprek) (wel|graag|nu|) (over|aan|op|); neem ik (over|aan|op|); ik accepteer (het|het gesprek|); ik regel het; ik help (hem|haar|de klant|de beller) (graag|wel|nu|) (verder|); ik (praat|spreek) (graag|wel|nu|) met (hem|haar|de klant|de beller); ik wil (hem|haar|het gesprek) wel (spreken|overnemen|aannemen); ik heb (nu|wel|even|) tijd; laat (hem|haar|ze|de klant|de beller) (maar|) (door|binnen|komen); hup; zet maar door; u kunt doorverbinden; wanneer (u|je) (wil|wilt); bevestigd; mee eens;
+    ik sta klaar; (ik|) sta (paraat|voor u klaar|voor je klaar)
+    """,
+    connect="""
+    (verbind|schakel|zet) {them} (maar|nu|gerust|even|rustig|) (maar|nu|) (door|door naar mij|met mij|aan mij); verbind (maar|nu|gerust|) door; zet (maar|nu|) door; verbind
+    (ons|mij|me) (maar|nu|door|); (u|je) (kunt|mag|kan) {them} (nu|gerust|maar|) (doorverbinden|doorzetten|doorschakelen); geef {them} (maar|) (aan mij|hier|door aan mij); ik
+    (neem|pak) (hem|het|haar|ze|de klant|het gesprek|die) (wel|graag|nu|) (over|aan|op); laat (hem|haar|ze|de klant|de beller) (maar|) (door|binnen|komen); ik (praat|spreek)
+    (graag|wel|nu|) met (hem|haar|de klant|de beller|mevrouw *|meneer *)
+    """,
+    despite="""
+    (nee|neen) (hoor|joh|); dat geeft (niks|niet|niets) (hoor|); dat is (geen probleem|niet erg) (hoor|); helemaal niet; ik (kan|durf) (haar|hem|ze|daar|mevrouw *|meneer *) (toch|)
+    (geen nee|niet nee|geen nee tegen|moeilijk nee) (te|) zeggen; ik zeg (geen|niet) nee; ik wilde (eigenlijk|net|) nee zeggen , maar; (eigenlijk|) liever niet , maar; als het
+    (moet|echt moet); ik heb (toch|) niks (te doen|anders te doen); ik ben niet (bezig|druk|bezet|in bespreking|in vergadering); niet ophangen; hang niet op
+    """,
+    pause="""
+    wacht (even|heel even|eventjes|); (een|één|heel even een) (moment|momentje|ogenblik|ogenblikje|seconde|tel); (moment|momentje|ogenblikje); (ik|even) (doe|maak|pak|sluit|doe even)
+    (de|het|mijn|een) * (dicht|open|erbij|); eh; heel even
+    """,
+    resumed="""
+    zo; zo ja; ja; klaar; daar ben ik (weer|); ik ben er (weer|); goed; prima; gelukt; hebbes; in orde
     """,
     request="(kunt|kan|wilt|wil|zou) (u|je) {them} (even|alsjeblieft|alstublieft|) (doorverbinden|doorschakelen|doorzetten|verbinden)",
     before="""
     goedemorgen; goedemiddag; goedenavond; goeiemorgen; goeiemiddag; hoi; hé; dag; met *; je spreekt met *; u spreekt met *; * hier; dit is *; ah; eh; uh; hm; nou; nou ja; dus; en; dan; mooi; perfect; super; fijn; top; uitstekend; prima; goed; helder; duidelijk; begrepen; ik begrijp het; snap ik; ik snap het; bedankt voor (de info|de informatie|de samenvatting|het wachten|de uitleg); dank je (wel|); dank u (wel|); bedankt; (ik ben|dit is|met) de (supervisor|leidinggevende|manager|teamleider); ik ben het; ik zit (klaar|achter mijn bureau|in het systeem|op mijn plek);
-    ik heb (het systeem|het dossier|de zaak|het account|de gegevens|alles|de bestelling|het ticket) (al|) (open|voor me|erbij|hier|); ik ken (de klant|hem|haar|de zaak|het dossier|deze klant); maak je geen zorgen; geen zorgen; ik denk; volgens mij; alles duidelijk; genoeg
+    ik heb (het systeem|het dossier|de zaak|het account|de gegevens|alles|de bestelling|het ticket) (al|) (open|voor me|erbij|hier|); ik ken (de klant|hem|haar|de zaak|het dossier|deze klant); maak je geen zorgen; geen zorgen; ik denk; volgens mij; alles duidelijk; genoeg;
+    ik heb (het|de|zijn|haar) * (open|voor me|erbij|hier|op het scherm|voor mijn neus) (in het systeem|)
     """,
     after="graag; alstublieft; alsjeblieft; bedankt; dank je (wel|); dank u (wel|); dankjewel; dankuwel; nu; nu meteen; meteen; direct; gelijk; snel; maar snel; maar wel snel; hoor; maar; even; door; dan; ook; met mij; aan mij; hier; prima; natuurlijk; zeker; meneer; mevrouw; ik heb (vijf|tien|twee|een paar) minuten; ik heb tijd; ik ben (klaar|er|beschikbaar); is goed; geen probleem",
     never="niet; geen; nee; nooit; niemand; weg; ziek; bezet; druk; bijna; klant; beller; onderweg; afwezig; niks; zonder; in; op",

@@ -11,7 +11,7 @@ ENGLISH: Final = Language(
     them=(
         "them|him|her|it|this|that|em|us|everyone|the caller|the customer|the call|the client|the lady|"
         "the gentleman|the person|this caller|this customer|this call|this person|that caller|that customer|"
-        "that call|my caller|my customer|the guest|the patient|the guy"
+        "that call|my caller|my customer|the guest|the patient|the guy|that one|this one|these people|my customer|my client|mrs *|mr *|ms *"
     ),
     yes="""
     (oh|) (yes|yeah|yea|yep|yup|aye) (indeed|sure|absolutely|please|definitely|);
@@ -44,7 +44,31 @@ ENGLISH: Final = Language(
     available; i accept (it|the call|the transfer|); accept (it|the call|the transfer|); accepted; take the call; i'm good to go;
     we're good to go; it's a (yes|go) (from me|); that's a (yes|go) (from me|); (a|) yes from me; green light;
     i'll be (happy|glad) to; bring it (on|); lay it on me; come on then; send away; go go go; consider it done;
-    roger that; copy that go ahead; ten four; ready as i'll ever be; i was born ready; let them talk to me
+    roger that; copy that go ahead; ten four; ready as i'll ever be; i was born ready; let them talk to me;
+    now's (good|fine|a good time|perfect); now is (good|fine|a good time|perfect); i wouldn't mind (taking|having|handling|talking to|speaking to) {them}; (i'm|i am) all set to
+    (take|talk to|speak to|handle) {them}; (i'm|i am) taking {them}; (now|this|that) works (for me|)
+    """,
+    connect="""
+    (put|patch|bring|hook|plug|beam|send|let|get) {them} (right|straight|on|) (through|thru|in|over to me|through to me|my way|on the line|on); put (through|on) {them}; let's
+    (have|get|bring) {them} (on|in|through|on the line); (just|) connect (us|me|them|him|her|the call|the caller|the customer); (put|connect|patch) me (through|on|in) (to {them}|);
+    (hand|pass|give) {them} to me; let me (talk to|speak to|speak with|talk with) {them}; (i'll|i will|i can|i could|we can|we'll) (take|handle|have|speak to|speak with|talk to|talk
+    with|pick up|accept|answer) {them} (now|myself|); (i'm|i am) (taking|ready to take|happy to take|all set to take) {them}; i'll talk to {them} now; go on then
+    """,
+    despite="""
+    no; nah; nope; not at all; go on; (that's|it's) (fine|okay|ok|all right); (i|) don't mind; i (don't|didn't) (really|) want to , but; i'd rather not , but; i (really|) shouldn't ,
+    but; i (was|am|were) (just|) (going|about) to (say no|decline|refuse|pass) , but; i (was|were) (just|) (going|about) to (send|pass|put|transfer|forward) {them} (on|over|through|)
+    to (*|the *|my *) , but; (i|) (can't|cannot|can hardly|could never|couldn't) (say no|refuse|turn {them} down) (to {them}|to *|to * *|); (i|) wouldn't say no; if i (must|have to);
+    (i|) don't (have|need) anything (else|better) to do; (i'm|i am) (a bit|quite|pretty|rather|kind of|) (busy|tired|swamped) , but; i'm not (in a meeting|driving|with a customer|with
+    a client|with anyone); another (*|) one; (forget|never mind|skip) (about|) (the|my) (voicemail|mailbox|message|meeting|lunch|details); no need to (brief me|explain|repeat
+    (it|that)|go over (it|that)|tell me) (again|more|any more|all that|); (don't|do not) (hang up on|cut off|drop|lose) {them}
+    """,
+    pause="""
+    (hang|hold) on (a (second|sec|moment|tick)|) (please|); wait (a (second|sec|moment|tick)|) (please|); (just|) (one|a) (second|sec|moment|tick) (please|); (just|) give me
+    (one|a|just a) (second|sec|moment|tick); uh; um; er; (let me|i'll|i) (just|) (close|shut|get|find|grab|put|move|turn|open|pick|sit) (the|my|a|to the|down) (*|); (let me|i'll|i)
+    (just|) (put|turn|move) (the|my|this) * (down|off|away|over)
+    """,
+    resumed="""
+    right; all right; alright; there; there we go; there we are; done; now; that's better; yes; yeah; i'm back; back now
     """,
     request="""
     (ok|okay|sure|) (can|could|will|would) you (please|just|kindly|go ahead and|) (put|connect|patch|send|transfer|bring|pass|hand|get)
@@ -68,7 +92,10 @@ ENGLISH: Final = Language(
     i'm in (the|) (system|policy system|account|crm); i'm logged in; i've read the (notes|file|ticket|case|policy);
     i (can|could) help (with that|with this|them|him|her|); i don't want to keep {them} waiting; no rush; i can't complain; if you (like|want|please);
     i'm not (too|that|very|so|) busy; that's (enough|all i need|clear); all clear; enough; got the picture; say no more; don't worry;
-    poor (thing|guy|woman|lady); okay so; alright so; yes so; no need to wait; i have what i need
+    poor (thing|guy|woman|lady); okay so; alright so; yes so; no need to wait; i have what i need;
+    this is my (direct line|desk|line|phone|own line); actually; frankly; honestly; i (have|have got) (the|their|her|his|that|this) * (open|up|ready|here|in front of me) (in the
+    system|on (the|my) screen|on screen|); i've got (the|their|her|his|that|this) * (open|up|ready|here|in front of me) (in the system|on (the|my) screen|on screen|); (i|i've) just
+    (got|came|come|gotten) (out of|back from) (a|the|my) *; i've (just|) finished (my|the|that) *; i'm not busy
     """,
     after="""
     please; now; then; right now; right away; straight away; immediately; at once; quickly; quick; real; really; fast; today; asap; through; thru;
@@ -77,7 +104,9 @@ ENGLISH: Final = Language(
     (but|) (please|) (make it|keep it|be|) (quick|quickly|short|brief|fast); (but|and|) i (only|) have (only|just|about|) (a|one|two|three|five|ten|fifteen|a few|
     a couple of|some|plenty of|5|10|2|3) (minute|minutes|second|seconds|sec|moment|moments|time|mins|min); i've (only|) got (only|just|about|) (a|one|two|three|five|ten|fifteen|
     a few|a couple of|some|plenty of|5|10|2|3) (minute|minutes|second|seconds|sec|moment|moments|time|mins|min); i have time; i've got time; no rush; when you can; whenever you can;
-    for sure; absolutely; of course; indeed; certainly
+    for sure; absolutely; of course; indeed; certainly;
+    actually; myself; before my next (thing|call|meeting|appointment|one); (i've|i have) got (a few|five|ten|a couple of|two|some|fifteen|twenty) minutes; and tell {them} i'm
+    (here|ready|glad|coming|on my way|right here); and tell {them} i'm sorry (she|he|they) had to wait; and tell {them} i'm sorry for the wait
     """,
     never="""
     no; not; never; nobody; none; don't; can't; cannot; won't; isn't; without; unless; if; until; later; before; after; out; away; busy; sick;
@@ -113,7 +142,8 @@ ENGLISH: Final = Language(
     (?:to|through to|into|in) (?:my |the |our |his |her |their )?(?:voice ?mail|mailbox|billing|sales|support|reception|front desk|operator|queue|someone|somebody|another|other|next|tech \S+|accounts?|accounting|legal|hr|manager|boss|colleague|assistant|secretary|cell|mobile|extension|department)(?: \S+)?;
     let (?:them|him|her|it|the caller|this one) go; (?:i'm|i am|we're|we are) (?:all set|all good|good|fine|okay|ok|set)(?: \| )?(?: ?thanks| ?thank you| here| for now)*; hang up; take a message; take (?:their|his|her) (?:number|name|details);
     on hold; tell (?:them|him|her|the caller|the customer) \S+; have (?:them|him|her) (?:call|email|wait|try|send|write); send (?:them|him|her) (?:away|home|off|back|an?|to); get rid of; drop (?:them|him|her|the call|it); never ?mind;
-    forget it; maybe(?: later| not)?; perhaps; depends; if; unless; not sure; unsure; tomorrow; later; after; instead; you (?:take|handle|keep|deal); (?:by|at) (?:email|noon|\d+); bye; goodbye; no thanks to
+    that's (?:all|it|everything)(?: \| )?(?: ?thanks| ?thank you| for now| from me)*; (?:release|disconnect|dismiss|park) (?:them|him|her|it|the caller|the call|the customer); you (?:can|may|could) (?:release|disconnect|dismiss|hang up)(?: \S+)?; cut (?:them|him|her|it) (?:loose|off); let (?:them|him|her) off(?: \S+)*;
+    let (?!me\b|us\b|them\b|him\b|her\b)\S+ (?:have|take|handle|get|deal with|do) (?:them|him|her|it|this|that|the call|this one|that one); forget it; maybe(?: later| not)?; perhaps; depends; if; unless; not sure; unsure; tomorrow; later; after; instead; you (?:take|handle|keep|deal); (?:by|at) (?:email|noon|\d+); bye; goodbye; no thanks to
     """,
     question=r"""
     (?:\S+ ){0,3}(?:who|whom|whose|who's|what|what's|which|when|when's|where|where's|how|how's|why) (?!(?:you|not|they|don't)\b)\S+(?: \S+)*; (?:who|which|when|where|how|why); tell me(?: \S+)*; remind me(?: \S+)*; repeat(?: \S+)*;

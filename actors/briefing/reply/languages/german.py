@@ -18,7 +18,28 @@ GERMAN: Final = Language(
     kein problem; kein thema; warum nicht; von mir aus; meinetwegen; (ich|) (übernehme|nehme) (gerne|gern|jetzt|) {them} (gerne|gern|jetzt|) (an|entgegen|); (ich|) (übernehme|nehme) {them}; ich übernehme (gerne|gern|jetzt|); übernehme ich; (das|den|die) (übernehme|nehme|mache) ich (gerne|gern|); ich kann (jetzt|gerne|) (sprechen|übernehmen|reden|den anruf annehmen|das gespräch übernehmen|den anruf übernehmen|rangehen|);
     ich spreche (gerne|gern|jetzt|) mit (ihm|ihr|dem kunden|der kundin|dem anrufer|der anruferin); (ich habe|habe|hab|ich hab) (jetzt|gerade|) zeit; ich nehme an; (stellen sie|stell|stellt|verbinden sie|verbinde|verbindet|schalten sie|schalt|leiten sie|leite|geben sie|gib|gebt|holen sie|hol|bringen sie|schicken sie) (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) ({them}|) (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) (durch|rüber|her|weiter|dazu|rein|zu|zu mir|an mich weiter|);
     verbinden; durchstellen; (bitte|) ({them}|) (bitte|ruhig|gerne|gern|jetzt|) (durchstellen|verbinden|durchgeben|rüberstellen|herstellen|weiterleiten|durchschalten); {them} (bitte|) durchstellen; sie können (ihn|sie|den anrufer|die anruferin|den kunden|die kundin|den anruf|das gespräch|) (jetzt|gerne|gern|ruhig|) (durchstellen|verbinden|durchgeben|rüberstellen|weiterleiten); du kannst (ihn|sie|) (durchstellen|verbinden);
-    lassen sie {them} (rein|durch); rein damit; immer rein damit; nur rein damit; verbinden sie uns; super gerne; ich stehe bereit; ich wäre (jetzt|) (bereit|soweit|so weit); kann losgehen; es kann losgehen; wir können (loslegen|starten|anfangen); wir können; ich kann; freilich; aber natürlich; gut dann los
+    lassen sie {them} (rein|durch); rein damit; immer rein damit; nur rein damit; verbinden sie uns; super gerne; ich stehe bereit; ich wäre (jetzt|) (bereit|soweit|so weit); kann losgehen; es kann losgehen; wir können (loslegen|starten|anfangen); wir können; ich kann; freilich; aber natürlich; gut dann los;
+    passt verbinde uns; verbinde uns; verbindet uns; her mit {them}; freie bahn
+    """,
+    connect="""
+    (stellen sie|stell|stellt|schalten sie|schalt|geben sie|gib|holen sie|hol|lassen sie|lass) ({them}|) (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) ({them}|)
+    (bitte|ruhig|mal|doch|gerne|gern|jetzt|einfach|) (durch|rüber|her|rein|dazu|durch zu mir|zu mir); (verbinden sie|verbinde|verbindet) (uns|mich|mich mit {them}|mich mit (frau|herrn)
+    *) (bitte|jetzt|ruhig|); (bitte|) ({them}|) (bitte|ruhig|gerne|gern|jetzt|) (durchstellen|durchgeben|rüberstellen); (sie können|du kannst) {them} (jetzt|gerne|gern|ruhig|)
+    (durchstellen|durchgeben|verbinden); (ich|) (übernehme|nehme) (gerne|gern|jetzt|) {them} (gerne|gern|jetzt|) (an|entgegen|); übernehme ich; (das|den|die) übernehme ich
+    (gerne|gern|); ich spreche (gerne|gern|jetzt|) mit (ihm|ihr|dem kunden|der kundin|dem anrufer|der anruferin); her mit (ihr|ihm|dem anruf|dem kunden|der kundin|dem gespräch)
+    """,
+    despite="""
+    nein; nee; nö; ne; (das|) passt (schon|); (das|) stört (mich|) (gar|überhaupt|) nicht; (das|) macht (gar|) nichts; (gar|überhaupt) nicht; ich sag ja nicht nein; ich sage (ja|)
+    nicht nein; ich kann (ihm|ihr|da|dazu|*) (ja|doch|schlecht|kaum|) (nicht nein sagen|schlecht nein sagen|kaum nein sagen); ich (habe|hab) (gerade|) (eh|sowieso|ohnehin|) nichts (zu
+    tun|vor|besseres zu tun); muss ja; wenn's sein muss; wenn es sein muss; ich wollte (schon|eigentlich|gerade|) (nein sagen|ablehnen) , aber; eigentlich (nicht|nein) , aber; ich bin
+    nicht (beschäftigt|im meeting|in einer besprechung|unterwegs); (bloß|) nicht auflegen
+    """,
+    pause="""
+    (einen|) (moment|augenblick) (bitte|mal|kurz|); (eine|) sekunde (bitte|mal|); (warten|warte) (sie|) (kurz|mal|bitte|); (ich|) (muss|mache|mach) (nur|) (kurz|schnell|noch|eben|)
+    (die tür|das fenster|den|die|das) (*|) (zu|zumachen|schließen|holen); äh; ähm
+    """,
+    resumed="""
+    so; so jetzt; jetzt ja; ja; gut; okay jetzt; da bin ich; bin da; bin wieder da; fertig; erledigt; passt; in ordnung; jetzt geht's; jetzt passt's
     """,
     request="""
     (können|könnten|würden) sie {them} (bitte|) (durchstellen|verbinden|rüberstellen|weiterleiten|durchgeben); (kannst|könntest) du {them} (bitte|) (durchstellen|verbinden|rüberstellen)
@@ -42,7 +63,7 @@ GERMAN: Final = Language(
     (?:einen |ein |nur |kleinen |noch |kurzen )*(?:moment|augenblick|sekunde|sekündchen|momentchen|minute|minütchen)(?: (?:bitte|noch|mal|eben))*; (?:fünf|zwei|zehn|drei|\d+|paar) (?:minuten|sekunden)(?: noch)?; warten(?: sie)?(?: \S+)*; warte(?: \S+)*; sofort da; gleich (?:da|soweit|fertig|zurück|bereit)?; noch nicht(?: \S+)*; (?:ich )?(?:bin )?gleich(?: \S+)?; bleiben sie (?:dran|in der leitung)(?: \S+)*; (?:ich )?(?:muss|möchte|will) (?:noch|erst|vorher|nur)(?: \S+)*; lassen sie mich (?:kurz|erst|noch|eben)(?: \S+)*; erst(?: mal| noch)?; bevor; vorher; fast fertig; gedulden(?: \S+)*
     """,
     elsewhere=r"""
-    (?:zu|zum|zur|an|in|auf|mit) (?:(?:die|den|das|der|dem|meine|meinen|meiner|meinem|unsere|ihrer|einen|eine) )?(?:voicemail|mailbox|anrufbeantworter|buchhaltung|vertrieb|support|zentrale|kollegen|kollegin|abteilung|warteschleife|technik|sekretariat|empfang|rechnungsabteilung|chef|handy|jemand \S+)(?: \S+)?; (?:lassen|lass) sie? (?:ihn|sie|es) gehen; legen sie auf; auflegen; sagen sie (?:ihm|ihr|dem|der)(?: \S+)*; wenn; falls; vielleicht; eventuell; kommt drauf an; morgen; später; nachher; tschüss; wiederhören; egal; schon gut; nicht nötig; mal sehen; weiß nicht; bin mir nicht sicher; statt(?:dessen)?; außer
+    (?:zu|zum|zur|an|in|auf|mit) (?:(?:die|den|das|der|dem|meine|meinen|meiner|meinem|unsere|ihrer|einen|eine) )?(?:voicemail|mailbox|anrufbeantworter|buchhaltung|vertrieb|support|zentrale|kollegen|kollegin|abteilung|warteschleife|technik|sekretariat|empfang|rechnungsabteilung|chef|handy|jemand \S+)(?: \S+)?; (?:lassen|lass) sie? (?:ihn|sie|es) gehen; legen sie auf; auflegen; sagen sie (?:ihm|ihr|dem|der)(?: \S+)*; wenn; falls; vielleicht; eventuell; kommt drauf an; morgen; später; nachher; tschüss; wiederhören; egal; schon gut; nicht nötig; (?:ich )?brauche nichts; das (?:war's|wär's|wars|ist alles); mal sehen; weiß nicht; bin mir nicht sicher; statt(?:dessen)?; außer
     """,
     question=r"(?:(?:und|ja|okay|gut|aber|moment|hallo|ach) (?:\| )?){0,2}(?:wer|wen|wem|was|welche[rsn]?|wann|wo|wie|warum|wieso|weshalb|worum|wohin|woher|um was)(?: \S+)+; wie bitte; bitte was; (?:wiederholen sie|noch einmal|nochmal|noch mal)(?: \S+)*; (?:ist|hat|war|kann|will|sind|haben) (?:er|sie|es|das|der|die|ich)(?: \S+)+",
     machine=r"""

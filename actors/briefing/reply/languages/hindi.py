@@ -13,7 +13,27 @@ HINDI: Final = Language(
     हाँ (जी|हाँ|ज़रूर|बिल्कुल|ठीक है|भाई|बिलकुल|); हां (जी|हां|ज़रूर|बिल्कुल|ठीक है|बिलकुल|जरूर|); जी (हाँ|हां|बिल्कुल|ज़रूर|जरूर|ठीक है|); हाँजी; हांजी; बिल्कुल; बिलकुल; ज़रूर; जरूर; अवश्य; ठीक (है|); ठीक है जी; सही है; ओके; ओके जी; मंज़ूर है; मंजूर है; कोई (बात|दिक्कत|समस्या|परेशानी|प्रॉब्लम) नहीं; क्यों नहीं; चलिए; चलो; (मैं|हम|मैं बिल्कुल|मैं अब|) (तैयार|उपलब्ध|फ्री|रेडी|यहाँ|यहीं) (हूँ|हूं|हैं); तैयार; रेडी; (मैं|) (बात|कॉल|) (कर सकता|कर सकती|ले सकता|ले सकती) (हूँ|हूं); मैं (कॉल|उनसे बात|बात|उनसे|इसे|उन्हें|) (लेता|लेती|ले लेता|ले लेती|लूँगा|लूंगा|लूँगी|लूंगी|कर लूँगा|कर लूंगा|कर लूँगी|कर लूंगी|करता|करती|कर लेता|कर लेती|सँभाल लूँगा|संभाल लूंगा|संभाल लूंगी) (हूँ|हूं|);
     ({them}|) (कनेक्ट|ट्रांसफर|ट्रांसफ़र|जोड़|लगा|भेज|मिला|फॉरवर्ड) (कर|) (दीजिए|दीजिये|दो|दें|दे दीजिए|कीजिए|करो|करें|करिए|दीजिएगा|दे|दे दो) ; (कनेक्ट|ट्रांसफर|ट्रांसफ़र|जोड़|लगा|मिला) (कीजिए|करो|करें|करिए|दीजिए|दो|दें); बात (करा|करवा) (दीजिए|दो|दें|दीजिये); बात कराइए; बात करवाइए; (उन्हें|उनको|) लाइन पर (लाइए|ले आइए|लीजिए|लाओ|ले लो); आगे बढ़िए; आगे बढ़ें; आगे बढ़ो; मेरे पास (समय|टाइम) है; स्वीकार है; कर दीजिए; कर दो; कीजिए; करिए; कर दें; दे दीजिए; लाइए; भेजिए; भेज दीजिए; मिलाइए; लगाइए; जोड़िए;
     haan (ji|haan|zaroor|bilkul|theek hai|bhai|thik hai|); han (ji|han|zaroor|bilkul|theek hai|); ha ji; haanji; hanji; ji (haan|han|bilkul|zaroor|theek hai|); bilkul; zaroor; jaroor; zarur; jarur; theek (hai|); thik (hai|); thik hai ji; theek hai ji; sahi hai; koi (baat|dikkat|problem|samasya) (nahi|nahin); kyun nahi; kyon nahi; chalo; chaliye; (main|mai|hum|) (tayyar|taiyar|taiyaar|ready|available|free|yahan|yahin) (hoon|hun|hu|hain|hai); tayyar; taiyar; main (busy|vyast) (nahi|nahin) (hoon|hun|hu); (main|mai|) (baat|call|) (kar sakta|kar sakti|le sakta|le sakti) (hoon|hun|hu); (main|mai) (call|baat|unse baat|unhe|) (leta|leti|le leta|le leti|loonga|lunga|lungi|kar lunga|kar lungi|karta|karti|kar leta|kar leti|le lunga|le lungi|sambhal lunga|sambhal lungi) (hoon|hun|hu|);
-    ({them}|) (connect|transfer|jod|laga|bhej|mila|forward) (kar|) (dijiye|dijie|do|den|de|kijiye|karo|karen|kariye|de do|dena|de dijiye); (connect|transfer) (kijiye|karo|karen|kariye); baat (kara|karwa|karva) (dijiye|do|den|dijie); baat karaiye; baat karwaiye; (unhe|unko|) line (pe|par) (lao|laiye|le lo|lijiye|le aao); aage badhiye; aage badho; mere paas (time|samay) hai; kar dijiye; kar do; kijiye; bhej do; bhejo; bhejiye; lagao; lagaiye; milao; jodo; de do; de dijiye
+    ({them}|) (connect|transfer|jod|laga|bhej|mila|forward) (kar|) (dijiye|dijie|do|den|de|kijiye|karo|karen|kariye|de do|dena|de dijiye); (connect|transfer) (kijiye|karo|karen|kariye); baat (kara|karwa|karva) (dijiye|do|den|dijie); baat karaiye; baat karwaiye; (unhe|unko|) line (pe|par) (lao|laiye|le lo|lijiye|le aao); aage badhiye; aage badho; mere paas (time|samay) hai; kar dijiye; kar do; kijiye; bhej do; bhejo; bhejiye; lagao; lagaiye; milao; jodo; de do; de dijiye;
+    उनसे बात (करा|करवा) (दीजिए|दीजिये|दो|दें)
+    """,
+    connect="""
+    (आप|) ({them}|) (कनेक्ट|ट्रांसफर|ट्रांसफ़र|जोड़|मिला) (कर|) (दीजिए|दीजिये|दो|दें|कीजिए|कीजिये|करो|करें|करिए); ({them}|) (मुझे|मुझसे) (दे|मिला|जोड़) (दीजिए|दीजिये|दो|दें); ({them}|)
+    बात (करा|करवा) (दीजिए|दीजिये|दो|दें); ({them}|) बात (कराइए|करवाइए|कराओ|कराइये); ({them}|) लाइन पर (लाइए|ले आइए|लीजिए|लाओ|ले लो); मैं ({them}|बात|) (ले लूँगा|ले लूंगा|ले लूँगी|ले
+    लूंगी|कर लूँगा|कर लूंगा|कर लूँगी|कर लूंगी) ({them}|); (aap|) ({them}|) (connect|transfer|jod|mila) (kar|) (dijiye|dijie|do|den|kijiye|karo|karen|kariye|dena) (call|); ({them}|)
+    (mujhe|mujhse) (de|mila|jod) (dijiye|dijie|do|den) (call|{them}|); ({them}|) baat (kara|karwa|karva) (dijiye|do|den|dijie); ({them}|) baat (karaiye|karwaiye|karao); ({them}|) line
+    (pe|par) (lao|laiye|le lo|lijiye|le aao); (main|mai|) ({them}|baat|) (le lunga|le lungi|le loonga|le loongi|kar lunga|kar lungi) ({them}|)
+    """,
+    despite="""
+    (नहीं ,|) (नहीं ,|) कोई (बात|दिक्कत|समस्या|परेशानी|प्रॉब्लम) नहीं; (नहीं ,|) (नहीं ,|) मैं (फ्री|खाली|तैयार) (हूँ|हूं); मना कैसे (कर|करूँ|करूं) (सकता|सकती|) (हूँ|हूं|); मना (तो|)
+    नहीं कर (सकता|सकती|पाऊँगा|पाऊँगी) (हूँ|हूं|); मैं (व्यस्त|बिज़ी|बिजी) नहीं (हूँ|हूं); मन तो नहीं (है|) , (पर|लेकिन); फ़ोन मत काटिए; दोबारा बताने की ज़रूरत नहीं; (nahi ,|nahin ,|)
+    (nahi ,|nahin ,|) koi (baat|dikkat|problem|samasya) (nahi|nahin); (nahi ,|nahin ,|) (nahi ,|nahin ,|) (main|mai) (free|khali|ready) (hoon|hun|hu); mana kaise (kar|karun|karu)
+    (sakta|sakti|) (hoon|hun|hu|); mana (to|) nahi kar (sakta|sakti) (hoon|hun|hu|); (main|mai|) busy (nahi|nahin) (hoon|hun|hu); phone mat katiye
+    """,
+    pause="""
+    (एक|) (मिनट|सेकंड|सेकेंड|मिनिट|पल); रुकिए; रुको; रुकें; ज़रा रुकिए; जरा रुकिए; थोड़ा रुकिए; (ek|) (minute|second|min|sec); rukiye; ruko; zara (rukiye|ruko); thoda (rukiye|ruko)
+    """,
+    resumed="""
+    हाँ; हां; अब ठीक है; ठीक है; हो गया; हाँ जी; हां जी; अब बोलिए; आ गया; आ गई; haan; han; ab theek hai; theek hai; thik hai; ho gaya; haan ji; aa gaya; aa gayi; bas ho gaya
     """,
     request="(क्या|) (आप|) ({them}|) (कनेक्ट|ट्रांसफर|ट्रांसफ़र) कर (सकते|सकती|देंगे|दोगे) (हैं|हो|); (kya|) (aap|) ({them}|) (connect|transfer) kar (sakte|sakti|denge|doge) (hain|hai|ho|)",
     before="""

@@ -14,9 +14,29 @@ ITALIAN: Final = Language(
     (me|mi|) (lo|la|) (passi|passa|colleghi|collega|trasferisca|trasferisci|metta in linea|metti in linea|connetta|connetti|mandi|manda|dia|dai|inoltri|inoltra) (pure|) ({them}|) (pure|adesso|ora|subito|); passamelo; passamela; passameli; passatemelo; passatemela; passatemi {them}; passami {them}; mi passi {them}; mettilo in linea; mettila in linea; mettetelo in linea; mettimi in (linea|contatto|comunicazione) (con (lui|lei|il cliente|la cliente)|); mi metta in (linea|contatto|comunicazione) (con (lui|lei|il cliente|la cliente)|); collegaci; ci colleghi; collegalo; collegala; colleghi pure; trasferiscilo; trasferiscila; trasferiscimelo;
     (può|puoi|potete) (passarmi|passare|passarmelo|passarmela|collegare|collegarmi|collegarlo|collegarla|trasferire|trasferirlo|trasferirla|trasferirmi|trasferirmelo|trasferirmela|mettermi in contatto|mettere in linea|metterlo in linea|metterla in linea|procedere|mettermelo in linea) ({them}|) (pure|adesso|ora|); (lo|la) (prendo|accetto|ascolto|gestisco) (io|); prendo (io|la chiamata|la telefonata|) (io|); rispondo io; ci penso io; me ne occupo (io|); accetto (la chiamata|); (sì|) posso (parlare|prenderlo|prenderla|rispondere|prendere la chiamata|); ci parlo io; parlo (io|) con (lui|lei|il cliente|la cliente|la signora); ho tempo; quando (vuole|vuoi|volete); facciamolo; forza; dai (passamelo|passamela); lo faccia entrare; fatelo entrare; okay passi; passi pure; passalo pure; passalo; passala; lo passi; la passi; connetti; collega
     """,
+    connect="""
+    (passamelo|passamela|passatemelo|passatemela|passameli); (passami|mi passi|passatemi) ({them}|il signor *|la signora *); (me|mi) (lo|la) (passi|passa|colleghi|collega|metta in
+    linea|metti in linea) (pure|); (lo|la) (passi|passa|metta in linea|metti in linea|faccia entrare) (pure|); passalo pure; passala pure; (mettilo|mettila|mettetelo|mettetela) in
+    linea; (mettimi|mi metta|mettetemi) in (linea|contatto|comunicazione) (con (lui|lei|il cliente|la cliente|la signora *|il signor *)|); ci colleghi; collegaci; mi colleghi;
+    collegami; colleghi pure; (può|puoi|potete) (passarmi|passarmelo|passarmela|collegarmi|collegarci|mettermi in contatto|metterlo in linea|metterla in linea) ({them}|) (pure|);
+    (lo|la) prendo (io|); prendo (io|) (la chiamata|la telefonata) (io|); ci parlo (io|); parlo io con (lui|lei|il cliente|la cliente|la signora)
+    """,
+    despite="""
+    no; figurati; si figuri; non (mi|) (disturba|dà fastidio|dispiace) (affatto|); non c'è (di che|nessun disturbo); non (posso|potrei|so) dire di no (a (lui|lei|*|* *)|alla * (*|)|al
+    * (*|)|); non dico di no; (stavo per|volevo) (dire di no|rifiutare) , ma; non (vorrei|volevo|ne ho voglia|voglio) , ma; se (proprio|) (devo|serve|è necessario); non sono
+    (occupato|occupata|impegnato|impegnata|in riunione); non serve (ripetere|spiegare) (altro|niente|); non (riagganci|riattacchi|mettere giù)
+    """,
+    pause="""
+    aspetti (un attimo|un momento|un secondo|); aspetta (un attimo|un momento|un secondo|); (un|solo un) (attimo|momento|secondo|minuto|attimino); (mi faccia|fammi|devo solo|solo)
+    (chiudere|prendere|aprire|cercare) (la|il|lo|una|un) *; ehm; eh
+    """,
+    resumed="""
+    ecco; ecco fatto; fatto; sì; va bene; ora sì; sì ora; ecco ora; a posto; ci sono; eccomi; bene; perfetto
+    """,
     request="(mi|me) (lo|la|) (può|puoi|potrebbe|potresti|passa|passi) (passare|collegare|trasferire|) ({them}|) (per favore|); (può|puoi|potrebbe) (passarmelo|passarmela|passarmi {them}|collegarmi|collegarci)",
     before="""
-    ciao; buongiorno; buonasera; salve; buon pomeriggio; ah; eh; ehm; beh; be'; bene; bè; allora; dunque; quindi; e; ottimo; perfetto; benissimo; molto bene; ho capito; capito; capisco; capisco perfettamente; chiaro; tutto chiaro; ricevuto; grazie (per (l'attesa|il riassunto|le informazioni|l'informazione|avermi avvisato|il riepilogo|aver aspettato)|dell'informazione|); (sono|qui è|qui|parla) (*|il supervisore|la supervisora|il responsabile|la responsabile); sono io; sono al mio posto; (ho|ho già) (il sistema|la pratica|il caso|l'account|la scheda|l'ordine|tutto|il fascicolo|il conto) (aperto|aperta|davanti|sotto mano|sullo schermo|); conosco (il cliente|la cliente|il caso|la pratica|la signora); non si preoccupi; non ti preoccupare; credo; penso; guardi; senta; no no; sono nel sistema; mi basta
+    ciao; buongiorno; buonasera; salve; buon pomeriggio; ah; eh; ehm; beh; be'; bene; bè; allora; dunque; quindi; e; ottimo; perfetto; benissimo; molto bene; ho capito; capito; capisco; capisco perfettamente; chiaro; tutto chiaro; ricevuto; grazie (per (l'attesa|il riassunto|le informazioni|l'informazione|avermi avvisato|il riepilogo|aver aspettato)|dell'informazione|); (sono|qui è|qui|parla) (*|il supervisore|la supervisora|il responsabile|la responsabile); sono io; sono al mio posto; (ho|ho già) (il sistema|la pratica|il caso|l'account|la scheda|l'ordine|tutto|il fascicolo|il conto) (aperto|aperta|davanti|sotto mano|sullo schermo|); conosco (il cliente|la cliente|il caso|la pratica|la signora); non si preoccupi; non ti preoccupare; credo; penso; guardi; senta; no no; sono nel sistema; mi basta;
+    ho (la|il|lo|l') * (aperto|aperta|davanti|sotto mano|sotto gli occhi) (nel sistema|sullo schermo|); sono libero; sono libera
     """,
     after="per favore; per piacere; per cortesia; grazie; grazie mille; molte grazie; adesso; ora; subito; immediatamente; in fretta; velocemente; ma in fretta; pure; prego; certo; volentieri; io; a me; con me; qui; anche; signore; signora; ho (cinque|dieci|due|pochi|un paio di) minuti; sono (pronto|pronta|qui|disponibile); nessun problema; allora; tranquillamente",
     never="non; no; mai; niente; nessuno; occupato; occupata; malato; fuori; assente; quasi; senza; cliente; un; una; in; al; impossibile; ancora",

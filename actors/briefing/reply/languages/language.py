@@ -23,8 +23,10 @@ _WORD = re.compile(r"[^\s()|;?:*+\\.\[\]{}]{1,}")
 
 @dataclass(frozen=True)
 class Language:
-    """One language. Phrases of `yes`, `request`, `before`, `after` are as in `phrases.py`; the rest are
-    regular expressions for a clean text, separated by `;`.
+    """One language. Fields that are named as a `Kind` of `phrases.py` hold phrases; the rest are regular
+    expressions for a clean text, separated by `;`.
+
+    A bare no is in `despite` only where it cannot negate the verb that follows it: "no conecte" says "do not".
 
     `no`         a whole clause that says no, and nothing else
     `refusal`    a no, wherever it stands
@@ -46,7 +48,11 @@ class Language:
     refusal: str
     wait: str
     them: str = ""
+    connect: str = ""
     request: str = ""
+    despite: str = ""
+    pause: str = ""
+    resumed: str = ""
     before: str = ""
     after: str = ""
     never: str = ""
@@ -68,7 +74,11 @@ class Language:
         return Vocabulary(
             {
                 Kind.YES: f"{self.yes};ok;okay;o k",
+                Kind.CONNECT: self.connect,
                 Kind.REQUEST: self.request,
+                Kind.DESPITE: self.despite,
+                Kind.PAUSE: self.pause,
+                Kind.RESUMED: f"{self.resumed};ok;okay",
                 Kind.BEFORE: f"{self.before};{INTERNATIONAL}",
                 Kind.AFTER: self.after,
             },
@@ -97,7 +107,10 @@ class Language:
     @cached_property
     def words(self) -> frozenset[str]:
         """The words of all phrases and signs, by which a language is told from others."""
-        lists = (self.them, self.yes, self.request, self.before, self.after, self.never)
+        lists = (
+            self.them, self.yes, self.connect, self.request, self.before, self.after, self.never,
+            self.despite, self.pause, self.resumed,
+        )  # fmt: skip
         signs = (self.no, self.refusal, self.wait, self.elsewhere, self.question, self.machine, self.hold)
         found = (_WORD.findall(fold(each)) for each in (*lists, *signs))
         return frozenset(word for words in found for word in words)

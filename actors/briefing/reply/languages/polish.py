@@ -14,9 +14,30 @@ POLISH: Final = Language(
     (proszę|) (łącz|łączcie|połącz|połączcie|łączyć|połączyć|przełącz|przełączyć|przełączaj|przekaż|przekazać|przekazuj|daj|dawaj|dawać|dać|podłącz|włącz|wpuść|przepuść|przełączcie|przekierować|przekieruj) ({them}|) (do mnie|tutaj|tu|ze mną|z nim|z nią|z klientem|z klientką|mnie|nas|teraz|od razu|) (teraz|); (proszę|) ({them}|mnie|nas) (łączyć|połączyć|przełączyć|przekazać|dać|przekierować|łącz|połącz|przełącz) (z nim|z nią|z klientem|z klientką|do mnie|teraz|); (może|może już|możesz|możecie|można) (pan|pani|) (mnie|nas|{them}|) (łączyć|połączyć|przełączyć|przełączać|przekazać|dać|przekierować|łączyc) ({them}|z nim|z nią|z klientem|z klientką|do mnie|) (teraz|);
     (ja|) (przejmę|przejmuję|biorę|wezmę|odbiorę|odbieram|przyjmę|przyjmuję|akceptuję|zajmę się|zajmuję się) ({them}|to|tym|tę rozmowę|nim|nią|połączenie|) (teraz|); (mogę|mogę już|mogę teraz) (rozmawiać|odebrać|przejąć|przyjąć|porozmawiać|wziąć) ({them}|z nim|z nią|z klientem|z klientką|rozmowę|) (teraz|); mogę; porozmawiam (z nim|z nią|z klientem|z klientką|); mam (teraz|chwilę|) czas; akceptuję; potwierdzam; do dzieła; lecimy; jedziemy; zaczynajmy; śmiało; proszę bardzo; działamy; kiedy (pan|pani) (chce|gotowy); dajesz; dawaj (go|ją|); rób; proszę łączyć
     """,
+    connect="""
+    (proszę|) (łączyć|połączyć|przełączyć) (go|ją|mnie|nas|klienta|klientkę|rozmowę|panią|pana|tę panią|tego pana|) (do mnie|ze mną|z nim|z nią|z klientem|z klientką|na linię|);
+    (proszę|) (go|ją|mnie|nas) (z nim|z nią|z klientem|z klientką|do mnie|) (łączyć|połączyć|przełączyć); (proszę|) dać (go|ją|mi go|mi ją|klienta|klientkę|panią|pana) (na linię|do mnie|do telefonu); (proszę|) (łącz|połącz|przełącz|daj|dawaj) (go|ją|mnie|nas|klienta|klientkę|rozmowę)
+    (do mnie|ze mną|z nim|z nią|na linię|); niech (pan|pani) (łączy|przełączy|połączy|przełącza|da) (go|ją|mnie|nas|klienta|klientkę|rozmowę|) (do mnie|na linię|z nim|z nią|);
+    (może|możesz|można) (go|ją|mnie|nas|) (pan|pani|) (go|ją|mnie|nas|) (z nim|z nią|do mnie|) (łączyć|połączyć|przełączyć|dać) (go|ją|z nim|z nią|do mnie|na linię|);
+    (przejmę|przejmuję|biorę|wezmę|odbiorę) (go|ją|to|tę rozmowę|rozmowę|klienta|klientkę|tego klienta) (teraz|); (ja|) porozmawiam z (nim|nią|klientem|klientką|panią|panem)
+    """,
+    despite="""
+    (nie ,|) (nie ,|) nie (przeszkadza|przeszkadzasz|szkodzi|ma problemu|ma sprawy) (pan|pani|mi|); ależ (skąd|nie); skąd; (nie ,|) skądże; nie (mogę|sposób|potrafię) (jej|jemu|mu|pani
+    *|panu *|) (odmówić|powiedzieć nie) (pani *|panu *|klientce|klientowi|); nie mówię nie; (chciałem|chciałam|miałem|miałam) odmówić , ale; nie (chcę|chciałem|chciałam|mam ochoty) ,
+    ale; jak trzeba to trzeba; skoro (trzeba|muszę); nie jestem (zajęty|zajęta|na spotkaniu); nic (teraz|) nie robię; proszę się nie rozłączać; nie trzeba (powtarzać|nic
+    tłumaczyć|więcej)
+    """,
+    pause="""
+    (proszę|) (chwilę|chwileczkę|chwilkę|momencik|moment|sekundę|sekundkę|sekunda|chwila|chwileczka|chwilka); (proszę|) (czekaj|czekać|poczekaj|poczekać|zaczekać) (chwilę|); (tylko|)
+    (zamknę|wezmę|otworzę|znajdę) (drzwi|*); ee; yy
+    """,
+    resumed="""
+    już okej; już dobrze; już dobra; już jestem; tak; dobrze; dobra; gotowe; już mam; już w porządku; no; jestem; okej
+    """,
     request="(czy|) (może|możesz|mógłby|mogłaby|mógłbyś) (pan|pani|) (mnie|nas|{them}|) (połączyć|przełączyć|przekazać|łączyć) ({them}|z nim|z nią|z klientem|z klientką|do mnie|)",
     before="""
-    dzień dobry; dobry wieczór; cześć; witam; słucham; ach; aha; eh; hm; mhm; no; no to; to; więc; i; a; dobrze; świetnie; super; doskonale; znakomicie; rozumiem; zrozumiałem; zrozumiałam; jasna sprawa; wszystko jasne; wszystko wiem; wiem; dziękuję za (informację|informacje|podsumowanie|cierpliwość|wprowadzenie); dzięki za (informację|info|podsumowanie); (tu|mówi|z tej strony|jestem) (*|kierownik|przełożony|przełożona|supervisor); to ja; już jestem; jestem (przy biurku|w systemie|na bieżąco); (mam|mam już) (otwarty system|system otwarty|otwarte konto|sprawę|dokumenty|wszystko|zamówienie|konto|akta) (przed sobą|otwarte|otwartą|pod ręką|); znam (tego klienta|klienta|klientkę|sprawę|tę sprawę); nie ma się co martwić; myślę; chyba tak; wystarczy
+    dzień dobry; dobry wieczór; cześć; witam; słucham; ach; aha; eh; hm; mhm; no; no to; to; więc; i; a; dobrze; świetnie; super; doskonale; znakomicie; rozumiem; zrozumiałem; zrozumiałam; jasna sprawa; wszystko jasne; wszystko wiem; wiem; dziękuję za (informację|informacje|podsumowanie|cierpliwość|wprowadzenie); dzięki za (informację|info|podsumowanie); (tu|mówi|z tej strony|jestem) (*|kierownik|przełożony|przełożona|supervisor); to ja; już jestem; jestem (przy biurku|w systemie|na bieżąco); (mam|mam już) (otwarty system|system otwarty|otwarte konto|sprawę|dokumenty|wszystko|zamówienie|konto|akta) (przed sobą|otwarte|otwartą|pod ręką|); znam (tego klienta|klienta|klientkę|sprawę|tę sprawę); nie ma się co martwić; myślę; chyba tak; wystarczy;
+    mam (system|konto|sprawę|zamówienie|*) (otwarty|otwarte|otwartą|przed sobą|na ekranie) (w systemie|); czemu nie
     """,
     after="proszę; poproszę; dziękuję; dzięki; dziękuję bardzo; teraz; już; od razu; natychmiast; szybko; byle szybko; tylko szybko; ale szybko; oczywiście; jasne; chętnie; do mnie; ze mną; tutaj; też; pan; pani; proszę pana; proszę pani; mam (pięć|dziesięć|dwie|kilka) (minut|minuty); mam czas; jestem (gotowy|gotowa|tutaj|dostępny|dostępna); w porządku; bardzo proszę",
     never="nie; nigdy; nikt; nic; zajęty; zajęta; chory; chora; prawie; klient; bez; poza; brak; niestety; w; na; z; nieobecny",

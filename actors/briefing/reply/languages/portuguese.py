@@ -12,7 +12,28 @@ PORTUGUESE: Final = Language(
     yes="""
     sim (sim|claro|senhor|senhora|pode|pode passar|com certeza|por favor|estou|posso|); claro (que sim|); com certeza; certo (pode passar|); certamente; óbvio; lógico; pode; pode ser; pode sim; posso (sim|atender|falar|agora|); tá (bom|certo|ok) (pode passar|); está (bem|bom|certo|ok); tudo bem (pode passar|); beleza; fechado; combinado; isso; isso mesmo; positivo; afirmativo; perfeito (pode passar|); ótimo (pode passar|); sem (problema|problemas|dúvida); não tem problema; não há problema; nenhum problema; por que não; de acordo; concordo; aceito (a ligação|a chamada|sim|); vamos (lá|nessa|em frente|); bora; manda (ver|bala|aí|); (estou|tô|já estou|eu estou|estamos|já tô) (pronto|pronta|prontos|disponível|aqui|preparado|preparada|livre|à disposição|a postos) (para (atender|falar|receber|a ligação|a chamada|atender a ligação)|pra (atender|falar|isso)|sim|agora|já|); pronto pode passar; pronta pode passar;
     (pode|podes|podem|pode já|já pode|agora pode) (passar|transferir|conectar|ligar|mandar|encaminhar|colocar|direcionar|prosseguir|continuar|completar|pôr|seguir) ({them}|{them} na linha|para mim|pra mim|a ligação|a chamada) (agora|já|sim|); (pode|podes|podem|pode já|já pode) (passar|transferir|conectar|mandar|encaminhar|colocar|seguir|prosseguir|ligar|vir|entrar) (agora|já|sim|); (passa|passe|passem|transfere|transfira|conecta|conecte|coloca|coloque|manda|mande|encaminha|encaminhe|põe|ponha|liga|ligue|traz|traga) ({them}|{them} na linha|para mim|pra mim|para cá|pra cá|aí|me|) (agora|já|); (me|) (passa|passe|transfere|transfira|conecta|conecte|coloca|coloque|manda|mande) ({them}|) (agora|já|); passe-mo; passe ma; passe mo; me (passa|passe) a (ligação|chamada); põe na linha; pode pôr na linha; pode mandar;
-    (eu|) (atendo|aceito|assumo|pego|recebo|falo com) ({them}|a ligação|a chamada|sim|agora|); (deixa|deixe) comigo; eu (resolvo|cuido); vou atender; vou (falar com|atender) (ele|ela|o cliente|a cliente|a ligação); tenho tempo; quando (quiser|quiseres|puder); com (todo|muito) (o|) (prazer|gosto); com prazer; é claro; faz favor; faça favor; força; siga; avance; avança; em frente; ora bem pode passar; estou à escuta pode passar; à vontade; tô dentro; tranquilo pode passar
+    (eu|) (atendo|aceito|assumo|pego|recebo|falo com) ({them}|a ligação|a chamada|sim|agora|); (deixa|deixe) comigo; eu (resolvo|cuido); vou atender; vou (falar com|atender) (ele|ela|o cliente|a cliente|a ligação); tenho tempo; quando (quiser|quiseres|puder); com (todo|muito) (o|) (prazer|gosto); com prazer; é claro; faz favor; faça favor; força; siga; avance; avança; em frente; ora bem pode passar; estou à escuta pode passar; à vontade; tô dentro; tranquilo pode passar;
+    pois não; estou livre; tô livre; (me|) passa (pra|para) cá
+    """,
+    connect="""
+    (pode|podes) (passar|pôr|colocar|conectar|ligar|transferir) ({them}|{them} na linha|na linha|para mim|pra mim|a ligação|a chamada) (na linha|para mim|pra mim|); pode passar; (me|)
+    (passa|passe) (ele|ela|o cliente|a cliente|a ligação|a chamada) (pra mim|para mim|); (me|) (passa|passe) (pra mim|para mim); passe me (a|o) (chamada|ligação|cliente|senhora|senhor)
+    (*|); passa me (a|o) (chamada|ligação|cliente|senhora|senhor) (*|); passe-mo; passe mo; passe ma; passa mo; passa ma; (põe|ponha|coloca|coloque|liga|ligue|conecta|conecte)
+    ({them}|) (na linha|comigo|para mim|pra mim); (ligue|conecte|ponha|liga|conecta) (nos|me) (a ele|a ela|com ele|com ela|); (eu|) atendo (ele|ela|o cliente|a cliente|a ligação|a
+    chamada|sim|); eu atendo; (eu|) falo com (ele|ela|o cliente|a cliente|a senhora|o senhor)
+    """,
+    despite="""
+    (não ,|) (não ,|) (imagina|que isso|magina); (não ,|) não (me|) (incomoda|incomoda nada|atrapalha|tem problema|há problema|faz mal); de modo (nenhum|algum); não (tenho
+    como|posso|dá pra|consigo|dá para) (dizer não|recusar) (pra|para|a) (ele|ela|*|a *|o *); (eu|) ia (dizer que não|recusar|dizer não) , mas; não (quero|queria) (muito|) , mas; já que
+    (é preciso|tem que ser); se tem que ser; não estou (ocupado|ocupada|em reunião|fazendo nada); não tô (ocupado|ocupada); não digo que não; não precisa (repetir|explicar) (nada|de
+    novo|tudo|)
+    """,
+    pause="""
+    peraí; pera; espera (aí|um pouco|um momento|); espere (um momento|); (um|só um) (momento|segundo|minuto|instante|minutinho|segundinho|momentinho); (só|deixa eu|deixe-me|deixa
+    me|vou só) (fechar|pegar|abrir|buscar) (a|o|meu|minha) *; eh
+    """,
+    resumed="""
+    pronto; certo; tá; agora sim; sim; feito; já está; tá bom; está bem; pronta; voltei; cheguei; ótimo; beleza
     """,
     request="(pode|você pode|podia|poderia|podes|consegue) (me|) (passar|transferir|conectar|colocar) ({them}|para mim|a ligação|a chamada|{them} na linha) (por favor|agora|); (me|) passa (ele|ela|a ligação|a chamada)",
     before="""

@@ -20,6 +20,8 @@ from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, who_is_t
 FOLDER = Path(__file__).parent
 FIRST_HALF = FOLDER / "replies_first.toml"
 SECOND_HALF = FOLDER.parents[2] / "replies" / "replies_second.toml"
+FRESH = SECOND_HALF.with_name("replies_third.toml")
+CORPORA = [path for path in (FIRST_HALF, SECOND_HALF, FRESH) if path.exists()]
 SAME = {"machine": "voicemail", "screening": "call_screening", "hold_queue": "hold"}
 """Other names of the verdicts."""
 
@@ -51,7 +53,7 @@ def read_corpus(path: Path) -> Iterator[Reply]:
     for table in (*document.get("reply", ()), *document.get("group", ())):
         verdict = table.get("verdict") or table["intent"]
         listed = verdict if isinstance(verdict, list) else [verdict]
-        accepted = tuple(SAME.get(each, each) for each in listed)
+        accepted = tuple(str(SAME.get(each, each)) for each in listed)
         first = bool(table.get("first")) or table.get("stage") == "first"
         for text in table.get("texts") or [table["text"]]:
             yield Reply(text, table["language"], accepted, first)
@@ -85,10 +87,10 @@ def measure(replies: list[Reply], *, told: bool = False) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure the named file, or both halves."""
+    """Measure the named file, or all corpora."""
     show = "--show" in sys.argv
     named = [Path(each) for each in sys.argv[1:] if each != "--show"]
-    for path in named or [each for each in (FIRST_HALF, SECOND_HALF) if each.exists()]:
+    for path in named or CORPORA:
         replies = list(read_corpus(path))
         print(path.name, *measure(replies), sep="\n  ")
         for each in replies if show and path == FIRST_HALF else ():
