@@ -43,7 +43,7 @@ async def recording_server(greeting: bytes = b"", port: int = 0) -> AsyncIterato
 
 
 @asynccontextmanager
-async def recording_proxy(port: int, rewrite: Rewrite = lambda first: first) -> AsyncIterator[Recorder]:
+async def recording_proxy(port: int, rewrite: Rewrite | None = None) -> AsyncIterator[Recorder]:
     """Run a server between a client and `port`. It may `rewrite` the first line that the server sends."""
     recorder = Recorder()
     tasks = set[asyncio.Task[None]]()
@@ -63,7 +63,8 @@ async def recording_proxy(port: int, rewrite: Rewrite = lambda first: first) -> 
     async def accept(client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         recorder.connections += 1
         reader, writer = await asyncio.open_connection(HOST, port)
-        client_writer.write(rewrite(await reader.readline()))
+        if rewrite is not None:
+            client_writer.write(rewrite(await reader.readline()))
         for each in (
             forward(client_reader, writer, record=True),
             forward(reader, client_writer, record=False),
