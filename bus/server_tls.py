@@ -1,6 +1,7 @@
 """The block `tls` of a nats-server's configuration. Pure.
 
-The embedded server of the tests has it, and `warmxfer permissions --tls DIR` prints it.
+The embedded server of the tests has it. `warmxfer permissions --tls DIR` prints it: for clients, and for the
+routes of a cluster.
 """
 
 from __future__ import annotations
@@ -33,3 +34,8 @@ class ServerTls:
         if self.first:
             lines.append("handshake_first: true")
         return "\n".join(["tls {", *(f"  {each}" for each in (*lines, 'min_version: "1.3"')), "}", ""])
+
+    def within(self, block: str) -> str:
+        """Return the configuration `block`, which ends with its bracket, with the block `tls` in it."""
+        inner = "".join(f"  {line}\n" for line in self.config().splitlines())
+        return f"{block.rstrip().removesuffix('}')}{inner}}}\n"
