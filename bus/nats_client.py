@@ -104,8 +104,8 @@ class NatsClient(Client):
 
     def _abort(self) -> None:
         """End the connection at once, and forget its streams: nats-py then opens another."""
-        transport = self._transport
-        if isinstance(transport, TcpTransport) and transport._bare_io_writer is not None:
+        transport: Any = self._transport
+        if isinstance(self._transport, TcpTransport) and transport._bare_io_writer is not None:
             transport._bare_io_writer.transport.abort()
             transport._io_writer = transport._io_reader = None
 
@@ -133,8 +133,8 @@ class NatsClient(Client):
     @property
     def _is_encrypted(self) -> bool:
         """True once the handshake is complete."""
-        transport = self._transport
-        if not isinstance(transport, TcpTransport) or transport._io_writer is None:
+        transport: Any = self._transport
+        if not isinstance(self._transport, TcpTransport) or transport._io_writer is None:
             return False
         return transport._io_writer.get_extra_info("ssl_object") is not None
 

@@ -32,7 +32,8 @@ class SandboxAdmin:
 
     def __init__(self, sandbox_url: str = "", verify: ssl.SSLContext | None = None) -> None:
         self.sandbox_url = sandbox_url
-        self._http = HttpPool(max_connections=MAX_CONNECTIONS, **({"verify": verify} if verify else {}))
+        options: dict[str, Any] = {"verify": verify} if verify else {}
+        self._http = HttpPool(max_connections=MAX_CONNECTIONS, **options)
 
     async def call(self, number: str = DEFAULT_CALLER, **fields: Any) -> PlacedCall:
         """Place a call from `number` into a new room; `fields` are added to the request."""
