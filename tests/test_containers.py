@@ -198,7 +198,7 @@ def test_the_image_fetches_nothing_without_its_hash() -> None:
 
 
 def test_each_stage_is_made_from_the_image_of_an_argument() -> None:
-    """The release gives a digest (docs/release.md). None is written here: it would be old soon, or invented."""
+    """The release gives a digest (docs/release.md). None is written here: it would be old soon."""
     assert re.findall(r"^FROM (\S+)", INSTRUCTIONS, re.M) == ["${BASE_IMAGE}"] * 2
     assert re.findall(r"^ARG BASE_IMAGE=(.*)$", INSTRUCTIONS, re.M) == ["python:3.11-slim"]
     assert "BASE_IMAGE" in str(SERVICES["gateway"]["build"]["args"])
