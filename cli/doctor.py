@@ -12,6 +12,7 @@ import typer
 from warmxfer.actors.runtime.exit_codes import INVALID, UNAVAILABLE, UNSUCCESSFUL, code_of
 from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
+from . import weaknesses
 from .options import Json, Url
 from .output import console, print_json, run_command
 
@@ -88,6 +89,7 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     return [
         Finding("nats", "ok", reached),
         user_finding(report, settings),
+        *(Finding(*each) for each in weaknesses.of_broker(report, settings)),
         *stream_findings(report),
         *dead_letter_findings(report),
         *dial_findings(report),
@@ -193,6 +195,7 @@ async def _provider_findings(env: Mapping[str, str]) -> list[Finding]:
     findings = [
         Finding("provider", "ok", "The provider's credentials are set in this environment."),
         await _cloud_finding(settings),
+        *(Finding(*each) for each in weaknesses.of_gateway(settings)),
     ]
     if settings.webhook_port is None:
         sentence = (
