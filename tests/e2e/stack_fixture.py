@@ -17,6 +17,7 @@ import nats
 import nats.aio.client
 
 from tests.testkit.certificates import stack_certificates
+from tests.testkit.denied_lines import denied_lines
 from tests.testkit.invariants import is_after_guard
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, subjects
@@ -215,12 +216,16 @@ class TransferDriver:
 
 @asynccontextmanager
 async def running_stack(*, tls: bool = False, **stack: Any) -> AsyncIterator[TransferDriver]:
-    """Run a local stack with a client. With `tls`, or if `ALL_WITH_TLS`, each connection is encrypted."""
+    """Run a local stack with a client. The broker denies its processes nothing.
+
+    With `tls`, or if `ALL_WITH_TLS`, each connection is encrypted.
+    """
     with tempfile.TemporaryDirectory() as directory:
         certificates = stack_certificates(Path(directory)) if tls or ALL_WITH_TLS else None
         built = LocalStack(root_password=secrets.token_hex(16), certificates=certificates, **stack)
         async with built, built.client() as client:
             yield TransferDriver(built, client)
+            assert denied_lines(built.directory) == []
 
 
 async def plain_client(stack: LocalStack, user: str) -> nats.aio.client.Client:
