@@ -104,8 +104,8 @@ class NatsClient(Client):
 
     def _abort(self) -> None:
         """End the connection at once, and forget its streams: nats-py then opens another."""
-        transport = self._transport
-        if isinstance(transport, TcpTransport) and transport._bare_io_writer is not None:
+        transport: Any = self._transport
+        if isinstance(self._transport, TcpTransport) and transport._bare_io_writer is not None:
             transport._bare_io_writer.transport.abort()
             transport._io_writer = transport._io_reader = None
 
@@ -115,7 +115,7 @@ class NatsClient(Client):
         The first INFO is in plain text. So with TLS its addresses of other servers are not used: any of
         them could have a valid certificate for its own name. The server sends them again inside TLS.
         """
-        if initial_connection and self.needs_tls and not self._is_encrypted:
+        if initial_connection and self.needs_tls and not self.is_encrypted:
             if not (info.get("tls_required") or info.get("tls_available")):
                 raise TlsNotOffered("nats: the server offers no TLS")
             if info.get("tls_verify") and not self.has_certificate:
@@ -126,15 +126,15 @@ class NatsClient(Client):
 
     def _connect_command(self) -> bytes:
         """Return the CONNECT line, which holds the credentials. Raises TlsNotOffered before a handshake."""
-        if self.needs_tls and not self._is_encrypted:
+        if self.needs_tls and not self.is_encrypted:
             raise TlsNotOffered("nats: the connection is not encrypted")
         return super()._connect_command()
 
     @property
-    def _is_encrypted(self) -> bool:
+    def is_encrypted(self) -> bool:
         """True once the handshake is complete."""
-        transport = self._transport
-        if not isinstance(transport, TcpTransport) or transport._io_writer is None:
+        transport: Any = self._transport
+        if not isinstance(self._transport, TcpTransport) or transport._io_writer is None:
             return False
         return transport._io_writer.get_extra_info("ssl_object") is not None
 

@@ -94,7 +94,8 @@ async def _permissions(
     if directory is None:
         return text
     _make_private(directory)
-    _write_new(directory / "nats.conf", text)
+    # The user of the broker's process is another one, without rights of root. The file holds no secret.
+    _write_new(directory / "nats.conf", text, mode=0o644)
     for each in names:
         server_lines += _write_users(directory, each, nkeys=nkeys)
     _write_new(directory / "nats.env", "".join(server_lines))
@@ -143,12 +144,15 @@ def _make_private(directory: Path) -> None:
         ) from error
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that only this user reads. Raises InvalidRequest if it exists, or cannot be written."""
+def _write_new(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file that only this user reads, unless `mode` says otherwise.
+
+    Raises InvalidRequest if it exists, or cannot be written.
+    """
     from warmxfer.schemas import InvalidRequest
 
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
         raise InvalidRequest(
             f"--write: {str(path)!r} exists, and its secret may be in use; give an empty directory",
@@ -161,4 +165,5 @@ def _write_new(path: Path, text: str) -> None:
             field="--write",
         ) from error
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask is
         file.write(text)

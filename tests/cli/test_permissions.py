@@ -49,7 +49,11 @@ async def test_the_written_files_run_a_broker_that_deploy_sets_up(
     written = await warmxfer("permissions", "--write", str(directory), *(["--nkeys"] if nkeys else []))
     assert written.code == 0, written
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()} == {0o600}
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()}
+    assert modes.pop("nats.conf") == 0o644, (
+        "the user of the broker's process reads it, and it holds no secret"
+    )
+    assert set(modes.values()) == {0o600}
     for name, value in variables(directory / "nats.env").items():
         monkeypatch.setenv(name, value)
     text = (directory / "nats.conf").read_text()

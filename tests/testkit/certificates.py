@@ -9,6 +9,7 @@ from pathlib import Path
 import trustme
 
 from warmxfer.bus.server_tls import ServerTls
+from warmxfer.cli.local_stack.certificates import StackCertificates
 
 HOST = "127.0.0.1"
 
@@ -47,3 +48,10 @@ class Authority:
         """Return what a nats-server needs. If `mutual`, its clients need a certificate of this authority."""
         files = self.certificate(name, expired=expired)
         return ServerTls(files.cert, files.key, self.ca if mutual else None)
+
+
+def stack_certificates(directory: Path) -> StackCertificates:
+    """Return the certificates of a local stack with TLS."""
+    authority = Authority(directory)
+    server, client = authority.certificate(), authority.certificate("client.example")
+    return StackCertificates(authority.ca, server.cert, server.key, client.cert, client.key)
