@@ -75,7 +75,8 @@ class HttpPool:
             max_keepalive_connections=max_connections,
             keepalive_expiry=keep_alive_s,
         )
-        self._options = {**options, "limits": limits}
+        # Plain HTTP is for this machine and its own network: a proxy of the environment must not read it.
+        self._options = {**options, "limits": limits, "mounts": {"http://": None}}
         self._free = asyncio.Semaphore(max_connections)
         """Connections of the current client that no request uses."""
         self._client = self._open()

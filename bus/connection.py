@@ -20,11 +20,12 @@ from nats.errors import Error
 from .broker_clock import BrokerClock
 from .dead_letters import describe_error
 from .errors import AccessDenied, InvalidRequest, StreamMissing, Unavailable, UnsupportedServer
-from .nats_client import ArrivedMessage, NatsClient, TlsNotOffered, connect_options
+from .nats_client import ArrivedMessage, NatsClient, connect_options
 from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
 from .settings import BusSettings
+from .tls_errors import tls_error
 
 MIN_SERVER_VERSION = (2, 14)
 """First nats-server with message schedules that a header of another message can cancel."""
@@ -57,6 +58,7 @@ class Connection:
         self.settings = settings
         self.client = NatsClient()
         self.client.needs_tls = settings.needs_tls
+        self.client.has_certificate = settings.cert is not None
         self.inbox = ReplyInbox(self.client)
         self.readiness = Readiness()
         self.clock = BrokerClock()
@@ -257,12 +259,11 @@ class Connection:
     async def _on_error(self, error: Exception) -> None:
         refused = isinstance(error, ConnectionRefusedError)
         self._last_error = "connection refused" if refused else str(error) or type(error).__name__
+        if (fault := tls_error(error, self.settings)) is not None:
+            self._last_error = str(fault)
+            if self._connecting:
+                raise fault
         if self._connecting:
-            if isinstance(error, TlsNotOffered):
-                raise UnsupportedServer(
-                    f"The NATS server at {self.settings.shown_url} offers no TLS, and tls:// or a TLS file "
-                    "asks for it; configure it there, or write nats:// and unset NATS_CA, NATS_CERT, NATS_KEY"
-                )
             if re.search("authori[sz]ation|authentication", self._last_error, re.IGNORECASE):
                 raise AccessDenied(
                     f"The NATS server at {self.settings.shown_url} refused the credentials; "

@@ -23,6 +23,11 @@ def check_files(settings: BusSettings) -> None:
         path = getattr(settings, name)
         if path:
             _read(f"NATS_{name.upper()}", path)
+    if settings.key and not settings.cert:
+        raise InvalidRequest(
+            f"NATS_KEY is {settings.key!r}, and NATS_CERT is not set; give the certificate of this key too",
+            field="NATS_CERT",
+        )
     variable = "NATS_CREDS" if settings.creds else "NATS_NKEY"
     if (settings.creds or settings.nkey) and importlib.util.find_spec("nkeys") is None:
         raise InvalidRequest(f"{variable} needs the package nkeys; install nats-py[nkeys]", field=variable)

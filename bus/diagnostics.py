@@ -59,6 +59,8 @@ class BrokerReport:
     """The service name of each process that replied, with the facts that it registered."""
     authenticated: bool = True
     """Whether the broker lets in only clients with credentials."""
+    encrypted: bool = True
+    """Whether this connection is TLS."""
     written: int = 0
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
     dead_letters: int = 0
@@ -95,6 +97,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         services=Counter(name for name, _ in services),
         facts=services,
         authenticated=connection.client.asks_for_credentials,
+        encrypted=connection.client.is_encrypted,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
         dead_letters=await _count_dead_letters(connection, deadline_s),
         versions=tuple((name, version) for name, version, _ in replies),

@@ -21,6 +21,7 @@ from types import TracebackType
 import structlog
 
 from .errors import InvalidRequest, Unavailable
+from .server_tls import ServerTls
 
 START_S = 15.0
 STOP_S = 10.0
@@ -36,7 +37,7 @@ class EmbeddedServer:
 
     A given `store_dir` is kept. Without one, a temporary directory is created and removed. `accounts` is the
     part of the configuration that says who may do what (`permission_file.py`). Without it, any client may do
-    everything.
+    everything. With `tls`, a client is served only by TLS.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class EmbeddedServer:
         sync_interval: str = "always",
         monitored: bool = False,
         accounts: str = "",
+        tls: ServerTls | None = None,
     ) -> None:
         self._port = port
         self._monitored = monitored
         self.monitor_url: str | None = None
         """The address of the server's own statistics (`/varz`), if it is `monitored`."""
         self._accounts = accounts
+        self._tls = tls
         self._given_store = store_dir
         self._sync_interval = sync_interval
         self._work_dir: Path | None = None
@@ -61,7 +64,7 @@ class EmbeddedServer:
     @property
     def url(self) -> str:
         """The address for clients."""
-        return f"nats://{HOST}:{self._port}"
+        return f"{'tls' if self._tls else 'nats'}://{HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -154,6 +157,7 @@ class EmbeddedServer:
             f"ports_file_dir: {json.dumps(str(work_dir))}\n"
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
             + (f'http: "{HOST}:-1"\n' if self._monitored else "")
+            + (self._tls.config() if self._tls else "")
             + self._accounts
         )
 
@@ -184,6 +188,7 @@ class EmbeddedServer:
         return False
 
     async def _wait_for_greeting(self) -> None:
+        """Wait until the server greets, or only until it accepts a connection if TLS comes first."""
         while True:
             try:
                 reader, writer = await asyncio.open_connection(HOST, self._port)
@@ -191,7 +196,7 @@ class EmbeddedServer:
                 await asyncio.sleep(POLL_S)
                 continue
             try:
-                if (await reader.readline()).startswith(b"INFO "):
+                if (self._tls and self._tls.first) or (await reader.readline()).startswith(b"INFO "):
                     return
             finally:
                 writer.close()

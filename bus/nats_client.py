@@ -71,6 +71,10 @@ class TlsNotOffered(Error):
     """The server offers no TLS, and the settings ask for it."""
 
 
+class ClientCertificateWanted(Error):
+    """The server asks for a client certificate, and the settings name none."""
+
+
 class NatsClient(Client):
     """The client of one connection. `send` and `subscribe_callback` are its fast path."""
 
@@ -81,18 +85,58 @@ class NatsClient(Client):
         self._write_planned = False
         self.needs_tls = False
         """Use no server without TLS."""
+        self.has_certificate = False
+        """The settings name a client certificate."""
 
     # ── opening and closing ──────────────────────────────────────────────────────────────────────
 
-    def _connect_command(self) -> bytes:
-        """Return the CONNECT line, which holds the credentials.
+    async def _process_connect_init(self) -> None:
+        """Open the connection to one server: INFO, TLS, CONNECT.
 
-        nats-py upgrades to TLS only if the server requires it. Raises TlsNotOffered before anything is
-        sent in plain text.
+        After a failed handshake nats-py would wait for the end of a stream that the handshake has replaced.
+        That never comes, so a close would hang.
         """
-        if self.needs_tls and not self._server_info.get("tls_required"):
-            raise TlsNotOffered("nats: the server offers no TLS")
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        """End the connection at once, and forget its streams: nats-py then opens another."""
+        transport: Any = self._transport
+        if isinstance(self._transport, TcpTransport) and transport._bare_io_writer is not None:
+            transport._bare_io_writer.transport.abort()
+            transport._io_writer = transport._io_reader = None
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        """Read what the server says of itself. Raises before anything is sent, if TLS is needed and not had.
+
+        The first INFO is in plain text. So with TLS its addresses of other servers are not used: any of
+        them could have a valid certificate for its own name. The server sends them again inside TLS.
+        """
+        if initial_connection and self.needs_tls and not self.is_encrypted:
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise TlsNotOffered("nats: the server offers no TLS")
+            if info.get("tls_verify") and not self.has_certificate:
+                raise ClientCertificateWanted("nats: the server asks for a client certificate")
+            info.pop("connect_urls", None)
+            info["tls_required"] = True  # nats-py upgrades the connection only if the server requires it
+        await super()._process_info(info, initial_connection)
+
+    def _connect_command(self) -> bytes:
+        """Return the CONNECT line, which holds the credentials. Raises TlsNotOffered before a handshake."""
+        if self.needs_tls and not self.is_encrypted:
+            raise TlsNotOffered("nats: the connection is not encrypted")
         return super()._connect_command()
+
+    @property
+    def is_encrypted(self) -> bool:
+        """True once the handshake is complete."""
+        transport: Any = self._transport
+        if not isinstance(self._transport, TcpTransport) or transport._io_writer is None:
+            return False
+        return transport._io_writer.get_extra_info("ssl_object") is not None
 
     async def close(self) -> None:
         """Close the connection, also while the broker is down.
@@ -324,6 +368,8 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
     }
     if context := tls(settings):
         found["tls"] = context
+    if settings.tls_first:
+        found["tls_handshake_first"] = True
     return found
 
 

@@ -45,6 +45,8 @@ class BusSettings:
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    tls_first: bool = False
+    """Begin with the TLS handshake, before the server sends anything. The server must be set to the same."""
     nkey: str | None = None
     """File with the seed of the user's nkey."""
     inbox_prefix: str | None = None
@@ -82,6 +84,7 @@ class BusSettings:
             ca=env.get("NATS_CA") or None,
             cert=env.get("NATS_CERT") or None,
             key=env.get("NATS_KEY") or None,
+            tls_first=_yes(env, "NATS_TLS_FIRST"),
             nkey=env.get("NATS_NKEY") or None,
             inbox_prefix=env.get("NATS_INBOX_PREFIX") or None,
             allow_unauthenticated=_yes(env, "NATS_ALLOW_UNAUTHENTICATED"),
@@ -102,9 +105,9 @@ class BusSettings:
 
     @property
     def needs_tls(self) -> bool:
-        """Whether an address or a file asks for TLS. Then no server is used without it."""
-        files = (self.ca, self.cert, self.key)
-        return any(files) or any(address.startswith("tls://") for address in self.servers)
+        """Whether a setting asks for TLS. Then no server is used without it."""
+        asked = (self.ca, self.cert, self.key, self.tls_first)
+        return any(asked) or any(address.startswith("tls://") for address in self.servers)
 
     @property
     def inbox(self) -> str:

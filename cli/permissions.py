@@ -33,6 +33,14 @@ def permissions(
             help="A server of a cluster, as the other servers reach it; give each one.",
         ),
     ] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(
+            "--tls",
+            metavar="DIR",
+            help="Where the server has tls.crt, tls.key and ca.crt; clients need a certificate.",
+        ),
+    ] = None,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -49,7 +57,7 @@ def permissions(
     makes secrets: nats.env for the server, <user>.env for the process of each user, and sandbox.env
     for a simulated cloud. In a cluster each server also needs its own NATS_SERVER_NAME.
     """
-    text = run_command(lambda: _permissions(tenant or [], server or [], nkeys=nkeys, directory=write))
+    text = run_command(lambda: _permissions(tenant or [], server or [], tls, nkeys=nkeys, directory=write))
     if json:
         print_json({"directory": str(write)} if write else {"nats.conf": text})
     elif write:
@@ -58,7 +66,9 @@ def permissions(
         typer.echo(text, nl=False)
 
 
-async def _permissions(tenants: list[str], servers: list[str], *, nkeys: bool, directory: Path | None) -> str:
+async def _permissions(
+    tenants: list[str], servers: list[str], tls: str | None, *, nkeys: bool, directory: Path | None
+) -> str:
     """Return the configuration. Writes it, and new secrets, if there is a `directory`."""
     from warmxfer.bus.permission_file import (
         CLUSTER,
@@ -68,19 +78,24 @@ async def _permissions(tenants: list[str], servers: list[str], *, nkeys: bool, d
         routes,
         variable_logins,
     )
+    from warmxfer.bus.server_tls import ServerTls
 
+    files = ServerTls.in_directory(tls) if tls else None
     names = tenants or [DEFAULT_TENANT]
     server_lines: list[str] = []
     parts = [SERVER, accounts({each: variable_logins(each, nkeys=nkeys) for each in names})]
     if servers:
         password = _new_password()
         server_lines += [f"NATS_PASSWORD_ROUTE={password}\n", f"NATS_ROUTES={routes(servers, password)}\n"]
-        parts.insert(1, CLUSTER)
+        parts.insert(1, files.within(CLUSTER) if files else CLUSTER)
+    if files:
+        parts.insert(1, files.config())
     text = "\n".join(parts)
     if directory is None:
         return text
     _make_private(directory)
-    _write_new(directory / "nats.conf", text)
+    # The user of the broker's process is another one, without rights of root. The file holds no secret.
+    _write_new(directory / "nats.conf", text, mode=0o644)
     for each in names:
         server_lines += _write_users(directory, each, nkeys=nkeys)
     _write_new(directory / "nats.env", "".join(server_lines))
@@ -129,12 +144,15 @@ def _make_private(directory: Path) -> None:
         ) from error
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that only this user reads. Raises InvalidRequest if it exists, or cannot be written."""
+def _write_new(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file that only this user reads, unless `mode` says otherwise.
+
+    Raises InvalidRequest if it exists, or cannot be written.
+    """
     from warmxfer.schemas import InvalidRequest
 
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
         raise InvalidRequest(
             f"--write: {str(path)!r} exists, and its secret may be in use; give an empty directory",
@@ -147,4 +165,5 @@ def _write_new(path: Path, text: str) -> None:
             field="--write",
         ) from error
     with os.fdopen(descriptor, "w") as file:
+        os.fchmod(descriptor, mode)  # whatever the umask is
         file.write(text)

@@ -38,6 +38,7 @@ VARIABLES: Final = (
     Variable("NATS_CA", EVERY),
     Variable("NATS_CERT", EVERY),
     Variable("NATS_KEY", EVERY),
+    Variable("NATS_TLS_FIRST", EVERY, "no"),
     Variable("NATS_NKEY", EVERY),
     Variable("NATS_INBOX_PREFIX", EVERY),
     Variable("NATS_ALLOW_UNAUTHENTICATED", EVERY, "no"),

@@ -52,17 +52,26 @@ def tag_of(overlay: str) -> str:
     return found[1] if found else "none"
 
 
-def release(out: Path, environment: Path, *, trial: bool) -> None:
+def digest_fault(base_image: str | None) -> str | None:
+    """Return why the base image of a release cannot be this one, or None. A tag may be moved."""
+    if base_image and re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", base_image):
+        return None
+    return f"--base-image is {base_image!r}; give name@sha256:digest, as docs/release.md finds it"
+
+
+def release(out: Path, environment: Path, base_image: str | None, *, trial: bool) -> None:
     """Carry out all steps. Raises Failed."""
     version = tomllib.loads(_text("pyproject.toml"))["project"]["version"]
     if not trial:
         _say(f"this tree is version {version}")
         changes = _run("git", "status", "--porcelain").strip()
         faults = version_faults(version, _text("CHANGELOG.md"), _text(str(PRODUCTION)), changes)
+        faults += [fault] if (fault := digest_fault(base_image)) else []
         if faults:
             raise Failed("\n".join(faults))
-    _say("wheel")
-    _run("uv", "build", "--quiet", "--wheel", "--out-dir", str(out), timeout_s=BUILD_S)
+    _say("wheel, built by the locked tools")
+    locked = ("--build-constraints", "requirements-build.lock", "--require-hashes")
+    _run("uv", "build", "--quiet", "--wheel", *locked, "--out-dir", str(out), timeout_s=BUILD_S)
     (wheel,) = out.glob(f"warmxfer-{version}-*.whl")
     _say("an environment with the pinned packages and the wheel")
     _run("uv", "venv", "--quiet", "--clear", "--python", "3.11", str(environment), timeout_s=BUILD_S)
@@ -74,7 +83,7 @@ def release(out: Path, environment: Path, *, trial: bool) -> None:
         _check_version(_run(program, "--version", cwd=elsewhere), version)
         _say("one transfer from the wheel")
         _run(program, "demo", cwd=elsewhere, timeout_s=DEMO_S)
-    _image(version, trial=trial)
+    _image(version, base_image, trial=trial)
     (out / SUMS).write_text(f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}\n")
     _say(f"done: {wheel.name} and {SUMS} are in {out}")
 
@@ -83,7 +92,7 @@ class Failed(Exception):
     """A step failed; the message says why."""
 
 
-def _image(version: str, *, trial: bool) -> None:
+def _image(version: str, base_image: str | None, *, trial: bool) -> None:
     _say("image")
     try:
         _run("docker", "version", timeout_s=ANSWER_S)
@@ -93,7 +102,8 @@ def _image(version: str, *, trial: bool) -> None:
         _say("not built: no container engine answers")
         return
     image = f"warmxfer:{version}"
-    _run("docker", "build", "--tag", image, ".", timeout_s=BUILD_S)
+    base = ("--build-arg", f"BASE_IMAGE={base_image}") if base_image else ()
+    _run("docker", "build", *base, "--tag", image, ".", timeout_s=BUILD_S)
     _check_version(_run("docker", "run", "--rm", image, "--version", timeout_s=ANSWER_S), version)
     _say("one transfer in the image, with the rights that it has in a cluster")
     confined = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "10001:10001")
@@ -134,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--environment", type=Path, help="folder for the environment; default: a temporary one"
     )
+    parser.add_argument("--base-image", help="base of the image, as name@sha256:digest; a release needs it")
     parser.add_argument(
         "--trial",
         action="store_true",
@@ -142,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         try:
-            release(given.out, given.environment or Path(folder) / "environment", trial=given.trial)
+            environment = given.environment or Path(folder) / "environment"
+            release(given.out, environment, given.base_image, trial=given.trial)
         except Failed as error:
             print(f"release: {error}", file=sys.stderr)
             return 1

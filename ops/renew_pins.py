@@ -1,12 +1,17 @@
-"""Pin the version of every package, in pyproject.toml and in requirements.lock.
+"""Pin the version of every package, in pyproject.toml and in the locks.
 
     uv run --no-project ops/renew_pins.py            # after a change of dependencies; keeps what still fits
     uv run --no-project ops/renew_pins.py --upgrade  # the newest version of everything
     uv run --no-project ops/renew_pins.py --check    # changes nothing; exits with 1 if a pin is out of date
 
 `constraint-dependencies` in pyproject.toml pins what the package, the groups and the extra `videosdk`
-resolve to together; `uv run` obeys it. `requirements.lock` holds the same versions of the package's own
-dependencies, with hashes; the image installs them. Neither file names the address of a package index.
+resolve to together; `uv run` obeys it. Three files hold the same versions with hashes, for the image:
+
+- `requirements.lock`: what the package depends on;
+- `requirements-videosdk.lock`: that, and what the extra `videosdk` adds;
+- `requirements-build.lock`: what builds the wheel.
+
+No file names the address of a package index.
 """
 
 from __future__ import annotations
@@ -17,11 +22,14 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
-LOCK = ROOT / "requirements.lock"
+LOCK, VIDEOSDK_LOCK, BUILD_LOCK = (
+    ROOT / f"requirements{which}.lock" for which in ("", "-videosdk", "-build")
+)
 EVERYTHING = ("--group", "dev", "--group", "manifests", "--extra", "videosdk")
 _CONSTRAINTS = re.compile(r"(?<=^constraint-dependencies = \[\n).*?(?=^\]$)", re.M | re.S)
 
@@ -46,15 +54,20 @@ def simplest(pins: list[str]) -> list[str]:
     ]
 
 
-def resolve(project: str, known: str, *options: str) -> str:
-    """Return what uv resolves `project` to. A version or hash in `known` stays if it is allowed.
+def build_tools(project: str) -> str:
+    """Return the requirements of [build-system], one a line."""
+    return "\n".join(tomllib.loads(project)["build-system"]["requires"])
+
+
+def resolve(source: str, known: str, *options: str, name: str = "pyproject.toml") -> str:
+    """Return what uv resolves `source` to, a file called `name`. A version or hash in `known` may stay.
 
     Raises SystemExit with uv's own message if there is no solution.
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "pyproject.toml").write_text(project, encoding="utf-8")
+        (Path(folder) / name).write_text(source, encoding="utf-8")
         (Path(folder) / "resolved.txt").write_text(known, encoding="utf-8")
-        command = ["uv", "pip", "compile", "pyproject.toml", "--output-file", "resolved.txt", "--quiet"]
+        command = ["uv", "pip", "compile", name, "--output-file", "resolved.txt", "--quiet"]
         command += ["--universal", "--python-version", "3.11", "--no-header", "--no-annotate", *options]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode != 0:
@@ -62,16 +75,24 @@ def resolve(project: str, known: str, *options: str) -> str:
         return (Path(folder) / "resolved.txt").read_text(encoding="utf-8")
 
 
-def renewed(project: str, lock: str, *, upgrade: bool) -> tuple[str, str]:
-    """Return pyproject.toml and requirements.lock with new pins."""
-    free = with_constraints(project, [])
+def renewed(files: dict[Path, str], *, upgrade: bool) -> dict[Path, str]:
+    """Return the files with new pins."""
+    project = files[PROJECT]
     known = "" if upgrade else "\n".join(constraints_in(project))
-    pinned = with_constraints(project, simplest(resolve(free, known, *EVERYTHING).splitlines()))
-    return pinned, resolve(pinned, lock, "--generate-hashes")
+    pins = resolve(with_constraints(project, []), known, *EVERYTHING).splitlines()
+    pinned = with_constraints(project, simplest(pins))
+    known_tools = "" if upgrade else files[BUILD_LOCK]
+    hashes = "--generate-hashes"
+    return {
+        PROJECT: pinned,
+        LOCK: resolve(pinned, files[LOCK], hashes),
+        VIDEOSDK_LOCK: resolve(pinned, files[VIDEOSDK_LOCK], hashes, "--extra", "videosdk"),
+        BUILD_LOCK: resolve(build_tools(pinned), known_tools, hashes, name="build.in"),
+    }
 
 
 def main() -> None:
-    """Write both files, or compare them."""
+    """Write the files, or compare them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--upgrade", action="store_true", help="take the newest version of every package")
@@ -79,10 +100,10 @@ def main() -> None:
     args = parser.parse_args()
 
     stale = False
-    contents = [path.read_text(encoding="utf-8") for path in (PROJECT, LOCK)]
-    wanted = renewed(*contents, upgrade=args.upgrade)
-    for path, old, new in zip((PROJECT, LOCK), contents, wanted, strict=True):
-        name = path.name
+    paths = (PROJECT, LOCK, VIDEOSDK_LOCK, BUILD_LOCK)
+    files = {path: path.read_text(encoding="utf-8") if path.exists() else "" for path in paths}
+    for path, new in renewed(files, upgrade=args.upgrade).items():
+        name, old = path.name, files[path]
         if args.check:
             difference = difflib.unified_diff(
                 old.splitlines(), new.splitlines(), name, f"{name}, renewed", n=0, lineterm=""

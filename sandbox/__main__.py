@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import json
+import ssl
 import sys
 from collections.abc import Callable
 
@@ -38,7 +39,7 @@ def main() -> None:
     gc.set_threshold(GC_THRESHOLD)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            runner.run(serve(settings, options.host, options.port, _announce))
+            runner.run(serve(settings, options.host, options.port, _announce, tls=_tls(parser, options)))
         except CannotBind as error:
             parser.error(str(error))
 
@@ -50,6 +51,20 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     import uvloop
 
     return uvloop.new_event_loop
+
+
+def _tls(parser: argparse.ArgumentParser, options: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return what the server needs for HTTPS, or None without a certificate."""
+    if options.cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.cert, options.key)
+    except OSError as error:
+        parser.error(
+            f"--cert is {options.cert!r}, which cannot be used ({error}); give PEM files in --cert and --key"
+        )
+    return context
 
 
 def _announce(base_url: str) -> None:
@@ -64,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 selects any free port")
     parser.add_argument("--api-key", required=True, help="API key of the project")
     parser.add_argument("--secret", required=True, help="secret that clients sign their tokens with")
+    parser.add_argument("--cert", help="PEM file with the certificate for HTTPS; without it, plain HTTP")
+    parser.add_argument("--key", help="PEM file with the key of the certificate")
     parser.add_argument("--webhook-url", help="URL that receives every event")
     parser.add_argument(
         "--time-scale",

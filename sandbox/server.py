@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from errno import EADDRNOTAVAIL
@@ -32,16 +33,17 @@ async def serve(
     port: int = 0,
     ready: Callable[[str], None] | None = None,
     *,
+    tls: ssl.SSLContext | None = None,
     handle_signals: bool = True,
 ) -> None:
-    """Serve until SIGTERM, SIGINT, SIGHUP or cancellation.
+    """Serve until SIGTERM, SIGINT, SIGHUP or cancellation. With `tls`, by HTTPS.
 
     Call `ready(base_url)` once the server accepts connections. `port` 0 selects any free port.
     `handle_signals=False` leaves signals to the calling process; only cancellation then stops the server.
     Raises CannotBind if `host` or `port` cannot be bound.
     """
     listening_socket = _bind(host, port)
-    base_url = f"http://{host}:{listening_socket.getsockname()[1]}"
+    base_url = f"{'https' if tls else 'http'}://{host}:{listening_socket.getsockname()[1]}"
     if settings.sign_webhooks:
         public_key_pem()  # the first use makes the key, which takes a moment
     cloud = Cloud(settings)
@@ -55,7 +57,7 @@ async def serve(
     with signal_handling:
         try:
             await runner.setup()
-            await web.SockSite(runner, listening_socket, backlog=BACKLOG).start()
+            await web.SockSite(runner, listening_socket, backlog=BACKLOG, ssl_context=tls).start()
             if ready is not None:
                 ready(base_url)
             await stopped.wait()

@@ -24,7 +24,7 @@ from .codec import (
     undecoded_transfer_id,
 )
 from .commands import *  # noqa: F403 - a new message is added in one file
-from .env import env_credential, env_number, is_private, parse_http_url
+from .env import env_credential, env_number, is_private, parse_http_url, shown_address
 from .errors import InternalError, InvalidRequest, RetryableError, WarmxferError, format_traceback
 from .events import *  # noqa: F403 - a new message is added in one file
 from .fields import SUMMARY_MAX_CHARS, TOKEN_PATTERN
@@ -133,6 +133,7 @@ __all__ = [
     "read_cancel",
     "read_leniently",
     "read_request",
+    "shown_address",
     "undecoded_command_id",
     "undecoded_transfer_id",
     "unknown_member",

@@ -11,6 +11,7 @@ from .errors import InvalidRequest
 from .odd_characters import odd_character
 
 MAX_SHOWN_CHARS = 40
+MAX_ADDRESS_CHARS = 80
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _LOCAL_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
@@ -54,6 +55,13 @@ def parse_http_url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if valid and not any(each.isspace() for each in text) else None
+
+
+def shown_address(text: str) -> str:
+    """Return an address for a sentence. What stands before an `@` may be a password, so it is left out."""
+    before, at, rest = text.rpartition("@")
+    shown = f"{before.partition('//')[0]}//…@{rest}" if at and "//" in before else f"…@{rest}" if at else text
+    return repr(shown[:MAX_ADDRESS_CHARS])
 
 
 def is_private(address: SplitResult) -> bool:

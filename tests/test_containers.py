@@ -27,6 +27,8 @@ SCHEMA = Draft7Validator(json.loads((ROOT / "tests/vendor/compose/compose-spec.j
 SECRETS = {f"./secrets/{name}.env" for name in (*USERS, "nats", "sandbox")}
 """The files that `warmxfer permissions --write secrets` writes (tests/cli/test_permissions.py)."""
 FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+INSTRUCTIONS = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
@@ -116,7 +118,8 @@ def test_every_service_that_stays_has_a_health_check() -> None:
     for role in ACTORS:
         check = SERVICES[role]["healthcheck"]
         port = SERVICES[role]["environment"]["WARMXFER_HEALTH_PORT"]
-        assert f"http://127.0.0.1:{port}/readyz" in check["test"][-1]
+        path = "healthz" if role == "primary" else "readyz"  # It is ready only while there is a caller.
+        assert f"http://127.0.0.1:{port}/{path}" in check["test"][-1]
         assert seconds(check["start_period"]) > CONNECT_DEADLINE_S
 
 
@@ -127,7 +130,7 @@ def test_an_actor_has_time_to_drain() -> None:
 
 def test_no_service_has_a_secret_in_the_file() -> None:
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-    assert "${" not in text
+    assert {name for name in re.findall(r"\$\{(\w+)", text) if not name.endswith("_IMAGE")} == set()
     found = {
         (name, variable): value
         for name, service in SERVICES.items()
@@ -174,12 +177,60 @@ def test_every_variable_is_documented(service: str) -> None:
 
 
 def test_the_image_holds_every_folder_and_pins_every_package() -> None:
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for folder in FOLDERS:
-        assert f"COPY {folder} {folder}" in dockerfile
+        assert f"COPY {folder} {folder}" in DOCKERFILE
         assert f"!{folder}" in ignored
-    assert "--require-hashes -r requirements.lock" in dockerfile
+
+
+def test_the_image_fetches_nothing_without_its_hash() -> None:
+    """Regression: `pip install .` fetched setuptools, and the extra `videosdk`, without hashes."""
+    commands = re.findall(r"bin/pip\b[^&\n\\]*", INSTRUCTIONS)
+    assert len(commands) == 4
+    for command in commands:
+        assert ("--require-hashes" in command) != ("--no-index" in command), command
+    # A source package is built by the tools of the lock: pip would fetch others without hashes.
+    assert all("--no-build-isolation" in command for command in commands if " wheel " in command)
+    locks = set(re.findall(r"requirements[\w-]*\.lock", DOCKERFILE))
+    assert locks == {path.name for path in ROOT.glob("requirements*.lock")}
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{lock}" for lock in locks} <= set(ignored)
+    assert not re.search(r"\b(curl|wget|apt-get|ADD)\b", INSTRUCTIONS)
+
+
+def test_each_stage_is_made_from_the_image_of_an_argument() -> None:
+    """The release gives a digest (docs/release.md). None is written here: it would be old soon."""
+    assert re.findall(r"^FROM (\S+)", INSTRUCTIONS, re.M) == ["${BASE_IMAGE}"] * 2
+    assert re.findall(r"^ARG BASE_IMAGE=(.*)$", INSTRUCTIONS, re.M) == ["python:3.11-slim"]
+    assert "BASE_IMAGE" in str(SERVICES["gateway"]["build"]["args"])
+    for name, service in SERVICES.items():
+        assert service["image"] == "warmxfer" or re.fullmatch(
+            r"\$\{\w+_IMAGE:-[\w./:-]+\}", service["image"]
+        ), name
+    assert "sha256:" not in INSTRUCTIONS + (ROOT / "compose.yaml").read_text(encoding="utf-8")
+
+
+def test_the_process_of_the_image_is_no_root() -> None:
+    final = INSTRUCTIONS.rpartition("FROM ")[2]
+    (user,) = re.findall(r"^USER (\d+):(\d+)$", final, re.M)
+    assert min(map(int, user)) >= 10_000
+    assert final.index("USER ") < final.index("ENTRYPOINT")
+    assert "RUN" not in final, "the final stage has no tool to build with"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_container_has_few_rights_and_limits(service: str) -> None:
+    found = SERVICES[service]
+    assert found["read_only"] is True
+    assert found["cap_drop"] == ["ALL"]
+    assert "cap_add" not in found
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert 0 < found["pids_limit"] <= 1_024
+    assert re.fullmatch(r"\d+[mg]", found["mem_limit"])
+    assert 0 < float(found["cpus"]) <= 4
+    assert all("size=" in each for each in found["tmpfs"])
+    assert not {"privileged", "devices", "network_mode", "pid", "ipc"} & set(found)
+    assert "docker.sock" not in str(found)
 
 
 @pytest.mark.parametrize("servers", [[], ["nats-1", "nats-2", "nats-3"]], ids=["one", "cluster"])

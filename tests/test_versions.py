@@ -16,7 +16,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS: list[str] = PROJECT["tool"]["uv"]["constraint-dependencies"]
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.lock")}
+LOCK, VIDEOSDK_LOCK = LOCKS["requirements.lock"], LOCKS["requirements-videosdk.lock"]
+BUILD_LOCK = LOCKS["requirements-build.lock"]
 
 RENEW = "run: uv run --no-project ops/renew_pins.py"
 SYNC = "run: uv sync --group dev"
@@ -40,9 +42,9 @@ def pins(lines: list[str]) -> dict[str, str]:
     return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in read}
 
 
-def locked() -> list[str]:
-    """Return the requirements in requirements.lock without their hashes."""
-    return [line.rstrip("\\ ") for line in LOCK.splitlines() if re.match(r"\w", line)]
+def locked(lock: str = LOCK) -> list[str]:
+    """Return the requirements in a lock without their hashes."""
+    return [line.rstrip("\\ ") for line in lock.splitlines() if re.match(r"\w", line)]
 
 
 def installed(asked_for: list[str]) -> dict[str, str]:
@@ -84,6 +86,25 @@ def test_the_image_installs_what_the_package_requires_and_nothing_else() -> None
     assert pins(locked()) == installed(ASKED_FOR["the package"]), f"{RENEW}, then {SYNC}"
 
 
+def test_the_image_with_the_framework_installs_the_pinned_versions() -> None:
+    ours, found = pins(CONSTRAINTS), pins(locked(VIDEOSDK_LOCK))
+    assert found == {name: ours.get(name) for name in found}, RENEW
+    assert found.items() >= pins(locked()).items(), RENEW
+    assert {canonicalize_name(Requirement(each).name) for each in ASKED_FOR["videosdk"]} <= found.keys()
+
+
+def test_what_builds_the_wheel_is_locked() -> None:
+    asked = {canonicalize_name(Requirement(each).name) for each in PROJECT["build-system"]["requires"]}
+    assert asked <= pins(locked(BUILD_LOCK)).keys(), RENEW
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_each_locked_package_has_a_hash(name: str) -> None:
+    blocks = re.split(r"^(?=\w)", LOCKS[name], flags=re.M)[1:]
+    assert len(blocks) == len(locked(LOCKS[name])) > 0
+    assert [block for block in blocks if "--hash=sha256:" not in block] == []
+
+
 @pytest.mark.parametrize("part", ASKED_FOR)
 def test_this_environment_holds_the_pinned_versions(part: str) -> None:
     try:
@@ -98,6 +119,7 @@ def test_this_environment_holds_the_pinned_versions(part: str) -> None:
 
 def test_no_file_in_git_names_the_address_of_a_package_index() -> None:
     assert "/uv.lock" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert "://" not in LOCK
-    assert "index-url" not in LOCK
+    for lock in LOCKS.values():
+        assert "://" not in lock
+        assert "index-url" not in lock
     assert PROJECT["tool"]["uv"].keys() == {"default-groups", "constraint-dependencies"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from warmxfer.adapters.telephony import ProviderConfig, choose_provider
-from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url
+from warmxfer.schemas import TOKEN_PATTERN, InvalidRequest, env_number, parse_http_url, shown_address
 from warmxfer.schemas.env import LOOPBACK
 
 from ..common.dial_policy import DialPolicy
@@ -118,7 +118,7 @@ def _url(text: str) -> str | None:
         return None
     if parse_http_url(text) is None or len(text) > MAX_URL_CHARS:
         raise InvalidRequest(
-            f"WARMXFER_WEBHOOK_URL is {text[:80]!r}; "
+            f"WARMXFER_WEBHOOK_URL is {shown_address(text)}; "
             "give the https:// address at which the provider reaches the gateway",
             field="WARMXFER_WEBHOOK_URL",
         )

@@ -6,7 +6,6 @@ Invariant: no sentence quotes the server. An error may repeat the request, which
 from __future__ import annotations
 
 import re
-import ssl
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import httpx
 
 from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
+from ..tls_faults import tls_fault
 from .chat_model import API_KEY, BASE_URL, MODEL, ModelSettings
 from .completion import ServerError
 
@@ -78,11 +78,10 @@ def connection_error(error: httpx.HTTPError, settings: ModelSettings) -> Retryab
     name = type(error).__name__
     if not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.UnsupportedProtocol):
         return RetryableError(f"The connection to the model server broke ({name})")
-    why = "its certificate or its protocol is wrong" if _is_tls_error(error) else name
-    return RetryableError(
-        f"{BASE_URL} is {shown_url(settings)}, which cannot be reached ({why}); "
-        "check the address, and that the server is running"
-    )
+    fault = tls_fault(error)
+    why = fault.what if fault else name
+    remedy = fault.remedy if fault else "check the address, and that the server is running"
+    return RetryableError(f"{BASE_URL} is {shown_url(settings)}, which cannot be reached ({why}); {remedy}")
 
 
 def page_error(settings: ModelSettings) -> RetryableError:
@@ -124,11 +123,3 @@ def _named_error(status: int, text: str, settings: ModelSettings) -> InvalidRequ
             field=API_KEY,
         )
     return None
-
-
-def _is_tls_error(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError) or "ssl" in str(error).lower():
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -6,6 +6,7 @@ broker.py        the broker: users, streams, storage, dead letters, the clock
 actors.py        the processes: how many of each role, their versions, partitions, policies, probes, webhooks
 environment.py   the variables of this environment
 provider.py      the provider and the language model
+weaknesses.py    what makes a set-up weak: the connection and the store
 """
 
 from __future__ import annotations

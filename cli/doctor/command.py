@@ -16,7 +16,7 @@ from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
 from ..options import Json, Url
 from ..output import console, print_json, run_command
-from . import actors, broker
+from . import actors, broker, weaknesses
 from .finding import Finding, sentence_of
 from .provider import model_finding, provider_findings
 
@@ -86,6 +86,8 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
     return [
         Finding("nats", "ok", reached),
         broker.user_finding(report, settings),
+        weaknesses.tls_finding(report, settings),
+        weaknesses.store_finding(),
         *broker.stream_findings(report),
         *broker.storage_findings(report),
         *actors.role_findings(report),

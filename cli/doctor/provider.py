@@ -50,8 +50,10 @@ async def _cloud_finding(settings: GatewaySettings) -> Finding:
     try:
         await provider.check_credentials()
     except NotSent as error:
-        cause = str(error).rpartition("(")[2].rstrip(")")
-        sentence = f"VIDEOSDK_BASE_URL is {provider.signaling_url}, which does not answer ({cause})."
+        sentence = sentence_of(error)
+        if not sentence.startswith("VIDEOSDK_BASE_URL"):
+            cause = str(error).rpartition("(")[2].rstrip(")")
+            sentence = f"VIDEOSDK_BASE_URL is {provider.signaling_url}, which does not answer ({cause})."
         return Finding("cloud", "wrong", sentence, UNAVAILABLE)
     except Rejected as error:
         refused = provider.credentials_refused() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -29,9 +30,10 @@ class PlacedCall(Struct, frozen=True, rename="camel"):
 class SandboxAdmin:
     """Places calls, sets faults and reads the ledger. `sandbox_url` is set before the first request."""
 
-    def __init__(self, sandbox_url: str = "") -> None:
+    def __init__(self, sandbox_url: str = "", verify: ssl.SSLContext | None = None) -> None:
         self.sandbox_url = sandbox_url
-        self._http = HttpPool(max_connections=MAX_CONNECTIONS)
+        options: dict[str, Any] = {"verify": verify} if verify else {}
+        self._http = HttpPool(max_connections=MAX_CONNECTIONS, **options)
 
     async def call(self, number: str = DEFAULT_CALLER, **fields: Any) -> PlacedCall:
         """Place a call from `number` into a new room; `fields` are added to the request."""

@@ -33,9 +33,11 @@ from typing import Any
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.bus.permission_file import DEFAULT_TENANT, Login, accounts
 from warmxfer.bus.permissions import INBOX
+from warmxfer.bus.server_tls import ServerTls
 from warmxfer.bus.subject_table import CLIENT, DEPLOY, LOCAL, USERS
 from warmxfer.client import Client
 
+from .certificates import StackCertificates
 from .managed_process import ManagedProcess
 from .sandbox_admin import PlacedCall as PlacedCall
 from .sandbox_admin import SandboxAdmin
@@ -57,7 +59,8 @@ class LocalStack(SandboxAdmin):
     `counts` is the number of processes of each role (default 1). `env` is added to the environment of every
     actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
     removed at the end, or only the stream if `keeps_logs` was set. With `root_password`, the broker has a
-    user `root` without limits, for tests.
+    user `root` without limits, for tests. With `certificates`, every connection to the broker is mutual TLS,
+    and the sandbox (cloud, rooms and model) is reached by HTTPS.
     """
 
     def __init__(
@@ -71,8 +74,10 @@ class LocalStack(SandboxAdmin):
         sync_interval: str = "always",
         env: Mapping[str, str] | None = None,
         root_password: str | None = None,
+        certificates: StackCertificates | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(verify=certificates.context() if certificates else None)
+        self.certificates = certificates
         self._counts = dict.fromkeys(ROLES, 1) | dict(counts or {})
         self._time_scale = time_scale
         self._nats_port = nats_port
@@ -103,6 +108,7 @@ class LocalStack(SandboxAdmin):
             store_dir=kept or None,
             sync_interval=self._sync_interval,
             accounts=self._accounts(),
+            tls=self._server_tls(),
         )
         try:
             await _all(self._start_broker(), self._start_sandbox())
@@ -164,6 +170,7 @@ class LocalStack(SandboxAdmin):
             "NATS_USER": user,
             "NATS_PASSWORD": password or "",
             "NATS_INBOX_PREFIX": f"{INBOX}.{user}",
+            **(self.certificates.client_env() if self.certificates else {}),
         }
 
     def settings(self, user: str) -> BusSettings:
@@ -184,6 +191,8 @@ class LocalStack(SandboxAdmin):
         """Return the environment of an actor of this stack. Only the gateway gets the provider's secret."""
         env = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
         env |= {"WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox", **self.bus_env(role)}
+        if self.certificates:
+            env["SSL_CERT_FILE"] = self.certificates.authority
         if role == "gateway":
             env |= {
                 "VIDEOSDK_BASE_URL": self.sandbox_url,
@@ -198,6 +207,10 @@ class LocalStack(SandboxAdmin):
                 "WARMXFER_LLM_MODEL": "sandbox",
             }
         return env | self._env
+
+    def _server_tls(self) -> ServerTls | None:
+        own = self.certificates
+        return ServerTls(own.server_cert, own.server_key, own.authority) if own else None
 
     def _accounts(self) -> str:
         logins = {user: Login(password) for user, password in self._passwords.items()}
@@ -218,6 +231,8 @@ class LocalStack(SandboxAdmin):
     async def _start_sandbox(self) -> None:
         command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self.secret]
         command += ["--port", str(self._sandbox_port), "--time-scale", str(self._time_scale)]
+        if self.certificates:
+            command += ["--cert", self.certificates.server_cert, "--key", self.certificates.server_key]
         process = await self._spawn("sandbox", command, dict(os.environ), ready_on_stdout=True)
         self._processes["sandbox"] = [process]
         self.sandbox_url = json.loads(process.ready)["sandbox"]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 import socket
 import time
-from pathlib import Path
 
-import certifi
 import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
@@ -158,35 +155,3 @@ async def test_closing_ends_subscriptions_and_wait_closed(nats_url: str) -> None
             await bus.wait_closed()
     with pytest.raises(Unavailable):
         await bus.publish(subjects.log("a"), b"", deadline_s=0.2)
-
-
-@pytest.mark.parametrize("asks", ["address", "one of two addresses", "ca"])
-async def test_a_server_without_tls_gets_no_credentials_once_tls_was_asked_for(
-    asks: str, fresh_server: EmbeddedServer, tmp_path: Path
-) -> None:
-    """nats-py connects in plain text: it upgrades only if the server requires TLS."""
-    received = bytearray()
-
-    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        info = b'{"server_id":"X","version":"2.14.0","max_payload":1048576,"auth_required":true}'
-        writer.write(b"INFO " + info + b"\r\n")
-        received.extend(await reader.read(65_536))
-        writer.close()
-
-    server = await asyncio.start_server(plain, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    ca = tmp_path / "ca.pem"
-    shutil.copy(certifi.where(), ca)
-    url = {
-        "address": f"tls://127.0.0.1:{port}",
-        "one of two addresses": f"nats://127.0.0.1:{port},tls://127.0.0.1:{port}",
-        "ca": f"nats://127.0.0.1:{port}",
-    }[asks]
-    settings = BusSettings(url=url, user="me", password="hunter2", ca=str(ca) if asks == "ca" else None)
-    async with server:
-        with pytest.raises(UnsupportedServer, match="offers no TLS, and tls:// or a TLS file asks for it"):
-            await Bus.connect(settings, name="test", deadline_s=5.0)
-    assert bytes(received) == b""
-    real = BusSettings(url=fresh_server.url.replace("nats://", "tls://"))
-    with pytest.raises(UnsupportedServer, match="offers no TLS"):
-        await Bus.connect(real, name="test", deadline_s=5.0)

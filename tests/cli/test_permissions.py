@@ -12,7 +12,10 @@ import nats
 import pytest
 
 from tests.cli.conftest import Warmxfer
-from warmxfer.bus import EmbeddedServer
+from tests.testkit.certificates import Authority
+from warmxfer.bus import BusSettings, EmbeddedServer
+from warmxfer.bus.credentials import tls as context_of
+from warmxfer.bus.server_tls import ServerTls
 from warmxfer.bus.subject_table import USERS
 from warmxfer.bus.subjects import STREAMS
 
@@ -46,7 +49,11 @@ async def test_the_written_files_run_a_broker_that_deploy_sets_up(
     written = await warmxfer("permissions", "--write", str(directory), *(["--nkeys"] if nkeys else []))
     assert written.code == 0, written
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()} == {0o600}
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()}
+    assert modes.pop("nats.conf") == 0o644, (
+        "the user of the broker's process reads it, and it holds no secret"
+    )
+    assert set(modes.values()) == {0o600}
     for name, value in variables(directory / "nats.env").items():
         monkeypatch.setenv(name, value)
     text = (directory / "nats.conf").read_text()
@@ -66,24 +73,42 @@ async def test_the_written_files_run_a_broker_that_deploy_sets_up(
         assert "no transfer has this id" in shown.err
 
 
+def directory_of_a_server(directory: Path) -> Path:
+    """Return a directory as a mounted secret has it: tls.crt, tls.key and ca.crt."""
+    authority = Authority(directory)
+    files = authority.certificate()
+    for name, path in (("tls.crt", files.cert), ("tls.key", files.key), ("ca.crt", authority.ca)):
+        (directory / name).write_bytes(Path(path).read_bytes())
+    return directory
+
+
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "tls"])
 async def test_three_servers_with_the_written_files_are_a_cluster(
-    warmxfer: Warmxfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warmxfer: Warmxfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_tls: bool
 ) -> None:
     routes = [f"127.0.0.1:{port}" for port in free_ports(3)]
     options = [option for each in routes for option in ("--server", each)]
+    pki = directory_of_a_server(tmp_path / "pki")
+    tls = ServerTls.in_directory(str(pki)) if with_tls else None
+    ours = {"NATS_CA": f"{pki}/ca.crt", "NATS_CERT": f"{pki}/tls.crt", "NATS_KEY": f"{pki}/tls.key"}
+    if tls:
+        options += ["--tls", str(pki)]
     written = await warmxfer("permissions", "--write", str(tmp_path), *options)
     assert written.code == 0, written
     for name, value in variables(tmp_path / "nats.env").items():
         monkeypatch.setenv(name, value)
     text = (tmp_path / "nats.conf").read_text()
+    assert text.count("verify: true") == (2 if tls else 0)
     text = text[text.index("server_name:") :]
     servers = [
-        EmbeddedServer(accounts=text.replace("$NATS_SERVER_NAME", f"n{at}").replace("0.0.0.0:6222", route))
+        EmbeddedServer(
+            accounts=text.replace("$NATS_SERVER_NAME", f"n{at}").replace("0.0.0.0:6222", route), tls=tls
+        )
         for at, route in enumerate(routes)
     ]
     async with AsyncExitStack() as stack:
         await asyncio.gather(*(stack.enter_async_context(each) for each in servers))
-        deploy = {**variables(tmp_path / "deploy.env"), "WARMXFER_REPLICAS": "3"}
+        deploy = {**variables(tmp_path / "deploy.env"), "WARMXFER_REPLICAS": "3", **(ours if tls else {})}
         while (deployed := await warmxfer("deploy", "--url", servers[0].url, **deploy)).code == 3:
             pass  # The servers have not elected a leader yet.
         assert deployed.code == 0, deployed
@@ -93,6 +118,15 @@ async def test_three_servers_with_the_written_files_are_a_cluster(
             user=operator["NATS_USER"],
             password=operator["NATS_PASSWORD"],
             inbox_prefix=b"_INBOX.operator",
+            **(
+                {
+                    "tls": context_of(
+                        BusSettings(ca=ours["NATS_CA"], cert=ours["NATS_CERT"], key=ours["NATS_KEY"])
+                    )
+                }
+                if tls
+                else {}
+            ),
         )
         stack.push_async_callback(client.close)
         for stream in STREAMS:

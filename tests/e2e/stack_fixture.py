@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
+import nats
+import nats.aio.client
 
+from tests.testkit.certificates import stack_certificates
 from tests.testkit.denied_lines import denied_lines
 from tests.testkit.invariants import is_after_guard
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, subjects
+from warmxfer.bus.credentials import tls as tls_context
 from warmxfer.cli.local_stack.stack import ROLES, ROOT, LocalStack, PlacedCall
 from warmxfer.client import Client, TransferHandle, new_id
 from warmxfer.schemas import NoticeKind, PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
+ALL_WITH_TLS = os.environ.get("WARMXFER_TEST_TLS") == "yes"
+"""Run every stack with mutual TLS to the broker, and HTTPS to the cloud and the model."""
 RESULT_TIMEOUT_S = 60.0
 STEADY_READS = 5
 SETTLE_TIMEOUT_S = 10.0
@@ -196,7 +205,8 @@ class TransferDriver:
 
     async def clear_faults(self) -> None:
         """Remove all faults of the cloud."""
-        async with httpx.AsyncClient(base_url=self.stack.sandbox_url) as http:
+        verify = self.stack.certificates.context() if self.stack.certificates else True
+        async with httpx.AsyncClient(base_url=self.stack.sandbox_url, verify=verify) as http:
             (await http.delete("/sandbox/faults")).raise_for_status()
 
     async def person(self, number: str, **script: Any) -> None:
@@ -205,8 +215,22 @@ class TransferDriver:
 
 
 @asynccontextmanager
-async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
-    """Run a local stack with a client. The broker denies its processes nothing."""
-    async with LocalStack(root_password=secrets.token_hex(16), **stack) as built, built.client() as client:
-        yield TransferDriver(built, client)
-        assert denied_lines(built.directory) == []
+async def running_stack(*, tls: bool = False, **stack: Any) -> AsyncIterator[TransferDriver]:
+    """Run a local stack with a client. The broker denies its processes nothing.
+
+    With `tls`, or if `ALL_WITH_TLS`, each connection is encrypted.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        certificates = stack_certificates(Path(directory)) if tls or ALL_WITH_TLS else None
+        built = LocalStack(root_password=secrets.token_hex(16), certificates=certificates, **stack)
+        async with built, built.client() as client:
+            yield TransferDriver(built, client)
+            assert denied_lines(built.directory) == []
+
+
+async def plain_client(stack: LocalStack, user: str) -> nats.aio.client.Client:
+    """Connect to the broker of the stack without warmxfer."""
+    settings = stack.settings(user)
+    return await nats.connect(
+        stack.url_of(user), inbox_prefix=settings.inbox.encode(), connect_timeout=5, tls=tls_context(settings)
+    )

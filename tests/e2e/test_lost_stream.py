@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import nats
 import pytest
 
 from warmxfer.bus import subjects
 from warmxfer.cli.local_stack.stack import ROLES, ROOT
 from warmxfer.schemas import Outcome, RetryableError, WarmTransferPhase, participant_ids
 
-from .stack_fixture import Call, TransferDriver, running_stack
+from .stack_fixture import Call, TransferDriver, plain_client, running_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -77,7 +76,7 @@ async def test_a_lost_stream_leaves_no_caller_leg_or_agent_behind_and_new_transf
         await driver.person(SLOW_TO_SAY_YES, script="ready", replyS=1_000)
         lost = await begin(driver, supervisor=SLOW_TO_SAY_YES, briefing_timeout_s=300)
         await lost.until(WarmTransferPhase.BRIEFING_STARTED)
-        connection = await nats.connect(driver.stack.url_of(ROOT))
+        connection = await plain_client(driver.stack, ROOT)
         for stream in subjects.STREAMS:
             await connection.request(f"$JS.API.STREAM.DELETE.{stream}", timeout=5)
         await connection.close()

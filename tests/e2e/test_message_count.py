@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import nats
 import pytest
+from nats.aio.client import Client as NatsClient
 from nats.aio.msg import Msg
 
-from warmxfer.cli.local_stack.stack import ROOT
+from warmxfer.cli.local_stack.stack import ROOT, LocalStack
 from warmxfer.client import new_id
 
-from .stack_fixture import TransferDriver
+from .stack_fixture import TransferDriver, plain_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +35,7 @@ API = "$JS.API."
 class Meter:
     """Counts the stored messages and the reads of one transfer. `names` are the words that it is known by."""
 
-    def __init__(self, connection: nats.NATS, names: tuple[str, ...]) -> None:
+    def __init__(self, connection: NatsClient, names: tuple[str, ...]) -> None:
         self._connection = connection
         self._names = names
         self.reads: Counter[str] = Counter()
@@ -65,8 +65,8 @@ class Meter:
 
 
 @asynccontextmanager
-async def metering(url: str, *names: str) -> AsyncIterator[Meter]:
-    connection = await nats.connect(url, connect_timeout=5)
+async def metering(stack: LocalStack, *names: str) -> AsyncIterator[Meter]:
+    connection = await plain_client(stack, ROOT)
     try:
         meter = Meter(connection, names)
         await connection.subscribe(f"{API}>", cb=meter.on_request)
@@ -86,7 +86,7 @@ async def test_a_transfer_stores_and_reads_no_more_than_it_did(driver: TransferD
     (caller,) = await driver.callers(1)
     await driver.conversation(caller)
     id = new_id()
-    async with metering(driver.stack.url_of(ROOT), id, caller.room_id) as meter:
+    async with metering(driver.stack, id, caller.room_id) as meter:
         await driver.begin(caller, id=id, bridge_guard_s=0)
         async with asyncio.timeout(END_S):
             while not (stored := await meter.stored())["result"]:

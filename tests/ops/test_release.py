@@ -61,3 +61,11 @@ def test_a_step_that_fails_ends_the_command_with_its_output() -> None:
         RELEASE._run("git", "rev-parse", "--verify", "no-such-thing")
     with pytest.raises(RELEASE.Failed, match="no-such-program"):
         RELEASE._run("no-such-program")
+
+
+@pytest.mark.parametrize("image", [None, "python:3.11-slim", "python@sha256:12", f"@sha256:{'0' * 64}"])
+def test_a_release_needs_the_digest_of_its_base_image(image: str | None) -> None:
+    assert RELEASE.digest_fault(image) == (
+        f"--base-image is {image!r}; give name@sha256:digest, as docs/release.md finds it"
+    )
+    assert RELEASE.digest_fault(f"python:3.11-slim@sha256:{'0' * 64}") is None

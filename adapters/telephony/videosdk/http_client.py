@@ -26,6 +26,7 @@ import msgspec
 import structlog
 
 from ...http_pool import NOT_SENT, HttpPool
+from ...tls_faults import tls_fault
 from ..errors import (
     MAX_AFTER_S,
     NotFound,
@@ -97,6 +98,7 @@ class HttpClient:
     """A pool of connections to one base URL."""
 
     def __init__(self, base_url: str, tokens: Tokens, timeout_s: float) -> None:
+        self._base_url = base_url
         self._tokens = tokens
         self._timeout_s = timeout_s
         self.refused: str | None = None
@@ -164,7 +166,7 @@ class HttpClient:
             return found
         except NOT_SENT as error:
             outcome, ended = type(error).__name__, "not_sent"
-            raise NotSent(f"VideoSDK could not be reached ({outcome})", after_s=0.0) from error
+            raise NotSent(self._not_reached(error), after_s=0.0) from error
         except httpx.HTTPError as error:
             outcome, ended = type(error).__name__, "outcome_unknown"
             raise OutcomeUnknown(f"{request.label} was sent and got no answer ({outcome})") from error
@@ -187,6 +189,15 @@ class HttpClient:
                 took_ms=round(took_s * 1000, 1),
                 request_id=request_id[:64],
             )
+
+    def _not_reached(self, error: httpx.HTTPError) -> str:
+        """Return the sentence for a request that was not sent."""
+        fault = tls_fault(error)
+        if fault is None:
+            return f"VideoSDK could not be reached ({type(error).__name__})"
+        return (
+            f"VIDEOSDK_BASE_URL is {self._base_url}, which cannot be reached ({fault.what}); {fault.remedy}"
+        )
 
     async def _send(self, request: ApiRequest, left_s: float) -> tuple[httpx.Response, bytes]:
         """Return the response and its body. Raises `OutcomeUnknown` beyond `MAX_RESPONSE_BYTES`."""

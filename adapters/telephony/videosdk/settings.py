@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from warmxfer.schemas import InvalidRequest, env_credential, env_number, is_private, parse_http_url
+from warmxfer.schemas import (
+    InvalidRequest,
+    env_credential,
+    env_number,
+    is_private,
+    parse_http_url,
+    shown_address,
+)
 from warmxfer.schemas.env import LOOPBACK
 
 DEFAULT_BASE_URL = "https://api.videosdk.live"
@@ -74,7 +81,7 @@ def _base_url(value: str) -> str:
     parts = parse_http_url(value)
     if parts is None or parts.query or parts.username or not is_private(parts):
         raise InvalidRequest(
-            f"VIDEOSDK_BASE_URL is {value[:80]!r}; use https://host, or http:// on this machine",
+            f"VIDEOSDK_BASE_URL is {shown_address(value)}; use https://host, or http:// on this machine",
             field="VIDEOSDK_BASE_URL",
         )
     return value.rstrip("/")

@@ -1,0 +1,52 @@
+"""One transfer with what compose.yaml describes, and one with what the demo overlay describes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.ops.kubernetes.rendering import INSTALL, copied, kubectl, rendered
+
+from .deployed_files import Described, deployed, of_compose, of_overlay, variables
+
+
+async def transfer_and_stop(
+    described: Mapping[str, Described], secrets: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Make one transfer. Then each process gets SIGTERM, and ends with 0 in the time that it is given."""
+    config = (secrets / "nats.conf").read_text(encoding="utf-8")
+    client = variables(secrets / "client.env")
+    async with deployed(described, config, client, folder, monkeypatch) as running:
+        numbers = ["--to", "+14155550101", "--from", "+14155550100", "--rule", "rr_demo"]
+        code, printed = await running.command("request", "--room", "demo-room", *numbers, "--wait")
+        assert code == 0, printed
+        assert await running.stopped() == dict.fromkeys(running.processes, 0)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    command = [sys.executable, "-m", "warmxfer.cli", "permissions", "--write", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return folder
+
+
+async def test_what_compose_describes_makes_a_transfer(
+    secrets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await transfer_and_stop(of_compose(secrets), secrets, tmp_path, monkeypatch)
+
+
+async def test_what_the_demo_overlay_describes_makes_a_transfer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = kubectl()
+    if program is None:
+        pytest.skip(f"kubectl is not installed; {INSTALL}")
+    overlay = copied(tmp_path) / "demo"
+    described = of_overlay(rendered(overlay, program))
+    await transfer_and_stop(described, overlay / "secrets", tmp_path, monkeypatch)

@@ -1,0 +1,99 @@
+"""Findings 4, 7 and 11 of the attack, tried again on running processes: what the attacker sees.
+
+The others are in `test_forged.py`, `test_tls.py`, `test_dial_policy.py` and in the tests of each package
+(docs/security.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from warmxfer.actors.runtime.exit_codes import INVALID
+from warmxfer.bus import Bus, subjects
+from warmxfer.cli.local_stack.stack import ROOT
+from warmxfer.schemas import Outcome
+
+from .stack_fixture import RESULT_TIMEOUT_S, TransferDriver
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONG = "sip:" * 14_000
+EXIT_S = 60.0
+
+
+async def test_a_long_command_id_delays_no_transfer(driver: TransferDriver) -> None:
+    """Finding 4: two such messages froze both gateways for 30 s and more, and a transfer ended."""
+    (caller,) = await driver.callers(1)
+    command = {"type": "end_call", "command_id": LONG, "deadline_at": 1e12, "call_id": LONG}
+    async with await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus:
+        for place in range(2):
+            await bus.publish(subjects.work_queue(f"frozen-{place}", "gateway"), json.dumps(command).encode())
+        call = await driver.begin(caller)
+        assert (await call.result()).outcome is Outcome.COMPLETE
+        async with asyncio.timeout(RESULT_TIMEOUT_S):
+            while (letter := await bus.get_last(subjects.dead_letter("frozen-0"))) is None:
+                await asyncio.sleep(0.1)
+    cause = json.loads(letter.data)["cause"]
+    assert cause
+    assert len(cause) < 1_000, "the attacker's text is not repeated"
+    await call.assert_clean_end()
+
+
+async def output_of(driver: TransferDriver, *command: str, **env: str) -> tuple[int | None, str]:
+    """Run a program of the product with the environment of a gateway. Returns exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *command),
+        env=driver.stack.actor_env("gateway") | env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), EXIT_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, output.decode()
+
+
+SECRETS = {
+    "NATS_URL": "nats://u:s3cretpw@127.0.0.1:1",
+    "NATS_PASSWORD": "an0ther-password",
+    "VIDEOSDK_BASE_URL": "https://user:pw123@api.example.com/",
+    "WARMXFER_WEBHOOK_PORT": "0",
+    "WARMXFER_WEBHOOK_URL": "user:pw456@gateway.example.com",
+    "WARMXFER_WEBHOOK_PUBLIC_KEY": "fetch",
+}
+
+
+@pytest.mark.parametrize("left_out", [(), ("VIDEOSDK_BASE_URL",)])
+@pytest.mark.parametrize("command", [("warmxfer.cli", "doctor"), ("warmxfer.actors", "gateway")])
+async def test_no_program_prints_a_password_of_an_address(
+    driver: TransferDriver, command: tuple[str, ...], left_out: tuple[str, ...]
+) -> None:
+    """Finding 7: doctor printed the password in NATS_URL and in VIDEOSDK_BASE_URL."""
+    env = {name: value for name, value in SECRETS.items() if name not in left_out}
+    code, output = await output_of(driver, *command, **env)
+    assert code not in (0, None)
+    assert output.strip()
+    for secret in ("s3cretpw", "an0ther-password", "pw123", "pw456", driver.stack.secret):
+        assert secret not in output
+
+
+@pytest.mark.parametrize("role", ["summarizer", "briefing"])
+async def test_a_model_in_plain_http_elsewhere_gets_nothing(driver: TransferDriver, role: str) -> None:
+    """Finding 11: the key and the conversation would be readable on the way."""
+    env = {
+        "WARMXFER_LLM_BASE_URL": "http://model.example.com/v1",
+        "WARMXFER_LLM_API_KEY": "the-key-of-the-model",
+        "WARMXFER_LLM_MODEL": "small",
+        **driver.stack.bus_env(role),
+    }
+    code, output = await output_of(driver, "warmxfer.actors", role, **env)
+    assert code == INVALID
+    assert "would send WARMXFER_LLM_API_KEY and the conversation in clear text; use https://host/v1" in output
+    assert "the-key-of-the-model" not in output
