@@ -115,11 +115,17 @@ def test_the_copies_that_are_offline_or_behind_are_named() -> None:
     copies = [
         {"name": "n2", "current": True, "lag": 9_000},
         {"name": "n3", "current": False, "offline": True},
-        {"name": "n4", "current": False, "lag": 2_000},
+        {"name": "n4", "current": False, "lag": 2_000, "active": 900_000_000},
+        {"name": "n5", "current": False, "lag": 3, "active": 8_941_388_690},
+        {"name": "n6", "current": False, "lag": 3, "active": 900_000_000},
     ]
     info = {"config": config, "cluster": {"name": "c", "leader": "n1", "replicas": copies}}
     found = stream_health("WARMXFER_CORE", info)
-    assert found.behind == ("n3 is offline", "n4 is 2,000 messages behind")
+    assert found.behind == (
+        "n3 is offline",
+        "n4 is 2,000 messages behind",
+        "n5 has not answered for 9 s",
+    )
     assert (found.layout, found.replicas, found.clustered) == (3, 3, True)
     assert found.fault.startswith("max_msgs of stream WARMXFER_CORE is 5")
 
