@@ -10,6 +10,7 @@ RUN pip install --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY metrics metrics
+COPY tracing tracing
 COPY bus bus
 COPY client client
 COPY adapters adapters
@@ -17,8 +18,8 @@ COPY actors actors
 COPY integrations integrations
 COPY cli cli
 COPY sandbox sandbox
-# A briefing agent in VideoSDK rooms also needs the VideoSDK framework, which requirements.lock does not contain:
-# docker build --build-arg EXTRA='[videosdk]' .
+# requirements.lock contains no extra. A briefing agent in VideoSDK rooms needs the VideoSDK framework, and traces
+# need OpenTelemetry's SDK: docker build --build-arg EXTRA='[videosdk,otel]' .
 ARG EXTRA=
 RUN if [ -n "$EXTRA" ]; then pip install ".$EXTRA"; else pip install --no-deps .; fi \
     && useradd --create-home warmxfer

@@ -17,7 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PASSWORDS = {f"NATS_PASSWORD_{user.upper()}" for user in USERS}
-FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
+FOLDERS = (
+    "schemas",
+    "metrics",
+    "tracing",
+    "bus",
+    "client",
+    "adapters",
+    "actors",
+    "integrations",
+    "cli",
+    "sandbox",
+)
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 

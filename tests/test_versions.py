@@ -25,6 +25,7 @@ ASKED_FOR: dict[str, list[str]] = {
     "the package": PROJECT["project"]["dependencies"],
     "dev": PROJECT["dependency-groups"]["dev"],
     "videosdk": PROJECT["project"]["optional-dependencies"]["videosdk"],
+    "otel": PROJECT["project"]["optional-dependencies"]["otel"],
 }
 
 
