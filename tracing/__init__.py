@@ -1,7 +1,7 @@
 """Traces of transfers with OpenTelemetry: one trace for each transfer, over all processes.
 
-`docs/tracing.md` describes the spans. `traceparent.py` is pure. `spans.py` is what other folders call. It imports
-nothing of OpenTelemetry, so that a process without traces starts as fast as before. `recorder.py` needs
+`docs/tracing.md` describes the spans. `traceparent.py` is pure. Other folders call `spans.py`. It imports
+nothing of OpenTelemetry, so a process without traces starts as fast as before. `recorder.py` needs
 OpenTelemetry's API, `sdk.py` and `otlp_file.py` its SDK (the extra `otel`).
 """
 
@@ -11,9 +11,11 @@ from .attributes import Attribute, AttributeValue
 from .settings import TraceSettings
 from .spans import (
     Kind,
+    SpanContext,
     annotate,
     handle,
     header,
+    headers,
     is_on,
     received,
     record_ended,
@@ -28,11 +30,13 @@ __all__ = [
     "Attribute",
     "AttributeValue",
     "Kind",
+    "SpanContext",
     "TraceParent",
     "TraceSettings",
     "annotate",
     "handle",
     "header",
+    "headers",
     "is_on",
     "received",
     "record_ended",

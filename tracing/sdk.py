@@ -1,6 +1,6 @@
 """Records spans with OpenTelemetry's SDK, and sends them to a collector or a file. Needs the extra `otel`.
 
-The SDK reads its own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*` and the others.
+The SDK reads its own variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT` and `OTEL_TRACES_SAMPLER`.
 A thread exports. If the collector does not answer, spans are dropped, and no transfer waits.
 """
 

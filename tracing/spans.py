@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Attributes = Mapping[Attribute, AttributeValue]
 NO_ATTRIBUTES: Attributes = {}
+NO_HEADERS: Mapping[str, str] = {}
 
 
 class Kind(StrEnum):
@@ -75,6 +76,12 @@ def received(headers: Mapping[str, str]) -> TraceParent | None:
     return TraceParent.parse(headers.get(HEADER)) if _recorder is not None else None
 
 
+def headers() -> Mapping[str, str]:
+    """Return the headers for a message that another task sends later for the current span."""
+    value = header()
+    return NO_HEADERS if value is None else {HEADER: value}
+
+
 def header() -> str | None:
     """Return the header for a message that the current span sends, or None."""
     if _recorder is None or (current := _current.get()) is None:
@@ -117,7 +124,7 @@ def handle(
     span_id: int | None = None,
     links: tuple[TraceParent, ...] = (),
 ) -> SpanContext:
-    """Return a context with a span for a message that `parent` sent. Without `parent` there is no span inside.
+    """Return a context with a span for a message that `parent` sent. Without `parent`, no span is inside.
 
     A task may have been started inside a span of another transfer. That one is not the current one here.
     """

@@ -1,7 +1,7 @@
 """The place of a message in a trace, as the header `traceparent` of W3C Trace Context carries it. Pure.
 
-Ids are derived from what the broker stores: the transfer's id, a command's id, a delivery. So a coordinator that
-starts again continues the same trace, and a repeat gives the same span.
+Ids are derived from what the broker stores: the transfer's id, a command's id, a delivery. So a coordinator
+that starts again continues the same trace, and a repeat gives the same span.
 """
 
 from __future__ import annotations

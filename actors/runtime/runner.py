@@ -24,6 +24,7 @@ from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 from .health_probe import serve_probe
 from .log_setup import configure_logs
 from .process_metrics import process_gauges
+from .process_traces import traces
 from .unknown_variables import unknown_variables
 
 CONNECT_DEADLINE_S = 30.0
@@ -128,6 +129,11 @@ def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], obje
 
 
 async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
+    async with traces(env, role):
+        await _serve(role, actor, settings, env)
+
+
+async def _serve(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     on_stop(stop)
     bus_settings = BusSettings.from_env(env)
