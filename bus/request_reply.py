@@ -61,6 +61,7 @@ class Responder:
         self._handler = handler
         self._endpoint = endpoint
         self._queue = queue
+        self._span_name = f"serve {_name_of(subject)}"
         self._deadline_s = REPLY_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
         self._subscription: NatsSubscription | None = None
@@ -116,8 +117,7 @@ class Responder:
 
     async def _answer(self, msg: ArrivedMessage) -> bytes:
         headers = msg.headers or NO_HEADERS
-        name = f"serve {self._endpoint.name}"
-        with tracing.handle(name, tracing.received(headers), kind=tracing.Kind.SERVER):
+        with tracing.handle(self._span_name, tracing.received(headers), kind=tracing.Kind.SERVER):
             return await self._handler(LiveMessage(msg.subject, msg.data, headers=headers))
 
     def _reply(self, msg: ArrivedMessage, data: bytes, code: str = "", sentence: str = "") -> None:
@@ -132,11 +132,15 @@ async def request(connection: Connection, subject: str, data: bytes, timeout_s: 
     """Send a request and return the reply; see `Bus.request`."""
     if not tracing.is_on() or subject in WITHOUT_SPAN:
         return await _request(connection, subject, data, None, timeout_s)
-    row = row_of_request(subject)
-    with tracing.span(f"request {row.name if row else OTHER}", tracing.Kind.CLIENT):
+    with tracing.span(f"request {_name_of(subject)}", tracing.Kind.CLIENT):
         trace = tracing.header()
         headers = None if trace is None else {tracing.HEADER: trace}
         return await _request(connection, subject, data, headers, timeout_s)
+
+
+def _name_of(subject: str) -> str:
+    row = row_of_request(subject)
+    return row.name if row is not None else OTHER
 
 
 async def _request(
