@@ -48,11 +48,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Sent:
-    """A command that no reply has come to. `awaited`: the state machine waits for the reply."""
+    """A command that no reply has come to.
+
+    `given_up_at`: when the state machine stopped waiting for the reply, because it was late if `is_late`. A
+    reply may come all the same.
+    """
 
     kind: str
     at: float
     awaited: bool
+    given_up_at: float | None = None
+    is_late: bool = False
 
 
 @dataclass(slots=True)
@@ -147,23 +153,33 @@ class _Step:
                 self._end_phase()
                 self._open.phase, self._open.phase_at = output.phase, self._at
             elif isinstance(output, Command):
-                awaited = output.command_id in self._record.state.pending
-                self._open.commands[output.command_id] = _Sent(_tag(output), self._at, awaited)
+                self._begin_command(output)
         for output in self._record.outbox:
             if isinstance(output, WarmTransferResult):
                 self._end_phase()
                 self._end_transfer(output)
 
+    def _begin_command(self, command: Command) -> None:
+        state = self._record.state
+        sent = _Sent(_tag(command), self._at, command.command_id in state.pending)
+        if sent.awaited or state.stage not in LAST_STAGES:
+            self._open.commands[command.command_id] = sent
+        else:
+            # Nothing is awaited any more, and no record tells of the reply.
+            self._end_command(command.command_id, sent, None)
+
     def _end_commands(self) -> None:
-        event, pending = self._record.event, self._record.state.pending
-        is_last = self._record.state.archived or any(
-            isinstance(each, WarmTransferResult) for each in self._record.outbox
-        )
+        event, state = self._record.event, self._record.state
+        pending = state.pending
+        is_last = state.archived or any(isinstance(each, WarmTransferResult) for each in self._record.outbox)
         for id, sent in list(self._open.commands.items()):
             replied = getattr(event, "command_id", None) == id or (
                 sent.kind == BRIEFING and isinstance(event, VERDICTS)
             )
-            if replied or (id not in pending and (sent.awaited or is_last)):
+            if sent.given_up_at is None and sent.awaited and id not in pending:
+                sent.given_up_at, sent.is_late = self._at, isinstance(event, DeadlinePassed)
+            is_over = is_last or (sent.given_up_at is not None and state.stage in LAST_STAGES)
+            if replied or (is_over and id not in pending):
                 del self._open.commands[id]
                 self._end_command(id, sent, event if replied else None)
 
@@ -174,18 +190,23 @@ class _Step:
         }
         if isinstance(reply, CommandFailed):
             attributes[Attribute.FAILURE] = reply.failure
-        failed = isinstance(reply, CommandFailed) or (
-            reply is None and isinstance(self._record.event, DeadlinePassed)
+        failed = isinstance(reply, CommandFailed) or (reply is None and sent.is_late)
+        ended_at = self._at if reply is not None or sent.given_up_at is None else sent.given_up_at
+        self._end(
+            f"command {sent.kind}",
+            self._trace.command(id),
+            self._trace.root,
+            (sent.at, ended_at),
+            attributes,
+            failed=failed,
         )
-        own = self._trace.command(id)
-        self._end(f"command {sent.kind}", own, self._trace.root, sent.at, attributes, failed=failed)
 
     def _end_phase(self) -> None:
         phase, self._open.phase = self._open.phase, ""
         if phase:
             own = self._trace.root.with_span(tracing.span_id_of("phase", self._record.state.id, phase))
             attributes: dict[Attribute, AttributeValue] = {Attribute.PHASE: phase}
-            self._end(f"phase {phase}", own, self._trace.root, self._open.phase_at, attributes)
+            self._end(f"phase {phase}", own, self._trace.root, (self._open.phase_at, self._at), attributes)
 
     def _end_transfer(self, result: WarmTransferResult) -> None:
         final = [each.phase for each in self._record.outbox if isinstance(each, PhaseChanged)]
@@ -194,7 +215,7 @@ class _Step:
             "transfer",
             self._trace.root,
             self._trace.began_in,
-            self._record.state.started_at,
+            (self._record.state.started_at, self._at),
             attributes,
             failed=WarmTransferPhase.TRANSFER_FAILED in final,
         )
@@ -204,14 +225,14 @@ class _Step:
         name: str,
         own: tracing.TraceParent,
         parent: tracing.TraceParent | None,
-        began_at: float,
+        times: tuple[float, float],
         attributes: dict[Attribute, AttributeValue],
         *,
         failed: bool = False,
     ) -> None:
         if self._recording:
             attributes[Attribute.TRANSFER_ID] = self._record.state.id
-            tracing.record_ended(name, own, parent, began_at, self._at, attributes, failed=failed)
+            tracing.record_ended(name, own, parent, *times, attributes, failed=failed)
 
 
 def _record(stored: Stored) -> Record | None:

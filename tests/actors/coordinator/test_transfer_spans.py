@@ -62,6 +62,7 @@ def check_against_report(spans: RecordedSpans, kept: list[Record]) -> None:
     id, facts = kept[0].state.id, report(kept)
     root = spans.one("transfer")
     assert place_of(root) == TraceParent(trace_id_of(id), span_id_of("transfer", id), sampled=True)
+    assert root.parent is None
     assert seconds(root.start_time) == pytest.approx(facts.moments.asked_at, abs=TOLERANCE_S)
     assert seconds(root.end_time) == pytest.approx(facts.moments.over_at, abs=TOLERANCE_S)
     assert {place_of(each).trace_id for each in spans.all} == {trace_id_of(id)}
@@ -89,7 +90,6 @@ async def test_the_trace_of_a_transfer_is_its_report(fresh_bus: Bus, spans: Reco
     kept = await run_transfer(fresh_bus, "t-1")
     check_against_report(spans, kept)
     assert attributes(spans.one("transfer"))[Attribute.OUTCOME] == Outcome.COMPLETE
-    assert spans.one("transfer").parent is None
     by_id = {place_of(each).span_id: each for each in spans.all}
     for each in beginning(spans.all, "apply"):
         (above,) = [by_id[parent_id(each) or 0]]
