@@ -26,9 +26,6 @@ REPLY_DEADLINE_S = 10.0
 """Time of a handler for one request."""
 MAX_SENTENCE_CHARS = 300
 
-NO_INBOXES = ("warmxfer.", "wx.", "$JS.", "$SRV.")
-"""A request with such a reply subject wants its server to write there, with the server's rights."""
-
 WITHOUT_SPAN = (ASK_LIVENESS,)
 """Requests that make no span. A session asks again and again whether its transfer is live."""
 OTHER = "other"
@@ -81,7 +78,7 @@ class Responder:
             await asyncio.wait(self._running, timeout=self._deadline_s)
 
     def _on_message(self, msg: ArrivedMessage) -> None:
-        if not msg.reply or msg.reply.startswith(NO_INBOXES):
+        if not msg.reply:
             return
         if not is_reply_address(msg.reply):
             log.warning("reply_refused", subject=msg.subject, reply=msg.reply)
