@@ -18,8 +18,8 @@ def empty_trace_file(path: Path) -> Path:
 
     if not all(map(_is_installed, PACKAGES)):
         raise InvalidRequest(
-            f"{OPTION} needs OpenTelemetry's SDK; run `pip install 'warmxfer[otel]'`, "
-            "or in a clone `uv run --extra otel warmxfer demo --trace FILE`",
+            f"{OPTION} needs OpenTelemetry's SDK; "
+            "in the clone, pip install '.[otel]' or uv sync --extra otel",
             field=OPTION,
         )
     try:

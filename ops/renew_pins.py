@@ -4,9 +4,9 @@
     uv run --no-project ops/renew_pins.py --upgrade  # the newest version of everything
     uv run --no-project ops/renew_pins.py --check    # changes nothing; exits with 1 if a pin is out of date
 
-`constraint-dependencies` in pyproject.toml pins what the package, the groups and the extras resolve to together;
-`uv run` obeys it. `requirements.lock` holds the same versions of the package's own dependencies, with hashes; the
-image installs them. Neither file names the address of a package index.
+`constraint-dependencies` in pyproject.toml pins what the package, the groups and the extras resolve to
+together; `uv run` obeys it. `requirements.lock` holds the same versions of the package's own dependencies,
+with hashes; the image installs them. Neither file names the address of a package index.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ OpenTelemetry's API, `sdk.py` and `otlp_file.py` its SDK (the extra `otel`).
 
 from __future__ import annotations
 
-from .attributes import Attribute, AttributeValue
+from .attributes import Attribute, AttributeValue, Kind
+from .process_traces import traces
 from .settings import TraceSettings
 from .spans import (
-    Kind,
     SpanContext,
     annotate,
     handle,
@@ -44,5 +44,6 @@ __all__ = [
     "span",
     "span_id_of",
     "trace_id_of",
+    "traces",
     "users_header",
 ]

@@ -1,4 +1,4 @@
-"""The attributes of spans. No other name may be used: so no personal data reaches a trace by accident.
+"""The kinds and the attributes of spans. No other attribute may be used.
 
 - Invariant: no attribute has a phone number, a name, an address, or any text of a call or of an error.
 - Invariant: each attribute but `TRANSFER_ID` has a value of a list in the code, or a number.
@@ -8,9 +8,19 @@ Tests: `tests/tracing/test_attributes.py`, `tests/e2e/test_trace.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 AttributeValue = str | int | float | bool
+
+
+class Kind(StrEnum):
+    """The kind of a span, as OpenTelemetry names it."""
+
+    INTERNAL = "INTERNAL"
+    CLIENT = "CLIENT"
+    SERVER = "SERVER"
+    CONSUMER = "CONSUMER"
 
 
 class Attribute(StrEnum):
@@ -54,3 +64,7 @@ class Attribute(StrEnum):
     """`chat`."""
     ERROR = "error.type"
     """The name of the class of an error, without its text."""
+
+
+Attributes = Mapping[Attribute, AttributeValue]
+NO_ATTRIBUTES: Attributes = {}

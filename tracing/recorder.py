@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -19,10 +19,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AnyValue
 
+from .attributes import Attributes, Kind
 from .traceparent import TraceParent
-
-if TYPE_CHECKING:
-    from .spans import Attributes, Kind
 
 NS_PER_S = 1_000_000_000
 NO_PARENT = Context()

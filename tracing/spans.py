@@ -13,11 +13,10 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
-from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from .attributes import Attribute, AttributeValue
+from .attributes import NO_ATTRIBUTES, Attribute, Attributes, Kind
 from .traceparent import HEADER, TraceParent
 
 if TYPE_CHECKING:
@@ -25,18 +24,7 @@ if TYPE_CHECKING:
 
     from .recorder import Recorder
 
-Attributes = Mapping[Attribute, AttributeValue]
-NO_ATTRIBUTES: Attributes = {}
 NO_HEADERS: Mapping[str, str] = {}
-
-
-class Kind(StrEnum):
-    """The kind of a span, as OpenTelemetry names it."""
-
-    INTERNAL = "INTERNAL"
-    CLIENT = "CLIENT"
-    SERVER = "SERVER"
-    CONSUMER = "CONSUMER"
 
 
 class SpanContext(Protocol):

@@ -20,11 +20,11 @@ import structlog
 from warmxfer.bus import AccessDenied, Bus, BusSettings
 from warmxfer.bus.errors import StreamMissing
 from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
+from warmxfer.tracing import traces
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
 from .process_metrics import process_gauges
-from .process_traces import traces
 from .unknown_variables import unknown_variables
 
 CONNECT_DEADLINE_S = 30.0

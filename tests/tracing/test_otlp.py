@@ -12,8 +12,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from warmxfer import tracing
-from warmxfer.actors.runtime.process_traces import traces
-from warmxfer.tracing import Attribute, Kind, TraceParent
+from warmxfer.tracing import Attribute, Kind, TraceParent, traces
 from warmxfer.tracing.sdk import FLUSH_S
 
 SENDER = TraceParent(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, sampled=True)
@@ -21,8 +20,8 @@ SENDER = TraceParent(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, sam
 
 async def record_one(env: dict[str, str], role: str) -> None:
     async with traces(env, role):
-        chat = tracing.span("chat", Kind.CLIENT, {Attribute.STATUS: 200, Attribute.ENDED: "answered"})
-        with tracing.handle(f"process {role}", SENDER), chat:
+        facts = {Attribute.STATUS: 200, Attribute.ENDED: "answered"}
+        with tracing.handle(f"process {role}", SENDER), tracing.span("chat", Kind.CLIENT, facts):
             assert tracing.header()
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from warmxfer.actors.runtime.process_traces import traces
 from warmxfer.schemas import InvalidRequest
-from warmxfer.tracing import TraceSettings, is_on
+from warmxfer.tracing import TraceSettings, is_on, traces
 
 
 @pytest.mark.parametrize(
@@ -53,6 +52,8 @@ async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delitem(sys.modules, "warmxfer.tracing.sdk", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.delattr("warmxfer.tracing.sdk", raising=False)
-    with pytest.raises(InvalidRequest, match=r"pip install 'warmxfer\[otel\]'"):
+    with pytest.raises(
+        InvalidRequest, match=r"in the clone, pip install '\.\[otel\]' or uv sync --extra otel"
+    ):
         async with traces({"WARMXFER_TRACES": "otlp"}, "gateway"):
             raise AssertionError("it started")

@@ -1,4 +1,4 @@
-"""Records the spans of an actor's process, if `WARMXFER_TRACES` says so.
+"""Records the spans of a process, if `WARMXFER_TRACES` says so.
 
 OpenTelemetry is imported only then: with its exporter that takes a fifth of a second.
 """
@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from warmxfer.schemas import InvalidRequest
-from warmxfer.tracing import TraceSettings
+
+from .settings import TraceSettings
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +31,13 @@ async def traces(env: Mapping[str, str], role: str) -> AsyncIterator[None]:
         yield
         return
     try:
-        from warmxfer.tracing import sdk
+        from . import sdk
 
         end = sdk.start(settings, role, importlib.metadata.version("warmxfer"))
     except ImportError as error:
         raise InvalidRequest(
-            f"WARMXFER_TRACES is set, but {error.name} is not installed; pip install 'warmxfer[otel]'",
+            f"WARMXFER_TRACES is set, but {error.name} is not installed; "
+            "in the clone, pip install '.[otel]' or uv sync --extra otel",
             field="WARMXFER_TRACES",
         ) from error
     except OSError as error:
