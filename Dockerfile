@@ -10,16 +10,17 @@ WORKDIR /build
 COPY requirements-build.lock ./
 RUN python -m venv tools && tools/bin/pip install --require-hashes -r requirements-build.lock
 
-# A briefing agent in VideoSDK rooms also needs the VideoSDK framework:
-# docker build --build-arg LOCK=requirements-videosdk.lock .
+# Traces need OpenTelemetry's SDK: docker build --build-arg LOCK=requirements-otel.lock .
+# A briefing agent in VideoSDK rooms needs the VideoSDK framework too: LOCK=requirements-videosdk.lock
 ARG LOCK=requirements.lock
-COPY requirements.lock requirements-videosdk.lock ./
+COPY requirements.lock requirements-otel.lock requirements-videosdk.lock ./
 # Without build isolation: pip would fetch the tools of a source package itself, without hashes.
 RUN tools/bin/pip wheel --require-hashes --no-deps --no-build-isolation --wheel-dir wheels -r "$LOCK"
 
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY metrics metrics
+COPY tracing tracing
 COPY bus bus
 COPY client client
 COPY adapters adapters

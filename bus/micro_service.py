@@ -26,7 +26,7 @@ from nats.errors import Error
 from .connection import Connection
 from .consumer_table import CONSUMERS
 from .nats_client import ArrivedMessage
-from .subjects import SUBJECTS, is_reply_address
+from .subjects import SUBJECTS, SubjectSpec, is_reply_address
 
 PING, INFO, STATS = "PING", "INFO", "STATS"
 CONTROL: Final = "$SRV"
@@ -98,7 +98,7 @@ class Endpoints:
 
     def of_subject(self, subject: str, queue: str | None) -> Endpoint:
         """Return the endpoint of a subject that is served: that of its row in the table."""
-        row = next((row for row in SUBJECTS if not row.captured and _matches(row.filter, subject)), None)
+        row = row_of_request(subject)
         name, shown = (row.name, row.filter) if row else (subject, subject)
         return self._get(name, shown, queue or "", REQUEST)
 
@@ -116,6 +116,11 @@ class Endpoints:
         if name not in self.by_name:
             self.by_name[name] = Endpoint(name, subject, queue_group, kind)
         return self.by_name[name]
+
+
+def row_of_request(subject: str) -> SubjectSpec | None:
+    """Return the row of the table for a subject of requests, or None if there is none."""
+    return next((row for row in SUBJECTS if not row.captured and _matches(row.filter, subject)), None)
 
 
 def _matches(filter: str, subject: str) -> bool:

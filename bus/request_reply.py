@@ -10,19 +10,25 @@ import structlog
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error
 
+from warmxfer import tracing
+
 from .connection import Connection, has_no_responders
 from .dead_letters import describe_error
 from .errors import InternalError, InvalidRequest, NoReply, RetryableError
-from .messages import LiveMessage
-from .micro_service import Endpoint
+from .messages import NO_HEADERS, LiveMessage
+from .micro_service import Endpoint, row_of_request
 from .nats_client import ArrivedMessage, unsubscribe
 from .reply_inbox import ConnectionLost
-from .subjects import is_reply_address
+from .subjects import ASK_LIVENESS, is_reply_address
 
 MAX_CONCURRENT_REPLIES = 64
 REPLY_DEADLINE_S = 10.0
 """Time of a handler for one request."""
 MAX_SENTENCE_CHARS = 300
+
+WITHOUT_SPAN = (ASK_LIVENESS,)
+"""Requests that make no span. A session asks again and again whether its transfer is live."""
+OTHER = "other"
 
 ERROR = "Nats-Service-Error"
 ERROR_CODE = "Nats-Service-Error-Code"
@@ -52,6 +58,7 @@ class Responder:
         self._handler = handler
         self._endpoint = endpoint
         self._queue = queue
+        self._span_name = f"serve {_name_of(subject)}"
         self._deadline_s = REPLY_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
         self._subscription: NatsSubscription | None = None
@@ -90,7 +97,7 @@ class Responder:
         try:
             with self._endpoint.measured():
                 async with asyncio.timeout(self._deadline_s):
-                    data = await self._handler(LiveMessage(msg.subject, msg.data))
+                    data = await self._answer(msg)
         except InvalidRequest as error:
             self._reply(msg, b"", _REFUSED, str(error))
         except RetryableError as error:
@@ -105,6 +112,11 @@ class Responder:
         else:
             self._reply(msg, data)
 
+    async def _answer(self, msg: ArrivedMessage) -> bytes:
+        headers = msg.headers or NO_HEADERS
+        with tracing.handle(self._span_name, tracing.received(headers), kind=tracing.Kind.SERVER):
+            return await self._handler(LiveMessage(msg.subject, msg.data, headers=headers))
+
     def _reply(self, msg: ArrivedMessage, data: bytes, code: str = "", sentence: str = "") -> None:
         headers = {ERROR_CODE: code, ERROR: sentence[:MAX_SENTENCE_CHARS]} if code else None
         try:
@@ -115,16 +127,32 @@ class Responder:
 
 async def request(connection: Connection, subject: str, data: bytes, timeout_s: float) -> bytes:
     """Send a request and return the reply; see `Bus.request`."""
+    if not tracing.is_on() or subject in WITHOUT_SPAN:
+        return await _request(connection, subject, data, None, timeout_s)
+    with tracing.span(f"request {_name_of(subject)}", tracing.Kind.CLIENT):
+        trace = tracing.header()
+        headers = None if trace is None else {tracing.HEADER: trace}
+        return await _request(connection, subject, data, headers, timeout_s)
+
+
+def _name_of(subject: str) -> str:
+    row = row_of_request(subject)
+    return row.name if row is not None else OTHER
+
+
+async def _request(
+    connection: Connection, subject: str, data: bytes, headers: dict[str, str] | None, timeout_s: float
+) -> bytes:
     try:
-        reply = await connection.inbox.call(subject, data, None, timeout_s)
+        reply = await connection.inbox.call(subject, data, headers, timeout_s)
     except TimeoutError as error:
         raise NoReply(f"No reply on {subject} within {timeout_s:g} s") from error
     except ConnectionLost as error:
         raise NoReply(f"The connection failed while waiting for a reply on {subject}") from error
     if has_no_responders(reply):
         raise NoReply(f"No process serves {subject}")
-    headers = reply.headers or {}
-    code, sentence = headers.get(ERROR_CODE), headers.get(ERROR, "")
+    answered = reply.headers or {}
+    code, sentence = answered.get(ERROR_CODE), answered.get(ERROR, "")
     if code is None:
         return reply.data
     if code == _REFUSED:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import structlog
 
+from warmxfer import tracing
+
 from .connection import Connection, has_no_responders
 from .errors import AccessDenied, InternalError, InvalidRequest, StaleWrite, Unavailable
 from .messages import MSG_ID, Outgoing
@@ -183,6 +185,8 @@ async def _wait_for_all(pending: Iterable[asyncio.Future[ArrivedMessage]], timeo
 def _headers(message: Outgoing) -> dict[str, str]:
     headers = dict(message.headers)
     headers[MSG_ID] = message.msg_id or secrets.token_hex(12)
+    if tracing.HEADER not in headers and (trace := tracing.header()) is not None:
+        headers[tracing.HEADER] = trace
     return headers
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 import structlog
@@ -15,7 +16,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 
 from .connection import Connection
-from .messages import LiveMessage
+from .messages import NO_HEADERS, LiveMessage
 from .nats_client import ArrivedMessage, unsubscribe
 
 COPY_OF = "Nats-Stream"
@@ -141,9 +142,9 @@ class Subscription:
             if self._pending:
                 # Move the count to the message after the gap, so that the reader learns of it there.
                 oldest = self._pending[0]
-                self._pending[0] = LiveMessage(oldest.subject, oldest.data, oldest.lost + lost)
+                self._pending[0] = replace(oldest, lost=oldest.lost + lost)
                 lost = 0
-        self._pending.append(LiveMessage(msg.subject, msg.data, lost))
+        self._pending.append(LiveMessage(msg.subject, msg.data, lost, msg.headers or NO_HEADERS))
         self._wake()
 
 

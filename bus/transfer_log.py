@@ -8,7 +8,7 @@ must therefore be based on the record that the stream leader has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from . import subjects, timers
@@ -27,12 +27,13 @@ A coordinator that decided on an earlier record, or on none, gets `StaleWrite` u
 
 
 class LogEntry(NamedTuple):
-    """The newest record: number in the stream, time of storing, body, message id."""
+    """The newest record: number in the stream, time of storing, body, message id, headers."""
 
     seq: int
     at: float
     data: bytes
     msg_id: str | None
+    headers: Mapping[str, str] = NO_HEADERS
 
 
 class LogTail(NamedTuple):
@@ -92,6 +93,7 @@ class TransferLog:
         cancel_timer: str | None = None,
         *,
         last: bool = False,
+        headers: Mapping[str, str] = NO_HEADERS,
         deadline_s: float = WRITE_DEADLINE_S,
     ) -> int:
         """Append a record after number `after` (0: as the first) and return its number.
@@ -100,7 +102,8 @@ class TransferLog:
         is not pending is no error. `last`: the records before it are removed with this write, and it expires
         after `LAST_RECORD_S`. Raises `StaleWrite` if `after` is not the last record any more.
         """
-        headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
+        if cancel_timer is not None:
+            headers = {**headers, **timers.cancel_headers(cancel_timer)}
         if last:
             headers = {**headers, "Nats-Rollup": "sub", TTL: f"{LAST_RECORD_S}s"}
         return await self._bus.publish(
@@ -109,4 +112,6 @@ class TransferLog:
 
 
 def _entry(stored: Stored | None) -> LogEntry | None:
-    return None if stored is None else LogEntry(stored.seq, stored.at, stored.data, stored.msg_id)
+    if stored is None:
+        return None
+    return LogEntry(stored.seq, stored.at, stored.data, stored.msg_id, stored.headers)

@@ -23,6 +23,9 @@ reports progress to the broker. If the process dies, another worker gets the mes
 `check` finds the messages that no handler can read, when they arrive. The worker handles these beside its
 jobs, at a limited rate (`unreadable.py`).
 
+With traces, each delivery of a message that names a trace is a span (`delivery_span.py`). With `makes_spans`
+False the handler makes its own.
+
 A handler that only waits gives its job back meanwhile (`job_place.py`).
 
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
@@ -40,9 +43,12 @@ from types import TracebackType
 
 import structlog
 
+from warmxfer import tracing
+
 from .bus import Bus
 from .consumer_table import consumers_of
 from .dead_letters import dead_letter, describe_error
+from .delivery_span import delivery_span
 from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
 from .in_flight import Identity, InFlight, identity
 from .job_place import MAX_GIVEN_BACK, JobPlace
@@ -98,6 +104,7 @@ class Worker:
         on_invalid_subject: OnDeadLetter | None = None,
         on_in_flight_change: Callable[[], None] = lambda: None,
         drain_s: float = DRAIN_S,
+        makes_spans: bool = True,
     ) -> None:
         if not 1 <= jobs <= MAX_JOBS:
             raise InvalidRequest(f"jobs is {jobs}; give 1 to {MAX_JOBS}", field="jobs")
@@ -116,6 +123,7 @@ class Worker:
         self._max_starts = self._max_deliver * HANDLER_ACK_WAITS
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
+        self._makes_spans = makes_spans
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = min(jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs, MAX_WINDOW)
@@ -325,6 +333,18 @@ class Worker:
 
     async def _process(self, item: InFlight) -> None:
         item.running = True
+        with self._span_of(item):
+            await self._handle_and_end(item)
+
+    def _span_of(self, item: InFlight) -> tracing.SpanContext:
+        """Return the span of a delivery, inside the span that sent the message."""
+        delivery = item.delivery
+        parent = tracing.received(delivery.headers) if self._makes_spans else None
+        if parent is None:
+            return tracing.handle("", None)
+        return delivery_span(self._name, delivery, parent)
+
+    async def _handle_and_end(self, item: InFlight) -> None:
         try:
             with self._bus.endpoints.of_consumer(item.message.consumer).measured():
                 await self._handle(item)
@@ -349,7 +369,7 @@ class Worker:
             log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
             await self._retry(item, error, self._max_deliver)
         else:
-            HANDLED.count(self._name, Result.ACKNOWLEDGED)
+            self._count(Result.ACKNOWLEDGED)
             await self._puller_of(item.message).ack(item.message)
         finally:
             self._remove(item)
@@ -374,7 +394,7 @@ class Worker:
         if tries >= limit:
             await self._dead_letter(item, describe_error(error))
             return
-        HANDLED.count(self._name, Result.RETRIED)
+        self._count(Result.RETRIED)
         delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
         await self._puller_of(item.message).nak(
             item.message, max(after_s, delay_s * random.uniform(0.75, 1.0))
@@ -386,7 +406,7 @@ class Worker:
         if self._newer.is_last(tries):
             await self._dead_letter(item, describe_error(error))
             return
-        HANDLED.count(self._name, Result.LEFT_TO_NEWER)
+        self._count(Result.LEFT_TO_NEWER)
         if tries == 1:
             log.warning(
                 "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
@@ -406,11 +426,15 @@ class Worker:
             log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
             await self._puller_of(item.message).nak(item.message, DEAD_RETRY_S)
             return
-        HANDLED.count(self._name, Result.DEAD_LETTERED)
+        self._count(Result.DEAD_LETTERED)
         DEAD_LETTERS.count(self._name, item.delivery.kind)
         if not item.unreadable or self._unreadable.may_log():
             log.error("message_dead_lettered", **self._log_context(item), cause=cause)
         await self._puller_of(item.message).term(item.message)
+
+    def _count(self, result: Result) -> None:
+        HANDLED.count(self._name, result)
+        tracing.annotate({tracing.Attribute.RESULT: result})
 
     async def _nack(self, item: InFlight) -> None:
         item.returned = True

@@ -13,6 +13,7 @@ from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
 from .options import PACE_HELP, Json, Keep, pace_option, refuse_beside
 from .output import console, print_json, run_command
+from .trace_file import empty_trace_file, trace_env
 
 if TYPE_CHECKING:
     from .scenarios import Scenario
@@ -49,6 +50,12 @@ def demo(
         pace_option(f"{PACE_HELP}  [default: {PACE}; with --all: {PACE_OF_ALL}]"),
     ] = None,
     keep: Keep = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace", metavar="FILE", help="Write the trace of each transfer to FILE, as JSON lines of OTLP."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a whole warm transfer on this machine.
@@ -61,7 +68,7 @@ def demo(
     from .scenarios import BY_NAME, SCENARIOS
 
     if show:
-        refuse_beside(context, "--list", "scenario", "all", "pace", "keep")
+        refuse_beside(context, "--list", "scenario", "all", "pace", "keep", "trace")
     if all:
         refuse_beside(context, "--all", "scenario")
     if show:
@@ -70,16 +77,21 @@ def demo(
         return
     if not all and scenario not in BY_NAME:
         raise InvalidRequest(f"--scenario is {scenario[:40]!r}; use one of {', '.join(BY_NAME)}")
+    if trace is not None:
+        trace = empty_trace_file(trace)
     if all:
         faster = PACE_OF_ALL if pace is None else pace
-        passed = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, json))
+        passed = run_command(lambda: _play_all(list(SCENARIOS), faster, keep, trace, json))
     else:
-        passed = run_command(lambda: _play_one(BY_NAME[scenario], PACE if pace is None else pace, keep, json))
+        slower = PACE if pace is None else pace
+        passed = run_command(lambda: _play_one(BY_NAME[scenario], slower, keep, trace, json))
     if not passed:
         raise typer.Exit(UNSUCCESSFUL)
 
 
-async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
+async def _play_one(
+    scenario: Scenario, pace: float, keep: Path | None, trace: Path | None, json: bool
+) -> bool:
     from rich.text import Text
 
     from .demo_view import as_json, print_conversation, print_end, print_log
@@ -91,7 +103,8 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
     out.print(Text.assemble((scenario.name, "bold"), f": {scenario.shows}\n"))
     async with AsyncExitStack() as exit_stack:
         with out.status("starting nats-server, the sandbox and the actors"):
-            stack = await exit_stack.enter_async_context(LocalStack(time_scale=pace, directory=keep))
+            local = LocalStack(time_scale=pace, directory=keep, env=trace_env(trace))
+            stack = await exit_stack.enter_async_context(local)
             client = await exit_stack.enter_async_context(stack.client())
         out.print(f"nats-server {stack.nats_url}   sandbox {stack.sandbox_url}\n", style="dim")
         with out.status("the caller is talking with the AI"):
@@ -108,17 +121,22 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
         print_json(as_json(played))
     if keep:
         out.print(f"stream and logs are in {keep}", style="dim")
+    if trace:
+        out.print(f"the trace is in {trace}", style="dim")
     return not played.problems
 
 
-async def _play_all(scenarios: list[Scenario], pace: float, keep: Path | None, json: bool) -> bool:
+async def _play_all(
+    scenarios: list[Scenario], pace: float, keep: Path | None, trace: Path | None, json: bool
+) -> bool:
     from .demo_view import as_json, print_table
     from .local_stack.stack import LocalStack
     from .scenario_runner import place_calls, play
 
     out = console(quiet=json)
     with out.status(f"running {len(scenarios)} scenarios at the same time"):
-        async with LocalStack(time_scale=pace, directory=keep) as stack, stack.client() as client:
+        local = LocalStack(time_scale=pace, directory=keep, env=trace_env(trace))
+        async with local as stack, stack.client() as client:
             callers = await place_calls(stack, scenarios, SHORT_CONVERSATION_TURNS)
             pairs = zip(scenarios, callers, strict=True)
             played = await asyncio.gather(*(play(stack, client, *pair) for pair in pairs))

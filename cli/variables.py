@@ -51,6 +51,7 @@ VARIABLES: Final = (
     Variable("WARMXFER_LOG", EVERY),
     Variable("WARMXFER_LOG_LEVEL", EVERY, "info"),
     Variable("WARMXFER_HEALTH_PORT", EVERY),
+    Variable("WARMXFER_TRACES", EVERY, "off"),
     Variable("WARMXFER_HEALTH_HOST", EVERY, "0.0.0.0"),
     Variable("WARMXFER_READY_FD", EVERY),
     Variable("WARMXFER_COORDINATOR_JOBS", COORDINATOR, "64"),

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import structlog
 
+from warmxfer import tracing
 from warmxfer.bus import (
     Bus,
     BusSettings,
@@ -261,7 +262,8 @@ class Client:
 
         Idempotent for the same `id` and request; without an id it uses `new_id()`. Raises `InvalidRequest`
         with the field, its value and the remedy, `IdInUse` (an `InvalidRequest`) if another request has this
-        id, and `RetryableError` if the broker does not reply.
+        id, and `RetryableError` if the broker does not reply. Inside a span of OpenTelemetry, the trace of
+        the transfer begins in it.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
         data = encode(read_request(encode(request)))
@@ -270,7 +272,9 @@ class Client:
                 return transfer
             # The first request with an id owns it. A message id would not do: the broker drops a repeated
             # one without a look at the body, and forgets it after two minutes.
-            await self._bus.publish(subjects.request(transfer.id), data, expect_last=0)
+            await self._bus.publish(
+                subjects.request(transfer.id), data, expect_last=0, headers=_trace_headers()
+            )
         except StaleWrite:
             await transfer.check_same_request(data)
         except Unavailable as error:
@@ -439,6 +443,11 @@ class Client:
             outcome=result.outcome,
             detail=result.detail,
         )
+
+
+def _trace_headers() -> dict[str, str]:
+    value = tracing.users_header()
+    return {} if value is None else {tracing.HEADER: value}
 
 
 def new_id() -> str:

@@ -4,10 +4,11 @@
     uv run --no-project ops/renew_pins.py --upgrade  # the newest version of everything
     uv run --no-project ops/renew_pins.py --check    # changes nothing; exits with 1 if a pin is out of date
 
-`constraint-dependencies` in pyproject.toml pins what the package, the groups and the extra `videosdk`
-resolve to together; `uv run` obeys it. Three files hold the same versions with hashes, for the image:
+`constraint-dependencies` in pyproject.toml pins what the package, the groups and the extras resolve to
+together; `uv run` obeys it. Four files hold the same versions with hashes, for the image:
 
 - `requirements.lock`: what the package depends on;
+- `requirements-otel.lock`: that, and what the extra `otel` adds;
 - `requirements-videosdk.lock`: that, and what the extra `videosdk` adds;
 - `requirements-build.lock`: what builds the wheel.
 
@@ -27,10 +28,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
-LOCK, VIDEOSDK_LOCK, BUILD_LOCK = (
-    ROOT / f"requirements{which}.lock" for which in ("", "-videosdk", "-build")
+LOCK, OTEL_LOCK, VIDEOSDK_LOCK, BUILD_LOCK = (
+    ROOT / f"requirements{which}.lock" for which in ("", "-otel", "-videosdk", "-build")
 )
-EVERYTHING = ("--group", "dev", "--group", "manifests", "--extra", "videosdk")
+EXTRAS = {LOCK: (), OTEL_LOCK: ("otel",), VIDEOSDK_LOCK: ("videosdk", "otel")}
+"""What each lock holds beside the dependencies of the package."""
+EVERYTHING = ("--group", "dev", "--group", "manifests", "--extra", "videosdk", "--extra", "otel")
 _CONSTRAINTS = re.compile(r"(?<=^constraint-dependencies = \[\n).*?(?=^\]$)", re.M | re.S)
 
 
@@ -85,8 +88,10 @@ def renewed(files: dict[Path, str], *, upgrade: bool) -> dict[Path, str]:
     hashes = "--generate-hashes"
     return {
         PROJECT: pinned,
-        LOCK: resolve(pinned, files[LOCK], hashes),
-        VIDEOSDK_LOCK: resolve(pinned, files[VIDEOSDK_LOCK], hashes, "--extra", "videosdk"),
+        **{
+            lock: resolve(pinned, files[lock], hashes, *(f"--extra={each}" for each in extras))
+            for lock, extras in EXTRAS.items()
+        },
         BUILD_LOCK: resolve(build_tools(pinned), known_tools, hashes, name="build.in"),
     }
 
@@ -100,7 +105,7 @@ def main() -> None:
     args = parser.parse_args()
 
     stale = False
-    paths = (PROJECT, LOCK, VIDEOSDK_LOCK, BUILD_LOCK)
+    paths = (PROJECT, *EXTRAS, BUILD_LOCK)
     files = {path: path.read_text(encoding="utf-8") if path.exists() else "" for path in paths}
     for path, new in renewed(files, upgrade=args.upgrade).items():
         name, old = path.name, files[path]

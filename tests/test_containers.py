@@ -26,7 +26,18 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SCHEMA = Draft7Validator(json.loads((ROOT / "tests/vendor/compose/compose-spec.json").read_text("utf-8")))
 SECRETS = {f"./secrets/{name}.env" for name in (*USERS, "nats", "sandbox")}
 """The files that `warmxfer permissions --write secrets` writes (tests/cli/test_permissions.py)."""
-FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
+FOLDERS = (
+    "schemas",
+    "metrics",
+    "tracing",
+    "bus",
+    "client",
+    "adapters",
+    "actors",
+    "integrations",
+    "cli",
+    "sandbox",
+)
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}

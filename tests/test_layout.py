@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "schemas": set[str](),
     "metrics": set[str](),
-    "bus": {"schemas", "metrics"},
-    "client": {"schemas", "bus"},
-    "adapters": {"schemas", "metrics", "bus"},
-    "actors": {"schemas", "metrics", "bus", "client", "adapters"},
-    "integrations": {"schemas", "metrics", "bus", "client", "adapters", "actors"},
-    "cli": {"schemas", "metrics", "bus", "client", "adapters", "actors", "integrations"},
+    "tracing": {"schemas"},
+    "bus": {"schemas", "metrics", "tracing"},
+    "client": {"schemas", "bus", "tracing"},
+    "adapters": {"schemas", "metrics", "tracing", "bus"},
+    "actors": {"schemas", "metrics", "tracing", "bus", "client", "adapters"},
+    "integrations": {"schemas", "metrics", "tracing", "bus", "client", "adapters", "actors"},
+    "cli": {"schemas", "metrics", "tracing", "bus", "client", "adapters", "actors", "integrations"},
     "sandbox": set[str](),
 }
 """Every top-level folder that ships, and which others it may import."""

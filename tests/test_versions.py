@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS: list[str] = PROJECT["tool"]["uv"]["constraint-dependencies"]
 LOCKS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("requirements*.lock")}
-LOCK, VIDEOSDK_LOCK = LOCKS["requirements.lock"], LOCKS["requirements-videosdk.lock"]
+LOCK = LOCKS["requirements.lock"]
+WITH_EXTRAS = {"videosdk": LOCKS["requirements-videosdk.lock"], "otel": LOCKS["requirements-otel.lock"]}
+"""The image with the framework has OpenTelemetry's SDK too."""
 BUILD_LOCK = LOCKS["requirements-build.lock"]
 
 RENEW = "run: uv run --no-project ops/renew_pins.py"
@@ -27,6 +29,7 @@ ASKED_FOR: dict[str, list[str]] = {
     "the package": PROJECT["project"]["dependencies"],
     "dev": PROJECT["dependency-groups"]["dev"],
     "videosdk": PROJECT["project"]["optional-dependencies"]["videosdk"],
+    "otel": PROJECT["project"]["optional-dependencies"]["otel"],
 }
 
 
@@ -86,11 +89,12 @@ def test_the_image_installs_what_the_package_requires_and_nothing_else() -> None
     assert pins(locked()) == installed(ASKED_FOR["the package"]), f"{RENEW}, then {SYNC}"
 
 
-def test_the_image_with_the_framework_installs_the_pinned_versions() -> None:
-    ours, found = pins(CONSTRAINTS), pins(locked(VIDEOSDK_LOCK))
+@pytest.mark.parametrize("extra", WITH_EXTRAS)
+def test_the_image_with_an_extra_installs_the_pinned_versions(extra: str) -> None:
+    ours, found = pins(CONSTRAINTS), pins(locked(WITH_EXTRAS[extra]))
     assert found == {name: ours.get(name) for name in found}, RENEW
     assert found.items() >= pins(locked()).items(), RENEW
-    assert {canonicalize_name(Requirement(each).name) for each in ASKED_FOR["videosdk"]} <= found.keys()
+    assert {canonicalize_name(Requirement(each).name) for each in ASKED_FOR[extra]} <= found.keys()
 
 
 def test_what_builds_the_wheel_is_locked() -> None:

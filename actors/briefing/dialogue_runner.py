@@ -198,8 +198,11 @@ class DialogueRunner:
         wanted = AcceptBy(command.accept_by or AcceptBy.EITHER)
         if wanted is not AcceptBy.VOICE and not self._room.reports_keys:
             # A supervisor who may answer by key alone could never answer: words count, and the log says so.
-            tell = log.warning if wanted is AcceptBy.KEY else log.info
-            tell("keys_not_reported", room=self._room_id, accept_by=wanted.value, used=AcceptBy.VOICE.value)
+            told = {"room": self._room_id, "accept_by": wanted.value, "used": AcceptBy.VOICE.value}
+            if wanted is AcceptBy.KEY:
+                log.warning("keys_not_reported", **told)
+            else:
+                log.info("keys_not_reported", **told)
             return AcceptBy.VOICE
         return wanted
 

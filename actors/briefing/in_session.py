@@ -27,6 +27,7 @@ from typing import Final
 
 import structlog
 
+from warmxfer import tracing
 from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
@@ -181,7 +182,8 @@ class _InSessionBriefings:
             return False
         self._handled_ids.append(join.command_id)
         if live:
-            self._start(ConsultationTask.stored(transfer_id, join, stored.at, "primary", self._session))
+            task = ConsultationTask.stored(transfer_id, join, stored.at, "primary", self._session)
+            self._start(task, tracing.received(stored.headers))
         return True
 
     async def _is_live(self, transfer_id: str) -> bool | None:
@@ -197,11 +199,17 @@ class _InSessionBriefings:
 
     # ── one consultation ─────────────────────────────────────────────────────────────────────────
 
-    def _start(self, task: ConsultationTask) -> None:
-        running = asyncio.create_task(self._run_with_retry(task), name=f"consultation-{task.transfer_id}")
+    def _start(self, task: ConsultationTask, sender: tracing.TraceParent | None) -> None:
+        running = asyncio.create_task(
+            self._run_in_span(task, sender), name=f"consultation-{task.transfer_id}"
+        )
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         running.add_done_callback(log_task_failure)
+
+    async def _run_in_span(self, task: ConsultationTask, sender: tracing.TraceParent | None) -> None:
+        with tracing.handle("process briefing", sender):
+            await self._run_with_retry(task)
 
     async def _run_with_retry(self, task: ConsultationTask) -> None:
         """Run the consultation until it ends, its transfer ends, or `MAX_CONSULTATION_S` is over."""

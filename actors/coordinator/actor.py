@@ -46,6 +46,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             check=coordinator.check,
             on_dead_letter=coordinator.on_dead_letter,
             on_invalid_subject=coordinator.reject_invalid_id,
+            makes_spans=False,
         )
 
         async def take_from(consumers: Collection[str]) -> None:

@@ -43,7 +43,7 @@ from warmxfer.bus import (
     Unwanted,
     subjects,
 )
-from warmxfer.bus.messages import MSG_ID
+from warmxfer.bus.messages import MSG_ID, NO_HEADERS
 from warmxfer.schemas import (
     AnyEvent,
     DeadlinePassed,
@@ -56,7 +56,7 @@ from warmxfer.schemas import (
 )
 
 from ..common.dial_policy import DialPolicy
-from . import request_owner
+from . import request_owner, transfer_trace
 from .admission import Admission
 from .archive import Archive
 from .caller_lock import lock_caller
@@ -82,6 +82,8 @@ from .state_machine import (
     unknown_fields,
 )
 from .transfer_metrics import TIMER_LATENESS, TransferMetrics
+from .transfer_spans import TransferSpans
+from .transfer_trace import TransferTrace
 
 MAX_RACES = 25
 EARLY_TRIES = 4
@@ -131,6 +133,7 @@ class Coordinator:
         self._log = TransferLog(bus)
         self._cache = RecordCache()
         self._metrics = TransferMetrics()
+        self._spans = TransferSpans(bus)
         bus.on_reconnect(self._cache.clear)
         self._early_cancels = Budget(EARLY_BURST, EARLY_PER_S)
 
@@ -156,10 +159,17 @@ class Coordinator:
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
-        clock = asyncio.get_running_loop().time
         # Load. On redelivery skip the cache: another process may have applied this trigger.
         redelivered = delivery.delivery_count > 1
         cached = await (self._read if redelivered else self._load)(delivery.transfer_id)
+        with self._spans.applying(_trace(cached, delivery), event, delivery):
+            await self._apply_after(cached, event, delivery, redelivered=redelivered)
+
+    async def _apply_after(
+        self, cached: CachedRecord | None, event: AnyEvent, delivery: Delivery, *, redelivered: bool
+    ) -> None:
+        """Apply one trigger after the record `cached`; None if the transfer has none."""
+        clock = asyncio.get_running_loop().time
         for _ in range(MAX_RACES):
             read_at = clock()
             caused = cached is not None and _caused_by(cached.record, delivery)
@@ -232,6 +242,7 @@ class Coordinator:
         record = _continuable(entry)
         sent = self._cache.mark_sent(id, entry.seq)
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
+        cached.trace = transfer_trace.read(id, entry.headers)
         self._cache.put_read(id, cached)
         self._liveness.record_state(record.state, entry.seq)
         self.admission.record_state(record.state)
@@ -328,18 +339,29 @@ class Coordinator:
             cached.seq if cached else 0,
             _record_id(delivery),
         )
+        trace = _trace(cached, delivery)
+        await self._spans.catch_up(trace, state.id, after)
         if state.archived:
             last = Stored(subjects.log(state.id), after + 1, delivery.at, data, {MSG_ID: msg_id})
             await self._archive.store(state.id, after, last)
         try:
-            seq = await self._log.append(state.id, data, after, msg_id, cancel_timer, last=state.archived)
+            seq = await self._log.append(
+                state.id,
+                data,
+                after,
+                msg_id,
+                cancel_timer,
+                last=state.archived,
+                headers=trace.headers if trace else NO_HEADERS,
+            )
         except StaleWrite:
             self._cache.drop(state.id)
             self._liveness.drop(state.id)
             self.admission.drop(state.id)
             return None
         self._metrics.observe(cached.record.state if cached else None, record)
-        appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown)
+        self._spans.observe(trace, after, record, seq)
+        appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown, trace=trace)
         if cached is None:
             appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
         else:
@@ -356,7 +378,7 @@ class Coordinator:
         """
         if unsendable := [each for each in unknown_outputs(cached.record) if each not in stored]:
             raise NewerVersionNeeded(f"Output {unsendable[0]} is of an unknown type and not published yet")
-        messages = [each for each in outgoing(cached.record) if each.msg_id not in stored]
+        messages = [each for each in outgoing(cached.record, cached.trace) if each.msg_id not in stored]
         if messages:
             await self._bus.publish_all(messages)
         state = cached.record.state
@@ -431,11 +453,14 @@ class Coordinator:
         except StaleWrite:
             await self._apply(event, delivery)
             return
+        trace = transfer_trace.read(delivery.transfer_id, newest.headers)
+        await self._spans.catch_up(trace, delivery.transfer_id, newest.seq)
+        self._spans.observe(trace, newest.seq, record, seq)
         self._metrics.observe_outputs(record)
         self._cache.drop(delivery.transfer_id)
         self._liveness.drop(delivery.transfer_id)
         self.admission.drop(delivery.transfer_id)
-        await self._publish(CachedRecord(record, seq, sent=False, fresh=False))
+        await self._publish(CachedRecord(record, seq, sent=False, fresh=False, trace=trace))
         _log_end(record.state.id, record.outbox)
 
     async def reject_invalid_id(self, delivery: Delivery, cause: str) -> None:
@@ -466,6 +491,15 @@ def _continuable(entry: LogEntry) -> Record:
     if (why := obstacle(record)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
+
+
+def _trace(cached: CachedRecord | None, delivery: Delivery) -> TransferTrace | None:
+    """Return the trace of the transfer of `delivery`; None if it is not traced, or has not begun."""
+    if cached is not None:
+        return cached.trace
+    if delivery.kind != "request":
+        return None
+    return transfer_trace.begin(delivery.transfer_id, delivery.headers)
 
 
 def _fired_at(event: AnyEvent) -> float:

@@ -12,6 +12,7 @@ from warmxfer.bus import Outgoing, subjects, timers
 from warmxfer.schemas import (
     AnyCommand,
     BriefSupervisor,
+    Command,
     DeadlinePassed,
     DialSupervisor,
     EndCall,
@@ -30,6 +31,7 @@ from warmxfer.schemas import (
     WarmTransferResult,
     encode,
 )
+from warmxfer.tracing import HEADER
 
 from .state_machine import (
     ArchiveTransfer,
@@ -41,6 +43,7 @@ from .state_machine import (
     plain_stage,
     plain_waits_for_archive,
 )
+from .transfer_trace import TransferTrace
 
 TIMER = "deadline"
 """The one timer of a transfer, scheduled for its earliest deadline. Admission counts these timers."""
@@ -81,15 +84,30 @@ def _name_of(stage: str, *, archive: bool) -> str:
     return GUARD_TIMER if stage == Stage.GUARDING else TIMER
 
 
-def outgoing(record: Record) -> list[Outgoing]:
-    """Return the messages of `record`, in order, except those of a type that this version does not know."""
+def outgoing(record: Record, trace: TransferTrace | None = None) -> list[Outgoing]:
+    """Return the messages of `record`, in order, except those of a type that this version does not know.
+
+    With `trace`, each one names its span: that of the command, or else that of the transfer.
+    """
     return [
-        _message(
-            record.state, output, message_id(record.state.id, record.state.seq, index), record.first_event
+        _traced(
+            _message(
+                record.state, output, message_id(record.state.id, record.state.seq, index), record.first_event
+            ),
+            output,
+            trace,
         )
         for index, output in enumerate(record.outbox)
         if not isinstance(output, UnknownMessage | ArchiveTransfer)
     ]
+
+
+def _traced(message: Outgoing, output: SentOutput, trace: TransferTrace | None) -> Outgoing:
+    if trace is None:
+        return message
+    span = trace.command(output.command_id) if isinstance(output, Command) else trace.root
+    headers = {**message.headers, HEADER: span.header}
+    return Outgoing(message.subject, message.data, message.msg_id, headers)
 
 
 def timers_due(record: Record, at: float) -> list[str]:

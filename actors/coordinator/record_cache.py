@@ -14,6 +14,7 @@ from typing import Any
 from warmxfer.bus.partition import partition_of
 
 from .state_machine import Record, Stage, UnknownFields
+from .transfer_trace import TransferTrace
 
 MAX_CACHED = 4_096
 MAX_ENDS = 65_536
@@ -36,6 +37,8 @@ class CachedRecord:
     """No record of another process is due to a message that was stored later. None: only this record is
     known.
     """
+    trace: TransferTrace | None = None
+    """Where the transfer is in its trace; None if it is not traced."""
     triggers: tuple[tuple[float, int], ...] = ()
     """The triggers of the records of this process: when each was stored, and its number in its stream."""
 

@@ -17,11 +17,12 @@ All tasks start inside `attach`. They inherit the context (contextvars) of its c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from warmxfer import tracing
 from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Subscription, subjects
 from warmxfer.bus.polling import Rereads
 from warmxfer.schemas import (
@@ -138,7 +139,13 @@ async def attach(
 async def _handle_commands(received: ReceivedCommands, commands: Subscription, read: _CommandReader) -> None:
     async for message in commands:
         if decoded := await read.decode(message.data):
-            await received.apply(*decoded, message.data)
+            with _span(message.headers):
+                await received.apply(*decoded, message.data)
+
+
+def _span(headers: Mapping[str, str]) -> tracing.SpanContext:
+    """Return the span in which a command with these headers is applied."""
+    return tracing.handle("process primary", tracing.received(headers))
 
 
 async def _catch_up_safely(
@@ -182,14 +189,16 @@ async def _catch_up(
     transfer_id, command = decoded
     current = transfer_id in (controller.holder, controller.awaited_by)
     if isinstance(command, ReleaseCaller | LeaveCall) and current:
-        return await _apply_if_held(controller, received, transfer_id, command, stored.data)
+        with _span(stored.headers):
+            return await _apply_if_held(controller, received, transfer_id, command, stored.data)
     for _ in range(CHECKS_PER_LEASE):
         asked_at = asyncio.get_running_loop().time()
         live = await is_live(bus, transfer_id, lease_s / CHECKS_PER_LEASE)
         if live is not None:
             log.info("command_recovered", transfer_id=transfer_id, command_id=command.command_id, live=live)
             if live:
-                return await _apply_if_held(controller, received, transfer_id, command, stored.data)
+                with _span(stored.headers):
+                    return await _apply_if_held(controller, received, transfer_id, command, stored.data)
             await controller.skip(transfer_id, command)
             return True
         await asyncio.sleep(asked_at + lease_s / CHECKS_PER_LEASE - asyncio.get_running_loop().time())

@@ -6,11 +6,13 @@ Invariant: publishing never blocks the session. `enqueue` returns at once; one t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from time import monotonic
 from typing import NamedTuple
 
 import structlog
 
+from warmxfer import tracing
 from warmxfer.bus import Bus, RetryableError, subjects
 from warmxfer.schemas import Event, WarmxferError, encode
 
@@ -28,6 +30,7 @@ class _QueuedEvent(NamedTuple):
     event: Event
     msg_id: str
     queued_at: float
+    headers: Mapping[str, str]
 
 
 class EventQueue:
@@ -40,7 +43,7 @@ class EventQueue:
     def enqueue(self, transfer_id: str, event: Event, msg_id: str) -> None:
         """Queue `event` of the transfer, to be stored once per `msg_id`. A full queue drops it."""
         try:
-            self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic()))
+            self._queue.put_nowait(_QueuedEvent(transfer_id, event, msg_id, monotonic(), tracing.headers()))
         except asyncio.QueueFull:
             log.error(
                 "event_dropped", transfer_id=transfer_id, kind=type(event).__name__, limit=MAX_QUEUED_EVENTS
@@ -69,7 +72,13 @@ class EventQueue:
         subject, data = subjects.event(queued.transfer_id, "primary"), encode(queued.event)
         while monotonic() - queued.queued_at < MAX_AGE_S:
             try:
-                await self._bus.publish(subject, data, msg_id=queued.msg_id, deadline_s=PUBLISH_TIMEOUT_S)
+                await self._bus.publish(
+                    subject,
+                    data,
+                    msg_id=queued.msg_id,
+                    headers=queued.headers,
+                    deadline_s=PUBLISH_TIMEOUT_S,
+                )
                 return
             except RetryableError as error:
                 await asyncio.sleep(error.after_s)

@@ -20,6 +20,7 @@ import structlog
 from warmxfer.bus import AccessDenied, Bus, BusSettings
 from warmxfer.bus.errors import StreamMissing
 from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
+from warmxfer.tracing import traces
 
 from .health_probe import serve_probe
 from .log_setup import configure_logs
@@ -128,6 +129,11 @@ def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], obje
 
 
 async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
+    async with traces(env, role):
+        await _serve(role, actor, settings, env)
+
+
+async def _serve(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     on_stop(stop)
     bus_settings = BusSettings.from_env(env)

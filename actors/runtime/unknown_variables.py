@@ -62,6 +62,7 @@ _KNOWN = frozenset(
         "ROOM_ID",
         "SETTLE_S",
         "SUMMARIZER_JOBS",
+        "TRACES",
         "VOICE",
         "WEBHOOK_HOST",
         "WEBHOOK_PORT",

@@ -1,4 +1,4 @@
-"""Metrics of the requests to a chat model."""
+"""Metrics and spans of the requests to a chat model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from warmxfer import tracing
 from warmxfer.metrics import LATENCY_BOUNDS_S, Counter, Histogram, Label
 from warmxfer.schemas import InvalidRequest, RetryableError
+from warmxfer.tracing import Attribute
 
 REQUESTS = Counter(
     "warmxfer_model_requests_total",
@@ -27,6 +29,12 @@ def observed() -> Iterator[None]:
 
     `unavailable` is a RetryableError, `refused` an InvalidRequest, `abandoned` a cancellation by the caller.
     """
+    with tracing.span("chat", tracing.Kind.CLIENT, {Attribute.MODEL_OPERATION: "chat"}), _counted():
+        yield
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
     loop = asyncio.get_running_loop()
     began_at, ended = loop.time(), "failed"
     try:
@@ -42,5 +50,6 @@ def observed() -> Iterator[None]:
         ended = "abandoned"
         raise
     finally:
+        tracing.annotate({Attribute.ENDED: ended})
         REQUESTS.count(ended)
         LATENCY.observe(loop.time() - began_at)

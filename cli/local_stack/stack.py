@@ -10,8 +10,8 @@ The demo, `warmxfer up` and the end-to-end tests run in one.
 The broker has users and permissions as `warmxfer permissions` prints them, with passwords made for this
 stack. Each actor connects as the user of its role.
 
-Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`) reaches an actor. So an
-actor here cannot reach a real broker and cannot dial a real number. Held by
+Invariant: no variable of the user's own set-up (`WARMXFER_*`, `NATS_*`, `VIDEOSDK_*`, `OTEL_*`) reaches an
+actor. So an actor here cannot reach a real broker and cannot dial a real number. Held by
 `tests/cli/local_stack/test_stack.py`.
 """
 
@@ -48,7 +48,7 @@ ROLES = ("coordinator", "gateway", "summarizer", "briefing")
 MAX_OF_A_ROLE = 32
 ROOT = "root"
 API_KEY = "sandbox"
-_PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_")
+_PRIVATE_VARIABLES = ("WARMXFER_", "NATS_", "VIDEOSDK_", "OTEL_")
 """Prefixes of the user's variables that no actor of a stack receives."""
 
 

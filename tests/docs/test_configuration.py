@@ -50,6 +50,7 @@ WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_HEALTH_PORT": "",
     "WARMXFER_HEALTH_HOST": HOST,
     "WARMXFER_READY_FD": "",
+    "WARMXFER_TRACES": "off",
 }
 """Variables that the process set-up reads without a settings class, with their defaults."""
 

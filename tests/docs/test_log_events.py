@@ -10,7 +10,18 @@ import pytest
 
 from .pages import DOCS, ROOT, code, read_page
 
-FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
+FOLDERS = (
+    "schemas",
+    "metrics",
+    "tracing",
+    "bus",
+    "client",
+    "adapters",
+    "actors",
+    "integrations",
+    "cli",
+    "sandbox",
+)
 LEVELS = {"Errors": "error", "Warnings": "warning", "Information": "info"}
 LOGGERS = ("log", "self._log")
 PASSED_ON = {"actors/gateway/webhooks.py": "self._warn"}

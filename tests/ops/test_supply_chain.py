@@ -42,7 +42,8 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "lock", ["requirements.lock", "requirements-videosdk.lock", "requirements-build.lock"]
+    "lock",
+    [f"requirements{which}.lock" for which in ("", "-otel", "-videosdk", "-build")],
 )
 def test_the_list_names_every_package_of_a_lock_and_its_hashes(lock: str, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "list.json"

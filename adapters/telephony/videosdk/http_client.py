@@ -39,6 +39,7 @@ from ..errors import (
 )
 from ..request_metrics import LATENCY, REQUESTS
 from ..request_rate import next_turn, rate_refused
+from ..request_spans import request_ended, request_span
 from .responses import Unreadable, denies_success, sentence_of
 from .tokens import Tokens
 
@@ -148,6 +149,10 @@ class HttpClient:
         await self._pool.aclose()
 
     async def _try(self, request: ApiRequest, read: Reader[T], deadline: float) -> T:
+        with request_span(request.method, request.path):
+            return await self._try_in_span(request, read, deadline)
+
+    async def _try_in_span(self, request: ApiRequest, read: Reader[T], deadline: float) -> T:
         loop = asyncio.get_running_loop()
         began = loop.time()
         status: int | None = None
@@ -179,6 +184,7 @@ class HttpClient:
             took_s = loop.time() - began
             REQUESTS.count(request.label, ended)
             LATENCY.observe(took_s, request.label)
+            request_ended(ended, status)
             log.log(
                 level,
                 "provider_request",

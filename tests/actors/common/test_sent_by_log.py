@@ -25,9 +25,10 @@ class Sent(NamedTuple):
 
 
 def records_of(log: Path) -> list[LogRecord]:
+    """Return the records of a log but that of its archiving, which holds no command."""
     records = [decode_log_record(line) for line in log.read_bytes().splitlines()]
     assert None not in records
-    return [each for each in records if each is not None]
+    return [each for each in records if each is not None and not each.state.archived]
 
 
 def commands_of(log: Path) -> Iterator[Sent]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from warmxfer import tracing
 from warmxfer.actors.coordinator.event_writers import EVENT_WRITERS, _replying_role
 from warmxfer.actors.coordinator.state_machine import PendingCommand
 from warmxfer.actors.coordinator.state_machine.state import wire_name
@@ -123,8 +124,9 @@ class FakeActors:
                     if command.command_id in {each.command_id for each in self.commands}:
                         continue  # received twice live, stored once: a consumer gets it once
                     self.commands.append(command)
-                    for event in self.script(command):
-                        await self.publish(event)
+                    with tracing.handle("process fake", tracing.received(message.headers)):
+                        for event in self.script(command):
+                            await self.publish(event)
                 elif kind == "phase":
                     self.phases.append(decode_phase(message.data))
                 elif kind == "result":
