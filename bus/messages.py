@@ -54,7 +54,7 @@ class LiveMessage:
     subject: str
     data: bytes
     lost: int = 0
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
