@@ -34,6 +34,7 @@ from .request_reply import Responder
 from .settings import BusSettings
 from .storage import StorageUse, StreamSpan
 from .stored_dead_letters import NoSuchDeadLetter, StoredDeadLetter, find_dead_letter, newest_dead_letters
+from .stream_health import StreamHealth
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -64,6 +65,7 @@ __all__ = [
     "StorageUse",
     "Stored",
     "StoredDeadLetter",
+    "StreamHealth",
     "StreamSpan",
     "Subscription",
     "TransferLog",

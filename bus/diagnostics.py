@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from .connection import Connection, JetStreamApiError
-from .consumer_table import COORDINATOR, consumers_of
+from .consumer_table import COORDINATOR, consumers_of, partition_consumers
 from .consumers import list_consumers
+from .partition import PARTITIONS
+from .storage import StorageReader, StorageUse
+from .stream_health import StreamHealth, stream_health
 from .subjects import ANY_DEAD_LETTER, ROLES, STREAMS, place_of
 from .subscriptions import Subscription
 
@@ -60,6 +63,13 @@ class BrokerReport:
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
     dead_letters: int = 0
     """Number of dead letters that are stored."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """The service name of each process that replied, with the version that it runs."""
+    streams: tuple[StreamHealth, ...] = ()
+    partitions_unheld: tuple[int, ...] = ()
+    """Partitions of whose messages no coordinator takes any, at this moment."""
+    storage: StorageUse | None = None
+    """What is stored, and the account's limit. None if a stream is missing."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
@@ -71,7 +81,8 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     for name in streams:
         consumers |= await list_consumers(connection, name, deadline_s)
     complete = len(streams) == len(STREAMS)
-    services = await _ping_services(connection)
+    replies = await _ping_services(connection)
+    services = tuple((name, facts) for name, _, facts in replies)
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
         server_time=max(
@@ -86,6 +97,10 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         authenticated=connection.client.asks_for_credentials,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
         dead_letters=await _count_dead_letters(connection, deadline_s),
+        versions=tuple((name, version) for name, version, _ in replies),
+        streams=tuple(stream_health(name, info) for name, info in streams.items()),
+        partitions_unheld=_unheld(consumers),
+        storage=await StorageReader(connection).read(deadline_s) if complete else None,
     )
 
 
@@ -100,9 +115,21 @@ def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Co
     )
 
 
-async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str, str]], ...]:
-    """Ping all registered services for `PING_WAIT_S`; return the name and the facts of each that replies."""
-    inbox, services = connection.client.new_inbox(), list[tuple[str, Mapping[str, str]]]()
+def _unheld(known: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the partitions with a consumer that no process pulls from, and that has no message in work."""
+    return tuple(
+        partition
+        for partition in range(PARTITIONS)
+        if any(
+            name in known and not int(known[name]["num_waiting"]) and not int(known[name]["num_ack_pending"])
+            for name in partition_consumers(partition)
+        )
+    )
+
+
+async def _ping_services(connection: Connection) -> tuple[tuple[str, str, Mapping[str, str]], ...]:
+    """Ping all registered services for `PING_WAIT_S`; return name, version and facts of each that replies."""
+    inbox, services = connection.client.new_inbox(), list[tuple[str, str, Mapping[str, str]]]()
     deadline = asyncio.get_running_loop().time() + PING_WAIT_S
     async with Subscription(connection, inbox) as replies:
         await connection.client.publish(PING_SERVICES, reply=inbox)
@@ -110,7 +137,8 @@ async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str
             reply = await replies.next(left_s)
             if reply is not None and reply.data:  # the broker sends an empty reply if there is none
                 answer = json.loads(reply.data)
-                services.append((str(answer.get("name")), answer.get("metadata") or {}))
+                name, version = str(answer.get("name")), str(answer.get("version"))
+                services.append((name, version, answer.get("metadata") or {}))
     return tuple(services)
 
 
