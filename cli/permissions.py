@@ -70,7 +70,7 @@ async def _permissions(tenants: list[str], servers: list[str], *, nkeys: bool, d
     )
 
     names = tenants or [DEFAULT_TENANT]
-    server_lines: list[str] = []
+    server_lines = [f"NATS_STORE_KEY={_new_password()}\n"]
     parts = [SERVER, accounts({each: variable_logins(each, nkeys=nkeys) for each in names})]
     if servers:
         password = _new_password()
