@@ -92,17 +92,20 @@ class TransferLog:
         cancel_timer: str | None = None,
         *,
         last: bool = False,
+        rollup: bool = True,
         deadline_s: float = WRITE_DEADLINE_S,
     ) -> int:
         """Append a record after number `after` (0: as the first) and return its number.
 
         `cancel_timer` names a timer subject that this write cancels, without a further message. A timer that
-        is not pending is no error. `last`: the records before it are removed with this write, and it expires
-        after `LAST_RECORD_S`. Raises `StaleWrite` if `after` is not the last record any more.
+        is not pending is no error. `last`: it expires after `LAST_RECORD_S`, and unless `rollup` is False the
+        records before it are removed with this write. Raises `StaleWrite` if `after` is not the last record
+        any more.
         """
         headers = NO_HEADERS if cancel_timer is None else timers.cancel_headers(cancel_timer)
         if last:
-            headers = {**headers, "Nats-Rollup": "sub", TTL: f"{LAST_RECORD_S}s"}
+            replaces = {"Nats-Rollup": "sub"} if rollup else NO_HEADERS
+            headers = {**headers, **replaces, TTL: f"{LAST_RECORD_S}s"}
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )
