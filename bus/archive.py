@@ -11,12 +11,14 @@ ones stay, and the line says how many are left out.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from warmxfer.schemas import decode_as
 from warmxfer.schemas.archived import ArchivedTransfer
+from warmxfer.schemas.personal_data import Kind
 
 from . import subjects
 from .bus import READ_DEADLINE_S, Bus
@@ -51,6 +53,8 @@ class ArchivedLog(Struct, frozen=True, kw_only=True):
     """The request as the records have it."""
     records: list[ArchivedRecord] = []
     dead_letters: list[bytes] = []
+    without: list[Kind] = []
+    """The kinds of personal data that were left out of request, records and dead letters."""
 
     def stored_records(self) -> list[Stored]:
         """Return the log as the stream had it, oldest first."""
@@ -79,8 +83,13 @@ _packed = msgspec.msgpack.Decoder(ArchivedLog)
 _with_request = msgspec.json.Decoder(_Record)
 
 
-def compact(id: str, request: bytes, records: list[Stored], dead_letters: list[bytes]) -> tuple[bytes, int]:
-    """Return the compressed log, and how many records are left out of it."""
+def compact(
+    id: str, request: bytes, records: list[Stored], dead_letters: list[bytes], without: Sequence[Kind] = ()
+) -> tuple[bytes, int]:
+    """Return the compressed log, and how many records are left out of it.
+
+    `without` are the kinds of personal data that were left out of it before.
+    """
     shared = next((each for record in records if (each := _request_of(record.data))), b"")
     kept = [
         ArchivedRecord(
@@ -95,7 +104,14 @@ def compact(id: str, request: bytes, records: list[Stored], dead_letters: list[b
     newest = _fitting(kept)
     while True:
         chosen = kept if newest >= len(kept) - 1 else [*kept[:1], *kept[len(kept) - newest :]]
-        log = ArchivedLog(id=id, request=request, shared=shared, records=chosen, dead_letters=dead_letters)
+        log = ArchivedLog(
+            id=id,
+            request=request,
+            shared=shared,
+            records=chosen,
+            dead_letters=dead_letters,
+            without=[*without],
+        )
         data = zlib.compress(msgspec.msgpack.encode(log))
         if len(data) <= MAX_ARCHIVED_BYTES or not chosen:
             return data, len(kept) - len(chosen)

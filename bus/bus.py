@@ -6,7 +6,7 @@ simulation replaces what is below: the nats client (`nats_client.py`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from types import TracebackType
 
 from . import (
@@ -223,9 +223,32 @@ class Bus:
         """
         return await removal.purge(self._connection, subjects.Place(stream, subject), before, deadline_s)
 
-    async def delete(self, stream: str, seq: int, *, deadline_s: float = WRITE_DEADLINE_S) -> None:
-        """Remove one message from `stream`. Idempotent. Only the coordinator has this right."""
-        await removal.delete(self._connection, stream, seq, deadline_s)
+    async def delete(
+        self, stream: str, seq: int, *, overwrite: bool = False, deadline_s: float = WRITE_DEADLINE_S
+    ) -> None:
+        """Remove one message from `stream`; `overwrite` its bytes too, or leave them on the disk.
+
+        Idempotent. Only the coordinator has this right.
+        """
+        await removal.delete(self._connection, stream, seq, deadline_s, overwrite=overwrite)
+
+    async def overwrite(
+        self,
+        stream: str,
+        subject: str,
+        *,
+        before: int | None = None,
+        keep: Collection[int] = (),
+        deadline_s: float = WRITE_DEADLINE_S,
+    ) -> int:
+        """Remove the messages on `subject` (wildcards allowed) from `stream`, and overwrite their bytes.
+
+        As `purge`, and none of the text stays on the disk of the broker, except in a store that the broker
+        encrypts. It costs a request and the writing of a block for each message. Those in `keep` stay.
+        `deadline_s` is for each request. Idempotent.
+        """
+        place = subjects.Place(stream, subject)
+        return await removal.overwrite(self._connection, place, before, keep, deadline_s)
 
     async def ensure_stream(self, name: str, *, deadline_s: float = WRITE_DEADLINE_S) -> None:
         """Create stream `name`, or update it, without its consumers. Raises as `ensure` does."""

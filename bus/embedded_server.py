@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO, cast
 
 import structlog
 
@@ -27,6 +28,11 @@ START_S = 15.0
 STOP_S = 10.0
 POLL_S = 0.01
 HOST = "127.0.0.1"
+PRIVATE_FILE = 0o600
+
+CIPHER = "chachapoly"
+"""How nats-server encrypts a store that has a key."""
+MIN_STORE_KEY_CHARS = 16
 
 _RUN_WITH_PARENT = Path(__file__).with_name("run_with_parent.py")
 log = structlog.get_logger(__name__)
@@ -35,9 +41,10 @@ log = structlog.get_logger(__name__)
 class EmbeddedServer:
     """A nats-server process: `async with EmbeddedServer() as server: ... server.url`.
 
-    A given `store_dir` is kept. Without one, a temporary directory is created and removed. `accounts` is the
-    part of the configuration that says who may do what (`permission_file.py`). Without it, any client may do
-    everything. With `tls`, a client is served only by TLS.
+    A given `store_dir` is kept. Without one, a temporary directory is created and removed. With `store_key`,
+    the broker encrypts it, and only the same key reads it again. `accounts` is the part of the configuration
+    that says who may do what (`permission_file.py`). Without it, any client may do everything. With `tls`, a
+    client is served only by TLS.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class EmbeddedServer:
         monitored: bool = False,
         accounts: str = "",
         tls: ServerTls | None = None,
+        store_key: str | None = None,
     ) -> None:
         self._port = port
         self._monitored = monitored
@@ -56,10 +64,21 @@ class EmbeddedServer:
         """The address of the server's own statistics (`/varz`), if it is `monitored`."""
         self._accounts = accounts
         self._tls = tls
+        if store_key is not None and len(store_key) < MIN_STORE_KEY_CHARS:
+            raise InvalidRequest(
+                f"The key of the store has {len(store_key)} characters; give {MIN_STORE_KEY_CHARS} or more",
+                field="store_key",
+            )
+        self._store_key = store_key
         self._given_store = store_dir
         self._sync_interval = sync_interval
         self._work_dir: Path | None = None
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def store_dir(self) -> Path | None:
+        """The directory of the streams. None: the server was not started."""
+        return self._given_store or (self._work_dir / "store" if self._work_dir is not None else None)
 
     @property
     def url(self) -> str:
@@ -96,7 +115,7 @@ class EmbeddedServer:
         config.touch(mode=0o600)
         config.write_text(self._config(self._work_dir))
         # PR_SET_PDEATHSIG watches the thread that spawns: use the loop's thread, never one of a pool.
-        with (self._work_dir / "errors.log").open("wb") as errors:
+        with open_private(self._work_dir / "errors.log", "wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-IS",
@@ -151,11 +170,13 @@ class EmbeddedServer:
         await self.close()
 
     def _config(self, work_dir: Path) -> str:
-        store = json.dumps(str(self._given_store or work_dir / "store"))
+        store = json.dumps(str(self.store_dir))
+        key = json.dumps(self._store_key)
+        cipher = "" if self._store_key is None else f", cipher: {CIPHER}, key: {key}"
         return (
             f'listen: "{HOST}:{self._port or -1}"\n'
             f"ports_file_dir: {json.dumps(str(work_dir))}\n"
-            f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval} }}\n"
+            f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval}{cipher} }}\n"
             + (f'http: "{HOST}:-1"\n' if self._monitored else "")
             + (self._tls.config() if self._tls else "")
             + self._accounts
@@ -200,6 +221,11 @@ class EmbeddedServer:
                     return
             finally:
                 writer.close()
+
+
+def open_private(path: Path, mode: str) -> BinaryIO:
+    """Open a binary file that only this user may read, also if it is new."""
+    return cast("BinaryIO", open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE_FILE)))
 
 
 def find_nats_server() -> Path:

@@ -27,6 +27,9 @@ http: 0.0.0.0:8222
 jetstream {
   store_dir: /data
   sync_interval: always
+  # What is stored is encrypted. Keep the key where the disk is not: without it nothing can be read again.
+  cipher: chachapoly
+  key: $NATS_STORE_KEY
 }
 
 max_payload: 256KB

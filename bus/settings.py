@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from warmxfer.schemas import env_number
+from warmxfer.schemas.env import env_yes
 
 from .errors import InvalidRequest
 
@@ -84,10 +85,10 @@ class BusSettings:
             ca=env.get("NATS_CA") or None,
             cert=env.get("NATS_CERT") or None,
             key=env.get("NATS_KEY") or None,
-            tls_first=_yes(env, "NATS_TLS_FIRST"),
+            tls_first=env_yes(env, "NATS_TLS_FIRST"),
             nkey=env.get("NATS_NKEY") or None,
             inbox_prefix=env.get("NATS_INBOX_PREFIX") or None,
-            allow_unauthenticated=_yes(env, "NATS_ALLOW_UNAUTHENTICATED"),
+            allow_unauthenticated=env_yes(env, "NATS_ALLOW_UNAUTHENTICATED"),
             replicas=env_number(env, "WARMXFER_REPLICAS", int, 1, 1, 5),
             ack_wait_s=env_number(env, "WARMXFER_ACK_WAIT_S", float, 5.0, 1.0, 300.0),
             max_age_s=env_number(env, "WARMXFER_MAX_AGE_S", float, 7 * DAY_S, MIN_MAX_AGE_S, 365 * DAY_S),
@@ -132,14 +133,6 @@ class BusSettings:
     def shown_url(self) -> str:
         """The address without user, password or token."""
         return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)
-
-
-def _yes(env: Mapping[str, str], name: str) -> bool:
-    """Return whether `name` is `yes`. Raises InvalidRequest for another value than `yes` and `no`."""
-    value = env.get(name) or "no"
-    if value not in ("yes", "no"):
-        raise InvalidRequest(f"{name} is {value[:40]!r}; write yes or no", field=name)
-    return value == "yes"
 
 
 def _with_scheme(address: str) -> str:

@@ -14,7 +14,8 @@ time. Invariants (`test_stream.py`):
   rollup and TTL, `WARMXFER_PUBLIC` TTL. A writer of another stream can therefore not delete or replace a
   message.
 - A flood of requests fills `WARMXFER_IN` up to its `max_bytes`, and nothing else. It is then refused.
-- `WARMXFER_ARCHIVE` keeps one message of each transfer, the newest, for as many days as its setting says.
+- `WARMXFER_ARCHIVE` keeps one message of each transfer for as many days as its setting says. It has room for
+  two, so that what takes the place of a record is stored before that record is overwritten (`Erasure`).
 """
 
 from __future__ import annotations
@@ -34,16 +35,18 @@ from .settings import BusSettings
 from .stream_limits import check_limits
 from .subjects import ARCHIVE, CORE, IN, PUBLIC, STREAMS, stored_filters
 
-LAYOUT = 3
+LAYOUT = 4
 """Version of the definitions below. A release raises it if an older release must not undo its change.
 
 1: one stream `WARMXFER`. 2: three streams, subjects with the partition of the transfer. 3: what users read is
-in a stream of its own.
+in a stream of its own. 4: the archive has room for two messages of a transfer.
 """
 
 DUPLICATE_WINDOW_S = 120
 MAX_MESSAGE_BYTES = 128 * 1024
 API_DEADLINE_S = 10.0
+MAX_OF_ARCHIVED = 2
+"""Messages of one transfer in the archive. The newest one counts."""
 REQUESTS_MB = (256, 64, 16, 4, 1)
 """`max_bytes` of a new `WARMXFER_IN` without a setting: the first that the broker's storage allows."""
 
@@ -82,7 +85,7 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
         return {
             **definition,
             "max_age": settings.archive_days * _DAY_NS,
-            "max_msgs_per_subject": 1,
+            "max_msgs_per_subject": MAX_OF_ARCHIVED,
             "compression": "s2",
         }
     if name == PUBLIC:

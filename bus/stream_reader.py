@@ -46,19 +46,20 @@ _ENVELOPE = frozenset(
 async def get_last_from_leader(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
     """Return the newest message on `subject` (wildcards allowed) as the leader has it, or None."""
     stream, stored_as = place_of(subject)
-    return await _get_from_leader(connection, stream, {"last_by_subj": stored_as}, deadline_s)
+    return await get_from_leader(connection, stream, {"last_by_subj": stored_as}, deadline_s)
 
 
 async def get_by_number_from_leader(
     connection: Connection, stream: str, seq: int, deadline_s: float
 ) -> Stored | None:
     """Return the message with number `seq` of `stream` as the leader has it, or None."""
-    return await _get_from_leader(connection, stream, {"seq": seq}, deadline_s)
+    return await get_from_leader(connection, stream, {"seq": seq}, deadline_s)
 
 
-async def _get_from_leader(
+async def get_from_leader(
     connection: Connection, stream: str, query: Mapping[str, Any], deadline_s: float
 ) -> Stored | None:
+    """Return the message of `stream` that `query` names as the leader has it, or None."""
     try:
         answer = await connection.api(f"STREAM.MSG.GET.{stream}", query, deadline_s)
     except JetStreamApiError as error:

@@ -319,6 +319,13 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "request to handle a dead-lettered message again",
     ),
     SubjectSpec(
+        "ask.erase",
+        "warmxfer.ask.erase",
+        (OPERATOR,),
+        (COORDINATOR,),
+        "request to erase a transfer that was archived",
+    ),
+    SubjectSpec(
         "api.validate",
         "warmxfer.api.v1.validate",
         (CLIENT, OPERATOR),

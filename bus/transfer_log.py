@@ -94,18 +94,21 @@ class TransferLog:
         *,
         last: bool = False,
         headers: Mapping[str, str] = NO_HEADERS,
+        rollup: bool = True,
         deadline_s: float = WRITE_DEADLINE_S,
     ) -> int:
         """Append a record after number `after` (0: as the first) and return its number.
 
         `cancel_timer` names a timer subject that this write cancels, without a further message. A timer that
-        is not pending is no error. `last`: the records before it are removed with this write, and it expires
-        after `LAST_RECORD_S`. Raises `StaleWrite` if `after` is not the last record any more.
+        is not pending is no error. `last`: it expires after `LAST_RECORD_S`, and unless `rollup` is False the
+        records before it are removed with this write. Raises `StaleWrite` if `after` is not the last record
+        any more.
         """
         if cancel_timer is not None:
             headers = {**headers, **timers.cancel_headers(cancel_timer)}
         if last:
-            headers = {**headers, "Nats-Rollup": "sub", TTL: f"{LAST_RECORD_S}s"}
+            replaces = {"Nats-Rollup": "sub"} if rollup else NO_HEADERS
+            headers = {**headers, **replaces, TTL: f"{LAST_RECORD_S}s"}
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )

@@ -20,6 +20,7 @@ from . import (
     demo,
     deploy,
     doctor,
+    erase,
     list_transfers,
     permissions,
     report,
@@ -32,7 +33,7 @@ from . import (
 )
 from .asyncapi import command as asyncapi
 from .bench import command as bench
-from .output import wants_json
+from .output import escaped, plain, wants_json
 from .try_commands import try_app
 
 app = typer.Typer(
@@ -74,6 +75,7 @@ app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
+app.command("erase")(erase.erase)
 app.command("dead-letters")(dead_letters.dead_letters)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
@@ -108,9 +110,9 @@ def main() -> None:
 def _warn(sentences: list[str], *, as_json: bool) -> None:
     for sentence in sentences:
         if as_json:
-            print(json.dumps({"warning": sentence}, ensure_ascii=False), file=sys.stderr)
+            print(escaped(json.dumps({"warning": sentence}, ensure_ascii=False)), file=sys.stderr)
         else:
-            print(f"warmxfer: {sentence}", file=sys.stderr)
+            print(f"warmxfer: {plain(sentence)}", file=sys.stderr)
 
 
 def _one_line(text: str) -> str:

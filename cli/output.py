@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from warmxfer.actors.runtime.exit_codes import BrokenPipe
+from warmxfer.actors.runtime.visible_text import escaped as escaped
+from warmxfer.actors.runtime.visible_text import plain as plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 MAX_TABLE_WIDTH = 1_000
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of output into a file or a pipe, which has no edge to wrap at."""
-
-_INVISIBLE = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-"""Control and format characters that JSON allows in a string."""
 
 T = TypeVar("T")
 
@@ -42,17 +38,12 @@ def print_json(value: Any) -> None:
     """
     import msgspec
 
-    line = _INVISIBLE.sub(_escaped, msgspec.json.encode(value).decode())
+    line = escaped(msgspec.json.encode(value).decode())
     try:
         sys.stdout.buffer.write(line.encode() + b"\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise BrokenPipe from error
-
-
-def _escaped(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -81,11 +72,6 @@ def print_uncut(out: Console, table: Table) -> None:
     widest = out.options.update(max_width=MAX_TABLE_WIDTH)
     out.width = max(out.width, Measurement.get(out, widest, table).maximum)
     out.print(table, crop=False)
-
-
-def plain(text: str) -> str:
-    """Return `text` on one line, without control characters that a terminal would act on."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def run_command(work: Callable[[], Coroutine[Any, Any, T]], *, log_level: str = "error") -> T:

@@ -82,7 +82,7 @@ async def _permissions(
 
     files = ServerTls.in_directory(tls) if tls else None
     names = tenants or [DEFAULT_TENANT]
-    server_lines: list[str] = []
+    server_lines = [f"NATS_STORE_KEY={_new_password()}\n"]
     parts = [SERVER, accounts({each: variable_logins(each, nkeys=nkeys) for each in names})]
     if servers:
         password = _new_password()

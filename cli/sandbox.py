@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import secrets
 from typing import Annotated, Any
 
@@ -28,15 +29,6 @@ def sandbox(
             "--api-key", metavar="KEY", envvar="VIDEOSDK_API_KEY", help="API key that clients must use."
         ),
     ] = "sandbox",
-    secret: Annotated[
-        str | None,
-        typer.Option(
-            "--secret",
-            metavar="SECRET",
-            envvar=["VIDEOSDK_SECRET", "VIDEOSDK_SECRET_KEY"],
-            help="Secret that signs tokens; random if omitted.",
-        ),
-    ] = None,
     webhook_url: Annotated[
         str | None, typer.Option("--webhook-url", metavar="URL", help="Address to which events are posted.")
     ] = None,
@@ -46,10 +38,13 @@ def sandbox(
     """Run a simulated telephony cloud.
 
     It has VideoSDK's API for rooms, calls and webhooks, with scripted people and faults (docs/sandbox.md).
+    The variable VIDEOSDK_SECRET is the secret that signs tokens. Without it, the secret is random.
     """
     from warmxfer.schemas import InvalidRequest
 
     module: Any = importlib.import_module("warmxfer.sandbox")
+    # Each user of the machine may read the arguments of a process, so a secret is no option.
+    secret = os.environ.get("VIDEOSDK_SECRET") or os.environ.get("VIDEOSDK_SECRET_KEY")
     random_secret = None if secret else secrets.token_hex(16)
     try:
         settings = module.Settings(api_key, secret or random_secret, webhook_url, time_scale)

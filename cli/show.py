@@ -37,12 +37,13 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 async def stored_log(id: str, url: str | None) -> list[Stored]:
     """Return the stored log of a transfer. Raises `NoSuchTransfer`, and `NotStarted` if it has none yet."""
-    from warmxfer.client import Client, NoSuchTransfer, NotStarted
+    from warmxfer.client import Client, NotStarted
 
     async with Client.connect(url) as client:
         stored = await client.log(id)
         if not stored:
-            raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
+            transfer = client.transfer(id)
+            raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
     return stored
 
 

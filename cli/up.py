@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
 from collections.abc import Coroutine
@@ -27,6 +28,8 @@ NATS_PORT = 4222
 SANDBOX_PORT = 8090
 ROLE_COUNTS = "coordinator=2,briefing=3"
 POLL_S = 0.5
+STORE_KEY = "WARMXFER_STORE_KEY"
+"""With it, the broker encrypts what it stores. It is a secret, so it is no option."""
 MAX_CRASHES, CRASH_WINDOW_S = 5, 30.0
 """More crashes than this within the window end the command: a restart does not help."""
 
@@ -81,7 +84,12 @@ async def _up(
     stop, out = asyncio.Event(), console(quiet=json)
     on_stop(stop)
     stack = LocalStack(
-        nats_port=port or None, sandbox_port=sandbox_port, counts=counts, time_scale=pace, directory=keep
+        nats_port=port or None,
+        sandbox_port=sandbox_port,
+        counts=counts,
+        time_scale=pace,
+        directory=keep,
+        store_key=os.environ.get(STORE_KEY) or None,
     )
     async with AsyncExitStack() as exit_stack:
         if await _finished_before(stop, exit_stack.enter_async_context(stack)):

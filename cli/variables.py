@@ -18,6 +18,8 @@ PRIMARY: Final = (Role.PRIMARY,)
 DIALLING: Final = (Role.COORDINATOR, Role.GATEWAY)
 MODEL: Final = (Role.SUMMARIZER, Role.BRIEFING)
 ROOMS: Final = (Role.PRIMARY, Role.BRIEFING)
+NO_ROLE: Final[tuple[Role, ...]] = ()
+"""Of a variable that only the command `up` reads."""
 
 
 class Variable(NamedTuple):
@@ -44,6 +46,7 @@ VARIABLES: Final = (
     Variable("NATS_ALLOW_UNAUTHENTICATED", EVERY, "no"),
     Variable("WARMXFER_REPLICAS", EVERY, "1"),
     Variable("WARMXFER_MAX_AGE_S", EVERY, "604800"),
+    Variable("WARMXFER_STORE_KEY", NO_ROLE, secret=True),
     Variable("WARMXFER_ARCHIVE_DAYS", EVERY, "7"),
     Variable("WARMXFER_REQUESTS_MB", EVERY),
     Variable("WARMXFER_ACK_WAIT_S", EVERY, "5"),
@@ -56,6 +59,8 @@ VARIABLES: Final = (
     Variable("WARMXFER_READY_FD", EVERY),
     Variable("WARMXFER_COORDINATOR_JOBS", COORDINATOR, "64"),
     Variable("WARMXFER_ARCHIVE_AFTER_S", COORDINATOR, "60"),
+    Variable("WARMXFER_ARCHIVE_KEEPS", COORDINATOR, "all"),
+    Variable("WARMXFER_ARCHIVE_OVERWRITE", COORDINATOR, "no"),
     Variable("WARMXFER_MAX_TRANSFERS", COORDINATOR, "10000"),
     Variable("WARMXFER_ADMISSION_WAIT_S", COORDINATOR, "15"),
     Variable("WARMXFER_MAX_STORE_MB", COORDINATOR),

@@ -12,8 +12,10 @@ from warmxfer.schemas.id_in_use import IdInUse
 
 from .client import (
     Client,
+    ErasedTransfer,
     NoCoordinator,
     NoSuchTransfer,
+    NotArchived,
     NotStarted,
     StillRunning,
     TransferHandle,
@@ -23,10 +25,12 @@ from .client import (
 
 __all__ = [
     "Client",
+    "ErasedTransfer",
     "IdInUse",
     "NoCoordinator",
     "NoSuchDeadLetter",
     "NoSuchTransfer",
+    "NotArchived",
     "NotStarted",
     "StillRunning",
     "TransferHandle",

@@ -41,11 +41,16 @@ async def find_archived(bus: Bus, id: str) -> ArchivedLog | None:
         return None
 
 
+async def archived_line(bus: Bus, id: str) -> ArchivedTransfer | None:
+    """Return what the archive says of a transfer, or None. One that cannot be read counts as none."""
+    stored = await read_archived(bus, id)
+    return None if stored is None else summary_of(stored)
+
+
 async def archived_result(bus: Bus, id: str) -> WarmTransferResult | None:
     """Return the result of an archived transfer, or None."""
-    stored = await read_archived(bus, id)
-    summary = summary_of(stored) if stored is not None else None
-    return None if summary is None else summary.result
+    line = await archived_line(bus, id)
+    return None if line is None else line.result
 
 
 async def archived_phases(bus: Bus, id: str) -> list[PhaseChanged]:

@@ -39,6 +39,8 @@ from warmxfer.bus.polling import Follower, growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
     DecodeError,
+    EraseQuery,
+    EraseReply,
     InvalidRequest,
     PhaseChanged,
     ReplayQuery,
@@ -63,7 +65,7 @@ from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 from warmxfer.schemas.report import TransferReport
 
-from .archived import archived_phases, archived_result, find_archived, newest_archived
+from .archived import archived_line, archived_phases, archived_result, find_archived, newest_archived
 from .notice_stream import follow_notices, notice_of, stored_notices
 from .phase_stream import MAX_PHASES, follow_phases, phase_of
 
@@ -71,6 +73,8 @@ CONNECT_DEADLINE_S = 2.0
 START_TIMEOUT_S = 5.0
 RESULT_TIMEOUT_S = 600.0
 REPLAY_TIMEOUT_S = 10.0
+ERASE_TIMEOUT_S = 12.0
+"""A coordinator answers within 10 s. What it has not overwritten by then, it does when asked again."""
 API_TIMEOUT_S = 10.0
 MAX_REPORT_BYTES = 1_000_000
 MAX_POLL_PAUSE_S = 5.0
@@ -102,6 +106,16 @@ class NotStarted(RetryableError):
         )
 
 
+class NotArchived(RetryableError):
+    """The transfer has ended, and is not archived yet."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Transfer {id} has ended and is not archived yet, because its last commands may still be "
+            f"carried out; erase it again in some minutes, and see `warmxfer report {id}` if it stays so"
+        )
+
+
 class StillRunning(RetryableError):
     """The transfer has not ended yet. It continues."""
 
@@ -111,6 +125,15 @@ class NoSuchTransfer(InvalidRequest):
 
     def __init__(self, id: str) -> None:
         super().__init__(f"id is {id!r}, but no transfer has this id; see `warmxfer list`", field="id")
+
+
+class ErasedTransfer(NoSuchTransfer):
+    """The transfer was erased. Nothing is known of it but its id."""
+
+    def __init__(self, id: str) -> None:
+        InvalidRequest.__init__(
+            self, f"id is {id!r}, a transfer that was erased: only its id is kept", field="id"
+        )
 
 
 Listing = list[TransferSummary]
@@ -193,10 +216,19 @@ class TransferHandle:
         archived = await find_archived(self._bus, self.id)
         if archived is None:
             return True
-        if not same_request(archived.request, data):
-            newest = await self.newest_phase()
-            raise IdInUse(self.id, newest.phase if newest else None)
+        if not same_request(archived.request, data, archived.without):
+            line = await archived_line(self._bus, self.id)
+            raise IdInUse(
+                self.id,
+                None if line is None else line.phase,
+                erased=line is not None and line.erased,
+            )
         return False
+
+    async def unknown(self) -> NoSuchTransfer:
+        """Return the error for a transfer of which nothing is stored: it was erased, or never existed."""
+        line = await archived_line(self._bus, self.id)
+        return ErasedTransfer(self.id) if line is not None and line.erased else NoSuchTransfer(self.id)
 
     async def newest_phase(self) -> PhaseChanged | None:
         """Return the newest phase, or None if the transfer has not started, or does not exist."""
@@ -222,7 +254,7 @@ class TransferHandle:
             async with asyncio.timeout(START_TIMEOUT_S):
                 return await anext(phases)
         except TimeoutError as error:
-            raise (NoCoordinator() if await self.exists() else NoSuchTransfer(self.id)) from error
+            raise (NoCoordinator() if await self.exists() else await self.unknown()) from error
 
     async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)
@@ -298,7 +330,7 @@ class Client:
         newest = await transfer.newest_phase()
         if newest is None:
             if not await transfer.exists():
-                raise NoSuchTransfer(id)
+                raise await transfer.unknown()
             return TransferStatus(id=id)
         ended = newest.phase.final
         return TransferStatus(
@@ -318,7 +350,7 @@ class Client:
         transfer = self.transfer(id)
         newest = await transfer.newest_phase()
         if newest is None and not await transfer.exists():
-            raise NoSuchTransfer(id)
+            raise await transfer.unknown()
         if newest is not None and newest.phase.final:
             raise InvalidRequest(
                 f"Transfer {id!r} has already ended ({newest.phase.value}); "
@@ -422,6 +454,22 @@ class Client:
         except NoReply as error:
             raise NoCoordinator from error
         return decode_as(ReplayReply, reply)
+
+    async def erase(self, id: str) -> EraseReply:
+        """Ask a coordinator to erase an archived transfer: only its id is kept.
+
+        Idempotent. Raises `InvalidRequest` if it runs or does not exist, `NotArchived` if it has ended and is
+        not archived yet, and `NoCoordinator`.
+        """
+        query = encode(EraseQuery(subjects.check_token(id)))
+        try:
+            reply = await self._bus.request(subjects.ASK_ERASE, query, ERASE_TIMEOUT_S)
+        except NoReply as error:
+            raise NoCoordinator from error
+        erased = decode_as(EraseReply, reply)
+        if not erased.erased:
+            raise NotArchived(id)
+        return erased
 
     async def _with_outcome(self, summary: TransferSummary, slots: asyncio.Semaphore) -> TransferSummary:
         if not summary.phase.final or summary.outcome is not None:

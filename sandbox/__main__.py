@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import json
+import os
 import ssl
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import structlog
 from .server import CannotBind, serve
 from .settings import Settings
 
+SECRET = "VIDEOSDK_SECRET"
+"""Each user of the machine may read the arguments of a process, so the secret is none."""
 GC_THRESHOLD = 50_000
 """New objects between two collections. Each collection looks at every open connection and live call."""
 
@@ -27,7 +30,7 @@ def main() -> None:
     try:
         settings = Settings(
             options.api_key,
-            options.secret,
+            os.environ.get(SECRET, ""),
             options.webhook_url,
             options.time_scale,
             sign_webhooks=not options.unsigned_webhooks,
@@ -73,12 +76,13 @@ def _announce(base_url: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="warmxfer.sandbox", description="A VideoSDK cloud on your own machine."
+        prog="warmxfer.sandbox",
+        description="A VideoSDK cloud on your own machine.",
+        epilog=f"{SECRET}, in the environment, is the secret that clients sign their tokens with.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 selects any free port")
     parser.add_argument("--api-key", required=True, help="API key of the project")
-    parser.add_argument("--secret", required=True, help="secret that clients sign their tokens with")
     parser.add_argument("--cert", help="PEM file with the certificate for HTTPS; without it, plain HTTP")
     parser.add_argument("--key", help="PEM file with the key of the certificate")
     parser.add_argument("--webhook-url", help="URL that receives every event")

@@ -23,3 +23,5 @@ class ArchivedTransfer(Struct, frozen=True, kw_only=True):
     """Number of records in the log."""
     left_out: int = 0
     """How many records in the middle of the log were left out, because the archived record has a limit."""
+    erased: bool = False
+    """True if an operator erased the transfer. Then nothing but this line is left of it, without a result."""

@@ -36,6 +36,14 @@ def env_number(env: Mapping[str, str], name: str, kind: Callable[[str], N], defa
     return value
 
 
+def env_yes(env: Mapping[str, str], name: str) -> bool:
+    """Return whether variable `name` is `yes`; no if it is empty. Raises InvalidRequest for another value."""
+    value = env.get(name, "").strip() or "no"
+    if value not in ("yes", "no"):
+        raise InvalidRequest(f"{name} is {value[:MAX_SHOWN_CHARS]!r}; write yes or no", field=name)
+    return value == "yes"
+
+
 def env_credential(env: Mapping[str, str], name: str) -> str:
     """Return the key, secret or token in variable `name`, without blanks around it; "" if it is not set.
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from .errors import InvalidRequest
+from .personal_data import Kind, without
 from .transfer import WarmTransferPhase, with_defaults
 from .validation import read_request
 
 
 class IdInUse(InvalidRequest):
-    """The transfer id belongs to another request; `phase` is the newest phase of its transfer, if any."""
+    """The transfer id belongs to another request; `phase` is the newest phase of its transfer, if any.
 
-    def __init__(self, id: str, phase: WarmTransferPhase | None) -> None:
+    Of an erased transfer nothing tells which request it had, so no request may have its id again.
+    """
+
+    def __init__(self, id: str, phase: WarmTransferPhase | None, *, erased: bool = False) -> None:
+        if erased:
+            super().__init__(
+                f"id is '{id}', which belongs to a transfer that was erased; give a new id.", field="id"
+            )
+            self.phase = phase
+            return
         state = f"phase {phase.value}" if phase else "not started"
         super().__init__(
             f"id is '{id}', which belongs to another request ({state}); "
@@ -22,9 +34,14 @@ class IdInUse(InvalidRequest):
         self.phase = phase
 
 
-def same_request(one: bytes, other: bytes) -> bool:
-    """Return whether two bodies are the same request: equal after decoding, with the defaults filled in."""
-    return one == other or _decoded(one) == _decoded(other)
+def same_request(one: bytes, other: bytes, left_out: Collection[Kind] = ()) -> bool:
+    """Return whether two bodies are the same request: equal after decoding, with the defaults filled in.
+
+    With `left_out`, they are compared without that personal data: the archive does not have it.
+    """
+    if one == other:
+        return True
+    return _decoded(without(one, left_out)) == _decoded(without(other, left_out))
 
 
 def _decoded(body: bytes) -> object:

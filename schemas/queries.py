@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from .fields import Token
+
 MAX_TURNS = 200
 MAX_TURN_CHARS = 2_000
 MAX_LIVENESS_QUERY = 256
@@ -104,3 +106,21 @@ class ReplayReply(Struct, frozen=True):
 
     subject: str
     seq: int
+
+
+class EraseQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Query to any coordinator, on `warmxfer.ask.erase`: erase a transfer that was archived."""
+
+    id: Token
+
+
+class EraseReply(Struct, frozen=True):
+    """What became of the transfer."""
+
+    id: str
+    erased: bool
+    """True: only its id, its final phase and the time of that phase are kept. False: it has ended and is not
+    archived yet.
+    """
+    messages: int = 0
+    """How many stored messages were overwritten now. 0 if it was erased before."""

@@ -11,6 +11,7 @@ from ..common.capacity import CapacityFollower, new_instance
 from .api import Api
 from .coordinator import Coordinator
 from .dead_letter_replay import DeadLetterReplay
+from .erasure import Erasure
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
@@ -25,6 +26,8 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         max_transfers=settings.max_transfers,
         max_store_bytes=settings.max_store_mb * BYTES_PER_MB,
         archive_after_s=settings.archive_after_s,
+        archive_without=settings.archive_without,
+        archive_overwrites=settings.archive_overwrites,
         max_wait_s=settings.max_wait_s,
         policy=settings.policy,
         instance=instance,
@@ -58,6 +61,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         async with (
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
             bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
+            bus.serve(subjects.ASK_ERASE, Erasure(bus).answer, queue=COORDINATOR),
             Api(bus, settings.policy),
             CapacityFollower(bus, admission.heard),
             transfer_gauges(lambda: coordinator.running(sharing.partitions), lambda: len(sharing.partitions)),

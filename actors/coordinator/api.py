@@ -15,7 +15,7 @@ from types import TracebackType
 
 from warmxfer.bus import Bus, LiveMessage, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
-from warmxfer.client import Client, NoSuchTransfer, NotStarted
+from warmxfer.client import Client, NotStarted
 from warmxfer.schemas import encode, read_request, with_defaults
 from warmxfer.schemas.api import (
     CancelQuery,
@@ -89,8 +89,8 @@ class Api:
         id = read_query(TransferQuery, data).id
         stored = await self._client.log(id)
         if not stored:
-            exists = await self._client.transfer(id).exists()
-            raise NotStarted(id) if exists else NoSuchTransfer(id)
+            transfer = self._client.transfer(id)
+            raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
         return report_of_log(id, [each.data for each in stored])
 
 

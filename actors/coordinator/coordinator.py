@@ -54,6 +54,7 @@ from warmxfer.schemas import (
     WarmTransferResult,
     encode,
 )
+from warmxfer.schemas.personal_data import Kind
 
 from ..common.dial_policy import DialPolicy
 from . import request_owner, transfer_trace
@@ -77,6 +78,7 @@ from .state_machine import (
     UnreadableRecord,
     decode_record,
     encode_record,
+    last_record,
     obstacle,
     step,
     unknown_fields,
@@ -112,12 +114,15 @@ class Coordinator:
         max_transfers: int = DEFAULT_MAX_TRANSFERS,
         max_store_bytes: int = 0,
         archive_after_s: float | None = DEFAULT_ARCHIVE_AFTER_S,
+        archive_without: Collection[Kind] = (),
+        archive_overwrites: bool = False,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
         policy: DialPolicy | None = None,
         instance: str = "",
     ) -> None:
         self._bus = bus
-        self._archive = Archive(bus)
+        self._archive = Archive(bus, without=archive_without, overwrite=archive_overwrites)
+        self._overwrites = archive_overwrites
         self._archive_after_s = archive_after_s
         self._clock = BrokerClock()
         self.admission = Admission(
@@ -344,6 +349,8 @@ class Coordinator:
         if state.archived:
             last = Stored(subjects.log(state.id), after + 1, delivery.at, data, {MSG_ID: msg_id})
             await self._archive.store(state.id, after, last)
+            record = last_record(record)
+            data = encode_record(record)
         try:
             seq = await self._log.append(
                 state.id,
@@ -353,6 +360,7 @@ class Coordinator:
                 cancel_timer,
                 last=state.archived,
                 headers=trace.headers if trace else NO_HEADERS,
+                rollup=not self._overwrites,
             )
         except StaleWrite:
             self._cache.drop(state.id)
@@ -367,8 +375,8 @@ class Coordinator:
         else:
             cached.pass_on(appended)
         self._cache.put(state.id, appended)
-        self._liveness.record_state(state, seq)
-        self.admission.record_state(state)
+        self._liveness.record_state(record.state, seq)
+        self.admission.record_state(record.state)
         return appended
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
@@ -382,8 +390,10 @@ class Coordinator:
         if messages:
             await self._bus.publish_all(messages)
         state = cached.record.state
-        if any(isinstance(each, ArchiveTransfer) for each in cached.record.outbox):
-            await self._archive.remove(state.id, state.request, cached.seq, cached.record.at)
+        for each in cached.record.outbox:
+            if isinstance(each, ArchiveTransfer):
+                record = cached.record
+                await self._archive.remove(state.id, each.session, cached.seq, record.trigger, record.at)
         cached.sent = True
         if state.stage.ended:
             self._cache.put_end(state.id, cached.seq)

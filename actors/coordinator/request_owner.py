@@ -26,6 +26,7 @@ from warmxfer.schemas import (
     decode_phase,
     encode,
 )
+from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
 from .state_machine import plain_record
@@ -78,17 +79,23 @@ async def refuse(bus: Bus, delivery: Delivery) -> None:
     await bus.delete(subjects.IN, delivery.seq)
 
 
-async def refuse_archived(bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None) -> None:
-    """Publish that notice for the id of an archived transfer, whose final phase is `phase`. It expires."""
-    await _refuse(bus, delivery, phase, {TTL: f"{NOTICE_TTL_S}s"})
+async def refuse_archived(bus: Bus, delivery: Delivery, archived: ArchivedTransfer | None) -> None:
+    """Publish that notice for the id of a transfer that is `archived`. It expires."""
+    phase, erased = (None, False) if archived is None else (archived.phase, archived.erased)
+    await _refuse(bus, delivery, phase, {TTL: f"{NOTICE_TTL_S}s"}, erased=erased)
 
 
 async def _refuse(
-    bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None, headers: Mapping[str, str]
+    bus: Bus,
+    delivery: Delivery,
+    phase: WarmTransferPhase | None,
+    headers: Mapping[str, str],
+    *,
+    erased: bool = False,
 ) -> None:
     notice = TransferNotice(
         notice=NoticeKind.ID_IN_USE,
-        detail=str(IdInUse(delivery.transfer_id, phase)),
+        detail=str(IdInUse(delivery.transfer_id, phase, erased=erased)),
         data={"phase": phase},
         timestamp=delivery.at,
     )

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from warmxfer.schemas import env_number
+from warmxfer.schemas import InvalidRequest, env_number
+from warmxfer.schemas.env import env_yes
+from warmxfer.schemas.personal_data import KINDS, Kind
 
 from ..common.dial_policy import DialPolicy
 
@@ -43,6 +45,12 @@ class CoordinatorSettings(Struct, frozen=True):
     archive_after_s: float = DEFAULT_ARCHIVE_AFTER_S
     """How long after its end a transfer is archived (WARMXFER_ARCHIVE_AFTER_S)."""
 
+    archive_without: tuple[Kind, ...] = ()
+    """The kinds of personal data that the archive leaves out: all but WARMXFER_ARCHIVE_KEEPS."""
+
+    archive_overwrites: bool = False
+    """Whether what leaves the working streams is overwritten on disk (WARMXFER_ARCHIVE_OVERWRITE)."""
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> CoordinatorSettings:
         """Read the settings. Raises `InvalidRequest`, which names the variable, its value and the remedy."""
@@ -64,4 +72,21 @@ class CoordinatorSettings(Struct, frozen=True):
                 env, "WARMXFER_MAX_TRANSFERS", int, DEFAULT_MAX_TRANSFERS, 1, MAX_MAX_TRANSFERS
             ),
             policy=DialPolicy.from_env(env),
+            archive_without=_left_out(env),
+            archive_overwrites=env_yes(env, "WARMXFER_ARCHIVE_OVERWRITE"),
         )
+
+
+def _left_out(env: Mapping[str, str]) -> tuple[Kind, ...]:
+    """Return the kinds that WARMXFER_ARCHIVE_KEEPS does not name. Raises `InvalidRequest`."""
+    text = env.get("WARMXFER_ARCHIVE_KEEPS", "").strip() or "all"
+    if text == "all":
+        return ()
+    kept = [] if text == "none" else [each.strip() for each in text.split(",")]
+    if unknown := [each for each in kept if each not in KINDS]:
+        raise InvalidRequest(
+            f"WARMXFER_ARCHIVE_KEEPS has {unknown[0][:40]!r}; write all, none, or some of {', '.join(KINDS)} "
+            "with commas between them",
+            field="WARMXFER_ARCHIVE_KEEPS",
+        )
+    return tuple(each for each in KINDS if each not in kept)

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .visible_text import escaped, plain
+
 OK = 0
 UNSUCCESSFUL = 1
 """The transfer was cancelled or failed, a scenario did not end as expected, or `doctor` found a fault."""
@@ -71,9 +73,9 @@ def code_of(error: Exception) -> int:
 def report(sentence: str, code: int, *, as_json: bool, **details: str | None) -> None:
     """Print why the command exits with `code` to stderr. Details that are None or empty are left out."""
     if not as_json:
-        print(f"warmxfer: {sentence}", file=sys.stderr)
+        print(f"warmxfer: {plain(sentence)}", file=sys.stderr)
         return
     causes = {INTERNAL: "broken", INVALID: "refused", UNAVAILABLE: "unavailable", INTERRUPTED: "interrupted"}
     given = {name: value for name, value in details.items() if value}
     line = {"error": sentence, "cause": causes[code], "exit_code": code, **given}
-    print(json.dumps(line, ensure_ascii=False), file=sys.stderr)
+    print(escaped(json.dumps(line, ensure_ascii=False)), file=sys.stderr)

@@ -22,6 +22,8 @@ import structlog
 
 from warmxfer.schemas import InvalidRequest, format_traceback
 
+from .visible_text import escaped
+
 LEVELS = ("debug", "info", "warning", "error")
 MAX_VALUE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
@@ -112,7 +114,7 @@ def _masked(value: Any, limit: int) -> Any:
         return value
     else:
         text = repr(value)
-    cut = text[: limit + CUT_MARGIN_CHARS]
+    cut = escaped(text[: limit + CUT_MARGIN_CHARS])
     if _MAY_BE_NUMBER.search(cut) is not None:
         cut = _SIP_USER.sub("•", _NUMBER.sub(lambda found: f"•{found[0][-2:]}", cut))
     return cut if len(text) <= limit and len(cut) <= limit else cut[:limit] + "…"

@@ -125,7 +125,7 @@ def _message_refs(kinds: Iterable[Kind]) -> Tree:
 
 
 def _operation(row: SubjectSpec, carried: Carried) -> Tree:
-    by_users = row.stream == IN or row.name.startswith(API) or row.name == "ask.replay"
+    by_users = row.stream == IN or row.name.startswith(API) or row.name in ("ask.erase", "ask.replay")
     operation: Tree = {
         "action": "receive" if by_users else "send",
         "channel": {"$ref": f"#/channels/{row.name}"},

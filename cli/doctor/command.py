@@ -15,7 +15,7 @@ from warmxfer.actors.runtime.exit_codes import INVALID, code_of
 from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
 from ..options import Json, Url
-from ..output import console, print_json, run_command
+from ..output import console, plain, print_json, run_command
 from . import actors, broker, weaknesses
 from .finding import Finding, sentence_of
 from .provider import model_finding, provider_findings
@@ -45,7 +45,7 @@ def doctor(url: Url = None, json: Json = False) -> None:
         if json:
             print_json({"about": finding.about, "state": finding.state, "sentence": finding.sentence})
         else:
-            line = Text.assemble(MARKS[finding.state], f" {finding.about:<12} {finding.sentence}")
+            line = Text.assemble(MARKS[finding.state], f" {finding.about:<12} {plain(finding.sentence)}")
             out.print(line, soft_wrap=True)
     codes = [finding.code for finding in findings if finding.state == "wrong"]
     if codes:

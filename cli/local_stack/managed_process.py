@@ -15,6 +15,7 @@ from pathlib import Path
 
 from warmxfer.actors.runtime.exit_codes import INVALID
 from warmxfer.actors.runtime.runner import READY_FD
+from warmxfer.bus.embedded_server import open_private
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 START_TIMEOUT_S = 40.0
@@ -56,7 +57,7 @@ class ManagedProcess:
         if wrapper is None or wrapper.origin is None:
             raise FileNotFoundError("warmxfer.bus.run_with_parent")
         read_end, write_end = os.pipe()
-        with log_path.open("ab") as log_file:
+        with open_private(log_path, "ab") as log_file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-IS",

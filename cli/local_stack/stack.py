@@ -60,7 +60,8 @@ class LocalStack(SandboxAdmin):
     actor. `directory`, if given, keeps the stream and the logs (one file per process); otherwise both are
     removed at the end, or only the stream if `keeps_logs` was set. With `root_password`, the broker has a
     user `root` without limits, for tests. With `certificates`, every connection to the broker is mutual TLS,
-    and the sandbox (cloud, rooms and model) is reached by HTTPS.
+    and the sandbox (cloud, rooms and model) is reached by HTTPS. With `store_key`, the broker encrypts the
+    streams on disk.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class LocalStack(SandboxAdmin):
         env: Mapping[str, str] | None = None,
         root_password: str | None = None,
         certificates: StackCertificates | None = None,
+        store_key: str | None = None,
     ) -> None:
         super().__init__(verify=certificates.context() if certificates else None)
         self.certificates = certificates
@@ -89,6 +91,7 @@ class LocalStack(SandboxAdmin):
         # A password that begins with a digit could be read as a number by the server.
         self._passwords = {user: f"p{secrets.token_hex(16)}" for user in (*USERS, LOCAL)}
         self._root_password = root_password
+        self._store_key = store_key
         self._processes: dict[str, list[ManagedProcess]] = {}
         self._started = 0
         self.directory = Path()
@@ -101,7 +104,8 @@ class LocalStack(SandboxAdmin):
 
     async def __aenter__(self) -> LocalStack:
         self.directory = self._given_directory or Path(tempfile.mkdtemp(prefix="warmxfer-"))
-        self.directory.mkdir(parents=True, exist_ok=True)
+        # Only this user may read it: it has the logs, the streams and the passwords of the broker.
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = self._given_directory and self.directory / "stream"
         self.nats = EmbeddedServer(
             port=self._nats_port,
@@ -109,6 +113,7 @@ class LocalStack(SandboxAdmin):
             sync_interval=self._sync_interval,
             accounts=self._accounts(),
             tls=self._server_tls(),
+            store_key=self._store_key,
         )
         try:
             await _all(self._start_broker(), self._start_sandbox())
@@ -189,8 +194,8 @@ class LocalStack(SandboxAdmin):
 
     def actor_env(self, role: str) -> dict[str, str]:
         """Return the environment of an actor of this stack. Only the gateway gets the provider's secret."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
-        env |= {"WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox", **self.bus_env(role)}
+        env = _shared_environment() | {"WARMXFER_LOG": "json", "WARMXFER_VOICE": "sandbox"}
+        env |= self.bus_env(role)
         if self.certificates:
             env["SSL_CERT_FILE"] = self.certificates.authority
         if role == "gateway":
@@ -229,11 +234,13 @@ class LocalStack(SandboxAdmin):
         self.env_file.write_text("".join(lines))
 
     async def _start_sandbox(self) -> None:
-        command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", self.secret]
+        command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY]
         command += ["--port", str(self._sandbox_port), "--time-scale", str(self._time_scale)]
         if self.certificates:
             command += ["--cert", self.certificates.server_cert, "--key", self.certificates.server_key]
-        process = await self._spawn("sandbox", command, dict(os.environ), ready_on_stdout=True)
+        # Each user of the machine may read the arguments of a process.
+        env = {**_shared_environment(), "VIDEOSDK_SECRET": self.secret}
+        process = await self._spawn("sandbox", command, env, ready_on_stdout=True)
         self._processes["sandbox"] = [process]
         self.sandbox_url = json.loads(process.ready)["sandbox"]
 
@@ -253,6 +260,11 @@ class LocalStack(SandboxAdmin):
         await self.nats.close()
         if not self.keeps_logs:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _shared_environment() -> dict[str, str]:
+    """Return the variables of this process without those of the user's own set-up."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
 
 
 async def _all(*works: Coroutine[Any, Any, Any]) -> None:

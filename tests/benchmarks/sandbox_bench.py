@@ -232,7 +232,8 @@ async def check_ledger(driver: Driver, transfers: int) -> None:
 
 def start_sandbox(command: list[str]) -> tuple[subprocess.Popen[str], str]:
     """Start a sandbox and return its process and its base URL."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    env = {**os.environ, "VIDEOSDK_SECRET": SECRET}
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["sandbox"]
 
@@ -273,7 +274,7 @@ def _chat(prompt: str, **more: Any) -> Json:
 async def main(options: argparse.Namespace) -> int:
     """Run all batches and print them. Returns 1 if the last one misses the target."""
     command = [sys.executable, "-m", "warmxfer.sandbox"]
-    command += ["--api-key", API_KEY, "--secret", SECRET, "--time-scale", "0"]
+    command += ["--api-key", API_KEY, "--time-scale", "0"]
     command += ["--unsigned-webhooks"] if not options.signed else []
     if options.profile:
         command[1:1] = ["-m", "cProfile", "-o", options.profile]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
+from warmxfer.actors.runtime import exit_codes
+from warmxfer.actors.runtime.log_setup import redact
+from warmxfer.cli import output
 from warmxfer.cli.output import plain, print_json
 
 TEXTS = [
@@ -32,3 +37,32 @@ def test_json_escapes_it_and_is_read_back_unchanged(
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_leaves_it_out(text: str) -> None:
     assert plain(text).isprintable()
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_error_leaves_it_out_or_escapes_it(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    exit_codes.report(f"id is {text}", exit_codes.INVALID, as_json=False)
+    assert capsys.readouterr().err.strip().isprintable()
+    exit_codes.report(f"id is {text}", exit_codes.INVALID, as_json=True, field=text)
+    line = capsys.readouterr().err.strip()
+    assert line.isprintable()
+    assert json.loads(line)["field"] == text
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_log_line_escapes_it(text: str) -> None:
+    event = redact(None, "info", {"event": "webhook_unreadable", "detail": text, "error": ValueError(text)})
+    assert str(event["detail"]).isprintable()
+    assert str(event["error"]).isprintable()
+    assert redact(None, "info", {"event": "x", "exception": "one\n\ttwo"})["exception"] == "one\n\ttwo"
+
+
+def test_commands_print_only_by_the_functions_that_check_the_text() -> None:
+    """`print` is left to `app.py`, which prints warnings by `plain` and `escaped`."""
+    printing = {
+        path.name
+        for path in Path(output.__file__).parent.glob("*.py")
+        for each in ast.walk(ast.parse(path.read_text()))
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "print"
+    }
+    assert printing == {"app.py"}

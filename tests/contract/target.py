@@ -6,6 +6,7 @@ A test that costs money needs a `PhoneLine`. The sandbox has one; any other clou
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -86,8 +87,13 @@ def _named(env: Mapping[str, str]) -> Target:
 def _sandbox() -> Iterator[Target]:
     """Run a sandbox process at twenty times real time, and stop it in order."""
     key, secret = "contract", "a-secret-of-the-contract-suite-32-bytes"
-    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", key, "--secret", secret]
-    process = subprocess.Popen([*command, "--time-scale", str(TIME_SCALE)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", key]
+    process = subprocess.Popen(
+        [*command, "--time-scale", str(TIME_SCALE)],
+        env={**os.environ, "VIDEOSDK_SECRET": secret},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     try:
         url = json.loads(process.stdout.readline())["sandbox"]

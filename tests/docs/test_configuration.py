@@ -51,6 +51,7 @@ WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_HEALTH_HOST": HOST,
     "WARMXFER_READY_FD": "",
     "WARMXFER_TRACES": "off",
+    "WARMXFER_STORE_KEY": "",
 }
 """Variables that the process set-up reads without a settings class, with their defaults."""
 
@@ -64,7 +65,9 @@ REQUIRED = {
 }
 """The values without which a settings class stops before it has looked up every variable."""
 
-OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
+OF_UP = {"WARMXFER_STORE_KEY"}
+"""Variables that the command `up` reads for the broker that it starts."""
+OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_STORE_KEY", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
 """Variables of the broker's own environment, which `warmxfer permissions` names in its configuration."""
 NONE = "—"
 SECRET = re.compile(r"\ba secret\b")
@@ -91,7 +94,7 @@ def test_the_table_of_the_command_line_is_that_of_the_page() -> None:
     table = [
         (
             each.name,
-            EVERY_PROCESS if each.roles == EVERY else ", ".join(each.roles),
+            EVERY_PROCESS if each.roles == EVERY else ", ".join(each.roles) or "`warmxfer up`",
             each.default or NONE,
         )
         for each in VARIABLES
@@ -114,7 +117,7 @@ def test_no_string_of_the_code_names_a_variable_that_is_not_read() -> None:
 def test_the_readers_are_those_of_the_code(name: str) -> None:
     readers = [process for process, kind in SETTINGS.items() if name in _looked_up(kind)]
     if name in WITHOUT_SETTINGS_CLASS:
-        readers = [EVERY_PROCESS]
+        readers = ["`warmxfer up`" if name in OF_UP else EVERY_PROCESS]
     assert ROWS[name]["read by"] == ", ".join(readers), f"docs/configuration.md, {name}: read by"
 
 

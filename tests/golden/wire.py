@@ -107,6 +107,8 @@ QUERIES = {
     queries.LivenessQuery: "query.pulse",
     queries.Liveness: "reply.pulse.one",
     queries.LivenessReply: "reply.pulse",
+    queries.EraseQuery: "query.erase",
+    queries.EraseReply: "reply.erase",
     queries.ReplayQuery: "query.replay",
     queries.ReplayReply: "reply.replay",
 }

@@ -5,6 +5,7 @@ Its simulated time runs about thirty times as fast as real time.
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -19,8 +20,11 @@ from .client import API_KEY, DEADLINE_S, SCALE, SECRET, Sandbox, WebhookReceiver
 @pytest.fixture(scope="session")
 def base_url() -> Iterator[str]:
     """Start a sandbox process and yield its base URL; check at the end that SIGTERM stops it."""
-    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY, "--secret", SECRET]
-    process = subprocess.Popen([*command, "--time-scale", str(SCALE)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", API_KEY]
+    env = {**os.environ, "VIDEOSDK_SECRET": SECRET}
+    process = subprocess.Popen(
+        [*command, "--time-scale", str(SCALE)], env=env, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())["sandbox"]

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ import warmxfer.sandbox
 from warmxfer.sandbox import Settings
 
 from .client import API_KEY, DEADLINE_S, SECRET, Sandbox, WebhookReceiver, running, supervisor
+
+ENVIRONMENT = {**os.environ, "VIDEOSDK_SECRET": SECRET}
 
 PACKAGE = Path(warmxfer.sandbox.__file__).parent
 
@@ -92,8 +95,10 @@ async def test_every_request_is_counted_except_those_of_the_admin_api(
 
 
 def test_sigterm_stops_the_sandbox_even_while_a_request_hangs() -> None:
-    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k"]
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         base_url = json.loads(process.stdout.readline())["sandbox"]
@@ -109,9 +114,9 @@ def test_sigterm_stops_the_sandbox_even_while_a_request_hangs() -> None:
 
 
 async def test_the_process_leaves_out_signatures_if_told(receiver: WebhookReceiver) -> None:
-    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k"]
     command += ["--webhook-url", receiver.url, "--unsigned-webhooks"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, env=ENVIRONMENT, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         base_url = json.loads(await process.stdout.readline())["sandbox"]
@@ -125,9 +130,11 @@ async def test_the_process_leaves_out_signatures_if_told(receiver: WebhookReceiv
 
 
 def test_webhooks_continue_after_a_failure_and_with_stdout_closed() -> None:
-    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k", "--secret", SECRET]
+    command = [sys.executable, "-m", "warmxfer.sandbox", "--api-key", "k"]
     command += ["--webhook-url", "http://127.0.0.1:9"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         base_url = json.loads(process.stdout.readline())["sandbox"]

@@ -51,8 +51,8 @@ class JetStreamApi:
                 query = {"last_by_subj": ".".join(subject)} if subject else msgspec.json.decode(data)
                 self._direct_get(self._world.streams.by_name[stream], query, reply)
             case ["STREAM", "MSG", "GET", stream]:
-                subject = msgspec.json.decode(data)["last_by_subj"]
-                self._answer(reply, self._leader_get(self._world.streams.by_name[stream], subject))
+                query = msgspec.json.decode(data)
+                self._answer(reply, self._leader_get(self._world.streams.by_name[stream], query))
             case ["STREAM", "PURGE", stream]:
                 query = msgspec.json.decode(data)
                 purged = self._world.streams.by_name[stream].purge(query["filter"], query.get("seq"))
@@ -137,9 +137,12 @@ class JetStreamApi:
 
     # ── reads ────────────────────────────────────────────────────────────────────────────────────
 
-    def _leader_get(self, stream: Stream, subject: str) -> dict[str, Any]:
+    def _leader_get(self, stream: Stream, query: dict[str, Any]) -> dict[str, Any]:
         """Read from the leader: each acknowledged write is visible."""
-        stored = stream.last(subject)
+        if "next_by_subj" in query:
+            stored = next(iter(stream.history(query["next_by_subj"], 1, query["seq"] - 1)), None)
+        else:
+            stored = stream.last(query["last_by_subj"])
         if stored is None:
             return {"error": NO_MESSAGE}
         block = "".join(f"{name}: {value}\r\n" for name, value in stored.headers.items())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from warmxfer.bus import InvalidRequest, StaleWrite, Stored, subjects
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.messages import MSG_ID
-from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES
+from warmxfer.bus.stream import DUPLICATE_WINDOW_S, MAX_MESSAGE_BYTES, MAX_OF_ARCHIVED
 
 from .consumer import Consumer
 
@@ -109,9 +109,9 @@ class Stream:
         self._ids[msg_id] = (stored.seq, now)
         self.written.add(msg_id)
         self._world.trace.add(self.name, f"{stored.seq} {subject} {msg_id} {data.decode(errors='replace')}")
-        if "Nats-Rollup" in headers or self.name == subjects.ARCHIVE:
-            for seq in numbers[:-1]:
-                self.remove(seq)
+        kept = 1 if "Nats-Rollup" in headers else MAX_OF_ARCHIVED if self.name == subjects.ARCHIVE else 0
+        for seq in numbers[:-kept] if kept else ():
+            self.remove(seq)
         if "Nats-TTL" in headers:
             self._world.later(float(headers["Nats-TTL"].removesuffix("s")), self.remove, stored.seq)
         self._update_timers(stored)

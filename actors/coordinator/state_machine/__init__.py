@@ -27,11 +27,13 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 
 from __future__ import annotations
 
+from .archiving import last_record
 from .kept_fields import UnknownFields
 from .plain_record import (
     plain_first_event,
     plain_record,
     plain_stage,
+    plain_state,
     plain_timer_due_at,
     plain_waits_for_archive,
     salvage,
@@ -90,10 +92,12 @@ __all__ = [
     "decode_record",
     "encode_record",
     "give_up",
+    "last_record",
     "obstacle",
     "plain_first_event",
     "plain_record",
     "plain_stage",
+    "plain_state",
     "plain_timer_due_at",
     "plain_waits_for_archive",
     "salvage",

@@ -12,12 +12,14 @@ What is in the streams until then also answers late messages. `actors/coordinato
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from warmxfer.schemas import DeadlinePassed, ReleaseCaller
 
 from . import timeouts
 from .cleanup import has_leftovers
-from .record import ArchiveTransfer
-from .state import LAST_STAGES, Stage
+from .record import ArchiveTransfer, Record
+from .state import LAST_STAGES, Stage, Transfer
 from .step_context import StepContext
 
 
@@ -39,7 +41,27 @@ def archive_if_due(ctx: StepContext, event: DeadlinePassed) -> None:
         ctx.state.archive_due_at = ctx.now + _wait_s(ctx)
         return
     ctx.state.archive_due_at, ctx.state.archived = None, True
-    ctx.outbox.append(ArchiveTransfer())
+    session = "" if ctx.state.request is None else ctx.state.request.session_name
+    ctx.outbox.append(ArchiveTransfer(session=session))
+
+
+def last_record(record: Record) -> Record:
+    """Return what the log of an archived transfer keeps of `record`, its last one: no personal data.
+
+    The archive has `record` itself.
+    """
+    state = record.state
+    kept = Transfer(
+        id=state.id,
+        stage=state.stage,
+        started_at=state.started_at,
+        seq=state.seq,
+        phases=state.phases,
+        commands=state.commands,
+        attempt=state.attempt,
+        archived=True,
+    )
+    return replace(record, state=kept)
 
 
 def _wait_s(ctx: StepContext) -> float:

@@ -59,6 +59,9 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
 class ArchiveTransfer(Struct, frozen=True, tag="archive_transfer", tag_field="type"):
     """Store the log in the archive, and remove the transfer from the working streams."""
 
+    session: str = ""
+    """The session whose subjects hold commands of the transfer. Empty if it has none."""
+
 
 class UnknownMessage(Event, frozen=True, kw_only=True):
     """An event or output of a newer version, in a record that was read. It is never written."""

@@ -15,7 +15,7 @@ import pytest
 
 from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.coordinator.state_machine import Stage, decode_record
+from warmxfer.actors.coordinator.state_machine import Stage, decode_record, last_record
 from warmxfer.bus import Bus, BusSettings, Delivery, RetryableError, Stored, subjects
 from warmxfer.bus.archive import line_of, log_of, read_archived
 from warmxfer.bus.transfer_log import LAST_RECORD_S
@@ -112,7 +112,13 @@ async def test_only_the_archived_record_and_a_last_record_that_expires_stay(fres
     assert summary.result.outcome is Outcome.COMPLETE
     assert (summary.records, summary.left_out) == (len(before) + 1, 0)
     log = log_of(found.data)
-    assert [each.data for each in log.stored_records()] == [*before, last.data]
+    *stored, whole = log.stored_records()
+    assert [each.data for each in stored] == before
+    # The archive has the last record whole. What stays in the stream, where it expires, has no personal data.
+    assert decode_record(whole.data).state.request is not None
+    assert decode_record(last.data) == last_record(decode_record(whole.data))
+    assert b"+1415" in whole.data
+    assert b"+1415" not in last.data
     assert log.request == BODY
 
 

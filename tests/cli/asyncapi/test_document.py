@@ -99,7 +99,7 @@ def test_the_public_subjects_are_those_that_are_frozen() -> None:
 
 def test_users_write_what_warmxfer_receives() -> None:
     received = {name for name, each in document()["operations"].items() if each["action"] == "receive"}
-    assert received == {"request", "cancel", "ask.replay", *API}
+    assert received == {"request", "cancel", "ask.erase", "ask.replay", *API}
 
 
 def test_every_query_has_a_reply_that_may_be_an_error() -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests.testkit.denied_lines import denied_lines
+from tests.testkit.store_search import files_with
 from warmxfer.actors.common.capacity import RoleCapacity
-from warmxfer.bus import Bus, subjects
-from warmxfer.bus.subject_table import COORDINATOR, LOCAL
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.bus.subject_table import COORDINATOR, LOCAL, USERS
 from warmxfer.cli.doctor import examine
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack
 from warmxfer.schemas import InvalidRequest, decode_as
@@ -108,3 +114,90 @@ def _mentions(pid: str, text: str) -> bool:
         return text in Path(f"/proc/{pid}/cmdline").read_text()
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def arguments_of_all_processes() -> list[str]:
+    """Return the arguments of each process of this machine, as its users can read them."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It has just ended.
+    return found
+
+
+async def test_no_secret_is_in_an_argument_of_a_process(tmp_path: Path) -> None:
+    """Each user of a machine may read the arguments of all its processes."""
+    key = "a-key-of-the-store-for-this-test"
+    async with LocalStack(directory=tmp_path / "stack", store_key=key) as stack:
+        caller = await stack.call()
+        await stack.start("primary", rooms=[caller.room_id])
+        secrets = [stack.secret, key, *(stack.settings(user).password for user in (*USERS, LOCAL))]
+        arguments = arguments_of_all_processes()
+        own = [text for text in arguments if "warmxfer" in text]
+        assert sum("warmxfer.actors" in text for text in own) >= len(ROLES) + 1
+        assert any("warmxfer.sandbox" in text for text in own)
+        assert any("nats-server" in text for text in arguments)
+        assert not [text for text in arguments for secret in secrets if secret and secret in text]
+
+
+def test_no_command_takes_a_secret_as_an_option() -> None:
+    from warmxfer.cli.app import app
+
+    def options(command: Any, name: str) -> Iterator[tuple[str, str]]:
+        for each in getattr(command, "commands", {}).values():
+            yield from options(each, f"{name} {each.name}")
+        for parameter in command.params:
+            yield from ((name, option) for option in parameter.opts)
+
+    found = list(options(typer.main.get_command(app), "warmxfer"))
+    assert ("warmxfer sandbox", "--port") in found
+    assert not [each for each in found if re.search("secret|password|token|credential", each[1])]
+
+
+async def test_only_this_user_reads_the_logs(tmp_path: Path) -> None:
+    directory = tmp_path / "stack"
+    async with LocalStack(directory=directory) as stack:
+        assert directory.stat().st_mode & 0o777 == 0o700
+        files = [*directory.glob("*.log"), stack.env_file]
+        assert len(files) == len(ROLES) + 2
+        assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
+@asynccontextmanager
+async def open_store(directory: Path, key: str | None) -> AsyncIterator[Bus]:
+    """Run a broker whose streams are in `directory`."""
+    async with (
+        EmbeddedServer(store_dir=directory, store_key=key) as server,
+        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+    ):
+        await bus.ensure()
+        yield bus
+
+
+async def test_the_store_is_encrypted_with_a_key_and_not_without(tmp_path: Path) -> None:
+    text, key = "canary-of-the-store", "a-key-of-the-store-for-this-test"
+    for store_key in (None, key):
+        directory = tmp_path / str(store_key)
+        async with open_store(directory, store_key) as bus:
+            await bus.publish(subjects.event("t", "gateway"), text.encode())
+        assert bool(files_with(directory, [text])) is (store_key is None)
+    async with open_store(tmp_path / key, key) as bus:
+        found = await bus.get_last(subjects.event("t", "gateway"))
+        assert found is not None
+        assert found.data == text.encode()
+
+
+async def test_a_store_that_gets_a_key_encrypts_what_it_writes_from_then_on(tmp_path: Path) -> None:
+    key = "a-key-of-the-store-for-this-test"
+    for store_key, text in ((None, "canary-before"), (key, "canary-after")):
+        async with open_store(tmp_path, store_key) as bus:
+            await bus.publish(subjects.event("t", "gateway"), text.encode())
+            assert len(await bus.history(subjects.event("t", "gateway"), 10)) == 1 + bool(store_key)
+    assert files_with(tmp_path, ["canary-after"]) == {}
+
+
+def test_a_short_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="4 characters; give 16 or more"):
+        EmbeddedServer(store_dir=tmp_path, store_key="abcd")
