@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import structlog
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def traces(env: Mapping[str, str], role: str) -> AsyncIterator[None]:
+async def traces(env: Mapping[str, str], role: str) -> AsyncGenerator[None]:
     """Record spans of this process while the context is open, and send the last ones at its end.
 
     Raises `InvalidRequest` if the variable has no such value, if the extra `otel` is missing, or if the file
