@@ -57,7 +57,7 @@ MAX_SAME_WORDS: Final = 5
 """A plain yes has no word more often. A flood of one word is a trick or a fault of speech recognition."""
 
 _MARKUP = re.compile(r"</|[{}=]|```")
-"""Signs that are never spoken: a tag that ends, a value that is set. "<noise>", a note beside words, has none."""
+"""Signs that are never spoken: a tag that ends, a value that is set. A note such as "<noise>" has none."""
 
 MACHINE_SIGNS: Final = 3
 """Signs of a machine, one of them a machine's own, that make one without a question. A beep is two."""
