@@ -9,6 +9,7 @@ from typing import Final
 
 import regex
 
+from ..common.spoken_check import is_small_talk
 from ..common.unicode_text import is_question, sentences
 
 MAX_NAME: Final = 40
@@ -18,6 +19,9 @@ _NAME_AFTER: Final = (
     r"[Mm]y name is|[Mm]y name's|(?:[Tt]his is|I am|I'm|[Ii]t's)(?= \p{Lu})",
     r"[Mm]ein [Nn]ame ist|[Ii]ch heiße|[Mm]ijn naam is|[Ii]k heet|[Mm]itt namn är|[Jj]ag heter|[Mm]it navn er"
     r"|[Jj]eg (?:hedder|heter)|[Nn]imeni on|[Mm]inun nimeni on",
+    # "I am" and "this is" in languages in which other words after it begin with a small letter
+    r"(?:[Ss]oy|[Hh]abla|[Ii]ci|[Cc]'est|[Jj]e suis|[Ss]ono|[Ss]ou(?: [oa])?|[Tt]u|[Mm]ówi|[Ээ]то"
+    r"|[Hh]ier (?:ist|spricht)|[Mm]et)(?= \p{Lu}\p{Ll})",
     # French, Spanish, Portuguese, Italian, Romanian
     r"[Jj]e m'appelle|[Mm]on nom est|[Mm]e llamo|[Mm]i nombre es|[Mm]e chamo|[Mm]eu nome é"
     r"|[Mm]i chiamo|[Ii]l mio nome è|[Mm]ă numesc|[Nn]umele meu (?:este|e)",
@@ -53,6 +57,21 @@ _NAME_HAN = regex.compile(
 _NOT_NAMES: Final = frozenset(
     {"The", "A", "An", "Not", "Just", "So", "Really", "Very", "Still", "Calling", "Here", "Sorry", "Back"}
 )
+MAX_NAME_WORDS: Final = 4
+_ASKED_NAME = regex.compile(
+    r"(?<!\p{L})(?:your (?:full |first |last )?name|who am i speaking|who is calling|(?:vor|nach)?name"
+    r"|(?:su|tu|el) nombre|votre nom|(?:seu|o) nome|(?:suo|il) nome|uw naam|je naam|nazwisko|imię)(?!\p{L})"
+    r"|с кем я|ваше имя|как вас зовут|お名前|姓名|名字|贵姓|貴姓|怎么称呼|怎麼稱呼|성함|이름이"
+    r"|नाम|اسمك|الاسم|اسم حضرتك|নাম|שמך|השם שלך",
+    regex.IGNORECASE,
+)
+"""An agent who asks for the name."""
+_BEFORE_NAME = regex.compile(
+    r"^(?:(?:yes|sure|it's|this is|i'm|ja|ich bin|sí|soy|oui|c'est|je suis|sim|sou|sì|sono|tak|да"
+    r"|はい|是|我是|हाँ|जी|نعم|أنا)[\s,，、]++)++",
+    regex.IGNORECASE,
+)
+"""What stands before the name in an answer."""
 _NAME_ENDINGS: Final = frozenset({"है", "हूँ", "हूं", "ہے", "هستم", "است", "আছে", "ஆகும்"})
 
 _CURRENCY: Final = (
@@ -94,6 +113,21 @@ def name_in(text: str) -> str | None:
             if words and words[0] not in _NOT_NAMES and len(name) <= MAX_NAME:
                 return " ".join(words)
     return None
+
+
+def name_given_to(question: str, answer: str) -> str | None:
+    """Return the name that `answer` gives to a `question` about it; None if there is none.
+
+    Only a short first sentence is one, with letters, without a digit and without a question.
+    """
+    if not asks(question) or _ASKED_NAME.search(question) is None:
+        return None
+    first = next(iter(sentences(answer)), "")
+    name = _BEFORE_NAME.sub("", first).strip(" .,!。，、！।۔،")
+    is_short = len(name) <= MAX_NAME and len(name.split()) <= MAX_NAME_WORDS
+    if not is_short or asks(first) or not regex.search(r"\p{L}", name) or regex.search(r"\p{Nd}", name):
+        return None
+    return None if is_small_talk(name) else name
 
 
 def amounts_in(text: str) -> list[str]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from warmxfer.schemas import TranscriptTurn
 
 from ..common.spoken_check import is_small_talk
 from ..common.unicode_text import cut, sentences, word_count
-from .call_facts import amounts_in, asks, last_question, name_in, numbers_in
+from .call_facts import amounts_in, asks, last_question, name_given_to, name_in, numbers_in
 from .prompt import clean
 
 PREFACE: Final = "Taken from the call, word for word."
@@ -63,7 +64,7 @@ def extract(turns: Sequence[TranscriptTurn]) -> str:
         quotes.append((label, closing))
     spoken = [f"{label}: {_quote(text)}" for label, text in quotes]
     facts = _facts_missing(caller, " ".join(spoken))
-    name = next((name for text in caller if (name := name_in(text))), None)
+    name = next((name for text in caller if (name := name_in(text))), None) or _answered_name(lines)
     return " ".join(
         [
             PREFACE,
@@ -72,6 +73,12 @@ def extract(turns: Sequence[TranscriptTurn]) -> str:
             *([f"The caller also named: {', '.join(facts)}."] if facts else []),
         ]
     )
+
+
+def _answered_name(lines: Sequence[tuple[str, str]]) -> str | None:
+    """Return the name that the caller gave when the agent asked for it."""
+    pairs = ((before[1], text) for before, (role, text) in pairwise(lines) if role == "caller")
+    return next((name for question, answer in pairs if (name := name_given_to(question, answer))), None)
 
 
 def _issues(caller: Sequence[str], closing: str) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import cache
@@ -51,6 +52,12 @@ _POLITE_END = re.compile(
 
 ASKING_LINES: Final = ("question", "confirm", "keys", "identify")
 """Fixed lines that a supervisor answers."""
+
+MAX_SAME_WORDS: Final = 5
+"""A plain yes has no word more often. A flood of one word is a trick or a fault of speech recognition."""
+
+_MARKUP = re.compile(r"</|[{}=]|```")
+"""Signs that are never spoken: a tag that ends, a value that is set. A note such as "<noise>" has none."""
 
 MACHINE_SIGNS: Final = 3
 """Signs of a machine, one of them a machine's own, that make one without a question. A beep is two."""
@@ -138,6 +145,9 @@ def is_yes(text: str) -> bool:
     """Return whether `text` is a plain yes in any language, and nothing else."""
     cleaned, asked = phrases.clean(text), phrases.asks(text)
     if _POLITE_END.fullmatch(cleaned) or _is_end_of_our_question(cleaned):
+        return False
+    counts = Counter(word for word in cleaned.split() if word != phrases.BOUNDARY)
+    if _MARKUP.search(text) or any(count > MAX_SAME_WORDS for count in counts.values()):
         return False
     if any(each.vocabulary.covers(cleaned, asked=asked) for each in _ALL):
         return True

@@ -31,6 +31,11 @@ CORPUS: list[str] = tomllib.loads(
 )["texts"]
 assert len(CORPUS) >= 150
 
+SECOND: list[dict[str, str]] = tomllib.loads(
+    (Path(__file__).parents[2] / "replies" / "injections_second.toml").read_text(encoding="utf-8")
+)["injection"]
+"""By a second writer, who did not see the rules: `expected` is what a person makes of it."""
+
 NEVER_A_YES = ["", "Hello?", "Hmm.", "Who is the caller?", "Hold on, please.", "What did you say?", "I see."]
 
 
@@ -142,6 +147,14 @@ async def test_the_reason_is_the_models_text_or_else_the_supervisors_words() -> 
 async def test_no_trick_moves_a_caller_however_often_it_is_said(injection: str) -> None:
     decisions, _ = await brief("Ann was charged twice.", [injection] * 4)
     assert [decision for decision in decisions if decision.intent is ReplyIntent.READY] == []
+
+
+@pytest.mark.parametrize("row", SECOND, ids=lambda row: f"{row['language']}: {row['why']}")
+async def test_no_trick_of_a_second_writer_moves_a_caller(row: dict[str, str]) -> None:
+    decisions, _ = await brief("Ann was charged twice.", [row["text"]] * 4)
+    intents = {decision.intent for decision in decisions}
+    assert row["expected"] == "ready" or ReplyIntent.READY not in intents
+    assert ReplyIntent.VOICEMAIL not in intents
 
 
 @pytest.mark.parametrize("injection", CORPUS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from warmxfer.actors.summarizer.call_facts import amounts_in, asks, name_in, numbers_in
+from warmxfer.actors.summarizer.call_facts import amounts_in, asks, name_given_to, name_in, numbers_in
 from warmxfer.actors.summarizer.extractive_summary import extract
 from warmxfer.schemas import TranscriptTurn
 
@@ -62,3 +62,22 @@ def test_what_is_no_name_is_not_called_one(text: str) -> None:
 def test_a_question_without_its_mark_is_one(text: str) -> None:
     assert asks(text)
     assert not asks("I want it back.")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "name"),
+    [
+        ("What's your name, please?", "Tom Delgado.", "Tom Delgado"),
+        ("Wie ist Ihr Nachname?", "Ja, ich bin Kern.", "Kern"),
+        ("お名前をお願いできますか", "高橋美咲です。", "高橋美咲です"),
+        ("What's your name, please?", "Why do you ask?", None),
+        ("What's your name, please?", "4417.", None),
+        ("What's your name, please?", "I already told your colleague yesterday morning.", None),
+        ("What's your order?", "Tom Delgado.", None),
+        ("I have your name.", "Tom Delgado.", None),
+    ],
+)
+def test_a_short_answer_to_the_question_for_the_name_is_one(
+    question: str, answer: str, name: str | None
+) -> None:
+    assert name_given_to(question, answer) == name
