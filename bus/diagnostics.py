@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from .connection import Connection, JetStreamApiError
 from .consumer_table import COORDINATOR, consumers_of
 from .consumers import list_consumers
+from .services import ping_services
 from .subjects import ANY_DEAD_LETTER, ROLES, STREAMS, place_of
-from .subscriptions import Subscription
-
-PING_SERVICES: Final = "$SRV.PING"
-PING_WAIT_S: Final = 0.5
-"""Time in which running processes must reply to a service ping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     for name in streams:
         consumers |= await list_consumers(connection, name, deadline_s)
     complete = len(streams) == len(STREAMS)
-    services = await _ping_services(connection)
+    services = tuple(map(_service, await ping_services(connection)))
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
         server_time=max(
@@ -100,18 +94,9 @@ def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Co
     )
 
 
-async def _ping_services(connection: Connection) -> tuple[tuple[str, Mapping[str, str]], ...]:
-    """Ping all registered services for `PING_WAIT_S`; return the name and the facts of each that replies."""
-    inbox, services = connection.client.new_inbox(), list[tuple[str, Mapping[str, str]]]()
-    deadline = asyncio.get_running_loop().time() + PING_WAIT_S
-    async with Subscription(connection, inbox) as replies:
-        await connection.client.publish(PING_SERVICES, reply=inbox)
-        while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
-            reply = await replies.next(left_s)
-            if reply is not None and reply.data:  # the broker sends an empty reply if there is none
-                answer = json.loads(reply.data)
-                services.append((str(answer.get("name")), answer.get("metadata") or {}))
-    return tuple(services)
+def _service(answer: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """Return the name and the facts of a service that answered a ping."""
+    return str(answer.get("name")), answer.get("metadata") or {}
 
 
 async def _count_dead_letters(connection: Connection, deadline_s: float) -> int:
