@@ -31,6 +31,7 @@ from . import (
 )
 from .asyncapi import command as asyncapi
 from .bench import command as bench
+from .board import command as board
 from .output import wants_json
 from .try_commands import try_app
 
@@ -71,6 +72,7 @@ app.command("request")(request.request)
 app.command("watch")(watch.watch)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("board")(board.board)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("dead-letters")(dead_letters.dead_letters)
