@@ -39,6 +39,7 @@ from warmxfer.schemas.timeline import (
 
 from ..state_machine import Record, RecordedEvent, UnreadableRecord, decode_record, plain_record, timeouts
 
+SUMMARY_SOURCES = {"model": "by the model", "extract": "by extraction", "static": "a fixed line"}
 MAX_WORD_CHARS = 64
 """Of a word of a record that this version cannot read."""
 
@@ -139,7 +140,7 @@ def _fact(event: RecordedEvent) -> str:
         case SupervisorReady():
             return "" if event.by is None else f"by {event.by}"
         case SummaryReady():
-            return f"by {event.source}"
+            return SUMMARY_SOURCES.get(event.source, "")
         case CallerReleased():
             return event.cause
         case CallerCallEnded():

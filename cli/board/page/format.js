@@ -45,6 +45,11 @@ export function words(name) {
   return name.toLowerCase().replaceAll("_", " ");
 }
 
+/** A note of the log as people read it: only its underscores are replaced. */
+export function noteText(note) {
+  return note.replaceAll("_", " ");
+}
+
 export function capitalized(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
@@ -100,9 +105,6 @@ const EVENTS = {
   summary_ready: "Summary ready",
   supervisor_dialed: "Supervisor's phone rings",
   consultation_joined: "Briefing agent in the room",
-  AUDIO_STREAM_ENABLED: "Audio on",
-  PARTICIPANT_JOINED: "Joined",
-  PARTICIPANT_LEFT: "Left",
   supervisor_ready: "Supervisor said yes",
   supervisor_declined: "Supervisor said no",
   voicemail_detected: "Answering machine heard",
@@ -121,10 +123,13 @@ const EVENTS = {
   cancel_requested: "Cancel requested",
 };
 
-/** An event of the log in a few words. */
-export function eventName(type) {
-  if (!type) return "Unreadable record";
-  return EVENTS[type] ?? capitalized(words(type));
+const OF_PEOPLE = { AUDIO_STREAM_ENABLED: "can be heard", PARTICIPANT_JOINED: "joined", PARTICIPANT_LEFT: "left" };
+
+/** An entry of the timeline in a few words: what happened, and its note if the words do not say it. */
+export function entryName({ event, note }) {
+  if (!event) return ["Unreadable record", ""];
+  if (OF_PEOPLE[event]) return [`${capitalized(note || "a participant")} ${OF_PEOPLE[event]}`, ""];
+  return [EVENTS[event] ?? capitalized(words(event)), noteText(note)];
 }
 
 const ACTORS = {
