@@ -69,7 +69,7 @@ class ThemeButton extends Component {
 
   render(_, { theme }) {
     return html`<button type="button" class="plain" onClick=${() => this.next()} title="Change the colours">
-      Theme: ${theme}
+      <span class="prefix">Theme: </span>${theme}
     </button>`;
   }
 }

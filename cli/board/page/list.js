@@ -161,7 +161,7 @@ class RunningRow extends Component {
           <small>${gone ? "ends now" : over ? "over target" : row.on_hold ? "on hold" : "with the AI"}</small>
         </span>
         <span class="what">
-          <a href=${`#/t/${row.id}`}>${gone ? "Caller goes back to the AI" : `Waits for ${row.on}`}</a>
+          <a href=${`#/t/${row.id}`}>${gone ? "Caller goes back to the AI" : html`<span class="prefix">Waits for </span>${row.on}`}</a>
           <small><span class="pill ${row.step}">${STEPS[row.step]}</span> <${Notice} row=${row} /></small>
         </span>
         <span class="who">
