@@ -7,6 +7,7 @@ do is decided in `permissions.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,6 @@ DEFAULT_TENANT = "warmxfer"
 """The account of a deployment without tenants. Its users have no prefix."""
 SERVER = """\
 # nats-server for warmxfer: JetStream on, and every message is on disk before it is acknowledged.
-# One node. In a cluster of three, set WARMXFER_REPLICAS=3 (docs/configuration.md).
 listen: 0.0.0.0:4222
 http: 0.0.0.0:8222
 
@@ -32,6 +32,24 @@ jetstream {
 max_payload: 256KB
 """
 """The rest of the configuration file, for a server in a container."""
+CLUSTER = """\
+server_name: $NATS_SERVER_NAME
+
+cluster {
+  name: warmxfer
+  listen: 0.0.0.0:6222
+  routes: $NATS_ROUTES
+  authorization {
+    user: route
+    password: $NATS_PASSWORD_ROUTE
+  }
+}
+"""
+"""More of it, for a server of a cluster. The servers share the file, and each has a name of its own."""
+MIN_SERVERS = 3
+"""A cluster of two stops to accept writes when one of them is lost."""
+ROUTE_PORT = 6222
+_SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[0-9]{1,5})?")
 _INDENT = "  "
 
 
@@ -60,6 +78,26 @@ def variable_logins(tenant: str = DEFAULT_TENANT, *, nkeys: bool = False) -> dic
     if nkeys:
         return {user: Login(nkey=f"$NATS_NKEY_{name}") for user, name in names.items()}
     return {user: Login(password=f"$NATS_PASSWORD_{name}") for user, name in names.items()}
+
+
+def routes(servers: Sequence[str], password: str) -> str:
+    """Return the value of NATS_ROUTES: how each server of a cluster reaches the others.
+
+    `servers` are host names, each with or without a port. Raises InvalidRequest.
+    """
+    if len(set(servers)) < MIN_SERVERS:
+        raise InvalidRequest(
+            f"--server names {len(set(servers))} servers; a cluster needs {MIN_SERVERS} or more",
+            field="--server",
+        )
+    for each in servers:
+        if not _SERVER_NAME.fullmatch(each):
+            raise InvalidRequest(
+                f"--server is {each!r}; give a host name such as nats-1, with or without :port",
+                field="--server",
+            )
+    hosts = (each if ":" in each else f"{each}:{ROUTE_PORT}" for each in servers)
+    return f"[{','.join(f'nats://route:{password}@{host}' for host in hosts)}]"
 
 
 def accounts(tenants: Mapping[str, Logins], *, more_users: Mapping[str, str] | None = None) -> str:

@@ -24,9 +24,6 @@ REPLY_DEADLINE_S = 10.0
 """Time of a handler for one request."""
 MAX_SENTENCE_CHARS = 300
 
-NO_INBOXES = ("warmxfer.", "wx.", "$JS.", "$SRV.")
-"""A request with such a reply subject wants its server to write there, with the server's rights."""
-
 ERROR = "Nats-Service-Error"
 ERROR_CODE = "Nats-Service-Error-Code"
 _REFUSED, _BROKEN, _BUSY = "400", "500", "503"
@@ -74,7 +71,7 @@ class Responder:
             await asyncio.wait(self._running, timeout=self._deadline_s)
 
     def _on_message(self, msg: ArrivedMessage) -> None:
-        if not msg.reply or msg.reply.startswith(NO_INBOXES):
+        if not msg.reply:
             return
         if not is_reply_address(msg.reply):
             log.warning("reply_refused", subject=msg.subject, reply=msg.reply)

@@ -68,7 +68,7 @@ ACTORS = (COORDINATOR, GATEWAY, SUMMARIZER, BRIEFING, PRIMARY)
 """The users that are actors."""
 LOCAL = "local"
 """The user of a terminal beside `warmxfer up`. No other deployment has it."""
-INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY), LOCAL: (CLIENT, OPERATOR)}
+INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY), LOCAL: (CLIENT, PRIMARY, OPERATOR)}
 """Users that have the rights of others. The process of a voice agent is a client and a primary session."""
 READ_ALL = (COORDINATOR, OPERATOR)
 """Users that may read whatever a stream stores: to decide, and to look for faults."""

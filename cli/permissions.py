@@ -25,6 +25,14 @@ def permissions(
     nkeys: Annotated[
         bool, typer.Option("--nkeys", help="Users prove who they are by an nkey instead of a password.")
     ] = False,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server",
+            metavar="HOST",
+            help="A server of a cluster, as the other servers reach it; give each one.",
+        ),
+    ] = None,
     write: Annotated[
         Path | None,
         typer.Option(
@@ -38,9 +46,10 @@ def permissions(
     """Print the configuration of nats-server: accounts, users and permissions.
 
     Passwords and nkeys are variables of the server's environment, one for each user. --write
-    makes secrets: nats.env for the server, and <user>.env for the process of each user.
+    makes secrets: nats.env for the server, <user>.env for the process of each user, and sandbox.env
+    for a simulated cloud. In a cluster each server also needs its own NATS_SERVER_NAME.
     """
-    text = run_command(lambda: _permissions(tenant or [], nkeys=nkeys, directory=write))
+    text = run_command(lambda: _permissions(tenant or [], server or [], nkeys=nkeys, directory=write))
     if json:
         print_json({"directory": str(write)} if write else {"nats.conf": text})
     elif write:
@@ -49,20 +58,33 @@ def permissions(
         typer.echo(text, nl=False)
 
 
-async def _permissions(tenants: list[str], *, nkeys: bool, directory: Path | None) -> str:
+async def _permissions(tenants: list[str], servers: list[str], *, nkeys: bool, directory: Path | None) -> str:
     """Return the configuration. Writes it, and new secrets, if there is a `directory`."""
-    from warmxfer.bus.permission_file import DEFAULT_TENANT, SERVER, accounts, variable_logins
+    from warmxfer.bus.permission_file import (
+        CLUSTER,
+        DEFAULT_TENANT,
+        SERVER,
+        accounts,
+        routes,
+        variable_logins,
+    )
 
     names = tenants or [DEFAULT_TENANT]
-    text = f"{SERVER}\n{accounts({each: variable_logins(each, nkeys=nkeys) for each in names})}"
+    server_lines: list[str] = []
+    parts = [SERVER, accounts({each: variable_logins(each, nkeys=nkeys) for each in names})]
+    if servers:
+        password = _new_password()
+        server_lines += [f"NATS_PASSWORD_ROUTE={password}\n", f"NATS_ROUTES={routes(servers, password)}\n"]
+        parts.insert(1, CLUSTER)
+    text = "\n".join(parts)
     if directory is None:
         return text
     _make_private(directory)
     _write_new(directory / "nats.conf", text)
-    server_lines: list[str] = []
     for each in names:
         server_lines += _write_users(directory, each, nkeys=nkeys)
     _write_new(directory / "nats.env", "".join(server_lines))
+    _write_new(directory / "sandbox.env", f"VIDEOSDK_API_KEY=sandbox\nVIDEOSDK_SECRET={_new_password()}\n")
     return text
 
 
@@ -82,12 +104,16 @@ def _write_users(directory: Path, tenant: str, *, nkeys: bool) -> list[str]:
             own = {"NATS_NKEY": str(path.resolve()), "NATS_INBOX_PREFIX": f"_INBOX.{name}"}
             value = public_key(seed)
         else:
-            # It begins with a letter: the server would read digits as a number.
-            value = f"p{secrets.token_hex(PASSWORD_BYTES)}"
+            value = _new_password()
             own = {"NATS_USER": name, "NATS_PASSWORD": value}
         _write_new(directory / f"{name}.env", "".join(f"{key}={text}\n" for key, text in own.items()))
         lines.append(f"{variable}={value}\n")
     return lines
+
+
+def _new_password() -> str:
+    """Return a new password. It begins with a letter: nats-server would read digits as a number."""
+    return f"p{secrets.token_hex(PASSWORD_BYTES)}"
 
 
 def _make_private(directory: Path) -> None:

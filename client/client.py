@@ -186,11 +186,12 @@ class TransferHandle:
         return await archived_result(self._bus, self.id) is not None
 
     async def check_same_request(self, data: bytes) -> None:
-        """Raise `IdInUse` if the request that owns this id is not `data`.
+        """Raise `IdInUse` if the stored request with this id is not `data`.
 
-        Raises `Unavailable` if no replica shows that request in time.
+        It owns the id: coordinators remove a request that they refuse for its id. Until then the newest one
+        counts. Raises `Unavailable` if no replica shows it in time.
         """
-        if not same_request((await self._first_request()).data, data):
+        if not same_request((await self._stored_request()).data, data):
             newest = await self.newest_phase()
             raise IdInUse(self.id, newest.phase if newest else None)
 
@@ -211,14 +212,14 @@ class TransferHandle:
             return phase_of(stored)
         return next(reversed(await archived_phases(self._bus, self.id)), None)
 
-    async def _first_request(self) -> Stored:
-        """Return the first request with this id. Waits while the replica that answers has none yet."""
+    async def _stored_request(self) -> Stored:
+        """Return the request with this id. Waits while the replica that answers has none yet."""
         pauses_s = growing_pauses(MAX_POLL_PAUSE_S)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while True:
-                    if stored := await self._bus.history(subjects.request(self.id), 1):
-                        return stored[0]
+                    if stored := await self._bus.get_last(subjects.request(self.id)):
+                        return stored
                     await asyncio.sleep(next(pauses_s))
         except TimeoutError as error:
             raise Unavailable(f"The broker did not show the request of transfer {self.id} in time") from error

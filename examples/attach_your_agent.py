@@ -6,7 +6,8 @@ The supervisor of this example declines. So the caller is held, and then release
 Run it in a clone:
 
     uv run warmxfer up                                     # first terminal; prints the caller's room id
-    uv run python examples/attach_your_agent.py ROOM_ID    # second terminal
+    . LOCAL_ENV                                            # second terminal; the file that `up` names
+    uv run python examples/attach_your_agent.py ROOM_ID
 """
 
 import asyncio

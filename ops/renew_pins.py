@@ -4,7 +4,7 @@
     uv run --no-project ops/renew_pins.py --upgrade  # the newest version of everything
     uv run --no-project ops/renew_pins.py --check    # changes nothing; exits with 1 if a pin is out of date
 
-`constraint-dependencies` in pyproject.toml pins what the package, the group `dev` and the extra `videosdk`
+`constraint-dependencies` in pyproject.toml pins what the package, the groups and the extra `videosdk`
 resolve to together; `uv run` obeys it. `requirements.lock` holds the same versions of the package's own
 dependencies, with hashes; the image installs them. Neither file names the address of a package index.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
-EVERYTHING = ("--group", "dev", "--extra", "videosdk")
+EVERYTHING = ("--group", "dev", "--group", "manifests", "--extra", "videosdk")
 _CONSTRAINTS = re.compile(r"(?<=^constraint-dependencies = \[\n).*?(?=^\]$)", re.M | re.S)
 
 

@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
+from warmxfer.actors.runtime.runner import CONNECT_DEADLINE_S, DRAIN_S
+from warmxfer.bus.bus import DRAIN_DEADLINE_S
 from warmxfer.bus.embedded_server import find_nats_server
 from warmxfer.bus.subject_table import USERS
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PASSWORDS = {f"NATS_PASSWORD_{user.upper()}" for user in USERS}
+SCHEMA = Draft7Validator(json.loads((ROOT / "tests/vendor/compose/compose-spec.json").read_text("utf-8")))
+SECRETS = {f"./secrets/{name}.env" for name in (*USERS, "nats", "sandbox")}
+"""The files that `warmxfer permissions --write secrets` writes (tests/cli/test_permissions.py)."""
 FOLDERS = ("schemas", "metrics", "bus", "client", "adapters", "actors", "integrations", "cli", "sandbox")
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}
 
 
-def test_the_services_are_the_actors_the_broker_and_the_sandbox() -> None:
-    assert set(SERVICES) == {"nats", "sandbox", *ACTORS}
+def running(*profiles: str) -> set[str]:
+    """Return the services that `docker compose` starts with these profiles."""
+    return {name for name, service in SERVICES.items() if set(service["profiles"]) & set(profiles)}
+
+
+def env_files(service: str) -> list[str]:
+    found = SERVICES[service].get("env_file", [])
+    return [found] if isinstance(found, str) else found
+
+
+def seconds(duration: str) -> float:
+    assert re.fullmatch(r"\d+s", duration)
+    return float(duration[:-1])
+
+
+def test_the_file_is_valid() -> None:
+    assert [f"{list(each.path)}: {each.message}" for each in SCHEMA.iter_errors(COMPOSE)] == []
+
+
+def test_a_misspelt_key_is_not_valid() -> None:
+    wrong = copy.deepcopy(COMPOSE)
+    wrong["services"]["gateway"]["healtcheck"] = wrong["services"]["gateway"].pop("healthcheck")
+    assert [list(each.path) for each in SCHEMA.iter_errors(wrong)] == [["services", "gateway"]]
+
+
+@pytest.mark.parametrize("profile", ["one", "cluster"])
+def test_docker_compose_accepts_the_file(profile: str, tmp_path: Path) -> None:
+    """Needs no container engine."""
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("docker-compose is not installed")
+    shutil.copy(ROOT / "compose.yaml", tmp_path)
+    for name in SECRETS:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    command = [compose, "--profile", profile, "config", "--services"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == running(profile)
+
+
+def test_a_profile_starts_one_broker_or_three_and_every_actor() -> None:
+    everywhere = {"sandbox", *ACTORS}
+    assert running("one") == {"nats", "deploy", *everywhere}
+    assert running("cluster") == {"nats-1", "nats-2", "nats-3", "deploy-cluster", *everywhere}
+    assert running("observability") == {"prometheus", "grafana"}
+    assert running() == set()
     for role in ACTORS:
         assert SERVICES[role]["command"] == ["run", role]
 
@@ -34,17 +88,70 @@ def test_every_actor_but_the_primary_can_be_scaled() -> None:
         assert "ports" not in SERVICES[role]
 
 
-def test_actors_start_after_the_broker_is_healthy() -> None:
-    assert SERVICES["nats"]["healthcheck"]["test"][0] == "CMD"
+@pytest.mark.parametrize(("profile", "deploy"), [("one", "deploy"), ("cluster", "deploy-cluster")])
+def test_actors_start_after_the_streams_exist_and_the_brokers_are_healthy(profile: str, deploy: str) -> None:
+    brokers = {name for name in running(profile) if name.startswith("nats")}
+    assert SERVICES[deploy]["depends_on"] == {name: {"condition": "service_healthy"} for name in brokers}
+    assert SERVICES[deploy]["command"] == ["deploy"]
     for role in ACTORS:
-        assert SERVICES[role]["depends_on"]["nats"] == {"condition": "service_healthy"}
+        assert SERVICES[role]["depends_on"][deploy] == {
+            "condition": "service_completed_successfully",
+            "required": False,  # It is not started in the other profile.
+        }
 
 
-def test_only_the_gateway_has_the_providers_secret() -> None:
-    with_secret = {
-        name for name, service in SERVICES.items() if "VIDEOSDK_SECRET" in service.get("environment", {})
+def test_the_cluster_is_reached_by_one_name_and_keeps_three_replicas() -> None:
+    names = running("cluster") - running("one") - {"deploy-cluster"}
+    for name in names:
+        assert SERVICES[name]["networks"] == {"default": {"aliases": ["nats"]}}
+        assert SERVICES[name]["environment"] == {"NATS_SERVER_NAME": name}
+    assert SERVICES["deploy-cluster"]["environment"]["WARMXFER_REPLICAS"] == str(len(names))
+    stores = [SERVICES[name]["volumes"][1] for name in names]
+    assert sorted(stores) == [f"stream-{number}:/data" for number in (1, 2, 3)]
+
+
+def test_every_service_that_stays_has_a_health_check() -> None:
+    for name in SERVICES.keys() - {"deploy", "deploy-cluster"}:
+        assert SERVICES[name]["healthcheck"]["test"][0] == "CMD", name
+    for role in ACTORS:
+        check = SERVICES[role]["healthcheck"]
+        port = SERVICES[role]["environment"]["WARMXFER_HEALTH_PORT"]
+        assert f"http://127.0.0.1:{port}/readyz" in check["test"][-1]
+        assert seconds(check["start_period"]) > CONNECT_DEADLINE_S
+
+
+def test_an_actor_has_time_to_drain() -> None:
+    for role in ACTORS:
+        assert seconds(SERVICES[role]["stop_grace_period"]) > DRAIN_S + DRAIN_DEADLINE_S
+
+
+def test_no_service_has_a_secret_in_the_file() -> None:
+    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert "${" not in text
+    found = {
+        (name, variable): value
+        for name, service in SERVICES.items()
+        for variable, value in service.get("environment", {}).items()
+        if re.search("PASSWORD|SECRET|TOKEN|KEY|CREDS", variable)
     }
-    assert with_secret == {"gateway", "sandbox"}
+    assert {variable for _, variable in found} == {"WARMXFER_LLM_API_KEY", "WARMXFER_WEBHOOK_PUBLIC_KEY"}
+    assert set(found.values()) == {"sandbox", "fetch"}  # the sandbox reads no key; a public key is no secret
+
+
+def test_a_service_has_the_secrets_of_its_own_user_only() -> None:
+    own = {role: [f"./secrets/{role}.env"] for role in ACTORS}
+    own["gateway"].append("./secrets/sandbox.env")
+    own["sandbox"] = ["./secrets/sandbox.env"]
+    own |= {name: ["./secrets/deploy.env"] for name in ("deploy", "deploy-cluster")}
+    own |= {name: ["./secrets/nats.env"] for name in SERVICES if name.startswith("nats")}
+    assert {name: env_files(name) for name in SERVICES if env_files(name)} == own
+    assert {each for files in own.values() for each in files} <= SECRETS
+
+
+def test_ports_are_published_on_this_machine_only() -> None:
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
 def test_the_coordinator_and_the_gateway_have_one_dial_policy() -> None:
@@ -61,17 +168,9 @@ def test_every_variable_is_documented(service: str) -> None:
     known = set(
         re.findall(r"`((?:WARMXFER|NATS|VIDEOSDK)_\w+)`", (ROOT / "docs/configuration.md").read_text())
     )
-    own = PASSWORDS if service == "nats" else set[str]()
-    assert set(SERVICES[service].get("environment", {})) - own <= known
-
-
-def test_the_broker_has_the_password_of_each_user_and_an_actor_only_its_own() -> None:
-    assert set(SERVICES["nats"]["environment"]) == PASSWORDS
-    for role in ACTORS:
-        environment = SERVICES[role]["environment"]
-        assert environment["NATS_USER"] == role
-        assert environment["NATS_PASSWORD"] == f"${{NATS_PASSWORD_{role.upper()}:?}}"
-        assert str(environment).count("NATS_PASSWORD_") == 1
+    if service not in {"prometheus", "grafana"}:
+        variables = set(SERVICES[service].get("environment", {})) - {"NATS_SERVER_NAME"}
+        assert variables <= known
 
 
 def test_the_image_holds_every_folder_and_pins_every_package() -> None:
@@ -83,16 +182,22 @@ def test_the_image_holds_every_folder_and_pins_every_package() -> None:
     assert "--require-hashes -r requirements.lock" in dockerfile
 
 
-def test_nats_server_accepts_the_configuration() -> None:
-    path = ROOT / "ops" / "nats.conf"
-    assert f"./{path.relative_to(ROOT)}:/etc/nats/nats.conf:ro" in SERVICES["nats"]["volumes"]
+@pytest.mark.parametrize("servers", [[], ["nats-1", "nats-2", "nats-3"]], ids=["one", "cluster"])
+def test_nats_server_accepts_the_configuration(servers: list[str], tmp_path: Path) -> None:
+    options = [option for server in servers for option in ("--server", server)]
+    command = [sys.executable, "-m", "warmxfer.cli", "permissions", "--write", str(tmp_path), *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    for name, service in SERVICES.items():
+        if name.startswith("nats"):
+            assert service["volumes"][0] == "./secrets/nats.conf:/etc/nats/nats.conf:ro"
+    variables = dict(line.split("=", 1) for line in (tmp_path / "nats.env").read_text().splitlines())
     checked = subprocess.run(
-        [find_nats_server(), "-t", "-c", str(path)],
-        env=dict.fromkeys(PASSWORDS, "secret"),
+        [find_nats_server(), "-t", "-c", str(tmp_path / "nats.conf")],
+        env={**variables, "NATS_SERVER_NAME": "nats-1"},
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
     assert checked.returncode == 0, checked.stderr
-    assert "sync_interval: always" in path.read_text(encoding="utf-8")
+    assert "sync_interval: always" in (tmp_path / "nats.conf").read_text()

@@ -69,8 +69,13 @@ async def started_transfer(bus: Bus, delivery: Delivery) -> bool:
 
 
 async def refuse(bus: Bus, delivery: Delivery) -> None:
-    """Publish the notice that the id of `delivery` is in use. A repeat is stored once."""
+    """Publish the notice that the id of `delivery` is in use, and remove the request.
+
+    A repeat of the notice is stored once.
+    Users may read only the newest request with an id. Without this one, it is the request that owns the id.
+    """
     await _refuse(bus, delivery, await _newest_phase(bus, delivery.transfer_id), NO_HEADERS)
+    await bus.delete(subjects.IN, delivery.seq)
 
 
 async def refuse_archived(bus: Bus, delivery: Delivery, phase: WarmTransferPhase | None) -> None:

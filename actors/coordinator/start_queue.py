@@ -138,7 +138,7 @@ class StartQueue:
         """Return when to ask again: refused requests come back one after the other, not as another burst."""
         in_turn_at = max(self._asks_again_at + 1 / self._rate.per_s(now), now + expected_s)
         self._asks_again_at = min(in_turn_at, now + MAX_RETRY_AFTER_S)
-        return max(MIN_RETRY_AFTER_S, math.ceil(self._asks_again_at - now))
+        return max(MIN_RETRY_AFTER_S, float(math.ceil(self._asks_again_at - now)))
 
     async def _tick(self) -> None:
         """Look while requests wait: an estimate may expire, and time passes."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import stat
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
+import nats
 import pytest
 
 from tests.cli.conftest import Warmxfer
@@ -60,6 +64,75 @@ async def test_the_written_files_run_a_broker_that_deploy_sets_up(
         operator = variables(directory / "operator.env")
         shown = await warmxfer("show", "t-none", "--url", server.url, **operator)
         assert "no transfer has this id" in shown.err
+
+
+async def test_three_servers_with_the_written_files_are_a_cluster(
+    warmxfer: Warmxfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes = [f"127.0.0.1:{port}" for port in free_ports(3)]
+    options = [option for each in routes for option in ("--server", each)]
+    written = await warmxfer("permissions", "--write", str(tmp_path), *options)
+    assert written.code == 0, written
+    for name, value in variables(tmp_path / "nats.env").items():
+        monkeypatch.setenv(name, value)
+    text = (tmp_path / "nats.conf").read_text()
+    text = text[text.index("server_name:") :]
+    servers = [
+        EmbeddedServer(accounts=text.replace("$NATS_SERVER_NAME", f"n{at}").replace("0.0.0.0:6222", route))
+        for at, route in enumerate(routes)
+    ]
+    async with AsyncExitStack() as stack:
+        await asyncio.gather(*(stack.enter_async_context(each) for each in servers))
+        deploy = {**variables(tmp_path / "deploy.env"), "WARMXFER_REPLICAS": "3"}
+        while (deployed := await warmxfer("deploy", "--url", servers[0].url, **deploy)).code == 3:
+            pass  # The servers have not elected a leader yet.
+        assert deployed.code == 0, deployed
+        operator = variables(tmp_path / "operator.env")
+        client = await nats.connect(
+            servers[1].url,
+            user=operator["NATS_USER"],
+            password=operator["NATS_PASSWORD"],
+            inbox_prefix=b"_INBOX.operator",
+        )
+        stack.push_async_callback(client.close)
+        for stream in STREAMS:
+            info = await client.jetstream().stream_info(stream)
+            assert info.config.num_replicas == 3
+
+
+@pytest.mark.parametrize(
+    ("servers", "sentence"),
+    [
+        (["a", "b"], "--server names 2 servers; a cluster needs 3 or more"),
+        (["a", "b", "b"], "--server names 2 servers; a cluster needs 3 or more"),
+        (["a", "b", "c]"], "--server is 'c]'; give a host name such as nats-1, with or without :port"),
+    ],
+)
+async def test_a_cluster_that_cannot_be_is_refused(
+    warmxfer: Warmxfer, servers: list[str], sentence: str
+) -> None:
+    refused = await warmxfer("permissions", *(option for each in servers for option in ("--server", each)))
+    assert refused.code == 2
+    assert sentence in refused.err
+
+
+async def test_each_written_secret_is_new(warmxfer: Warmxfer, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        options = ["--server", "a", "--server", "b", "--server", "c"]
+        assert (await warmxfer("permissions", "--write", str(tmp_path / name), *options)).code == 0
+    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+    assert set(one) == {f"{user}.env" for user in (*USERS, "nats", "sandbox")} | {"nats.conf"}
+    assert [name for name in one if one[name] == two[name]] == ["nats.conf"]
+    assert "PASSWORD_ROUTE=p" in one["nats.env"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that were free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def contents(directory: Path) -> dict[str, str]:

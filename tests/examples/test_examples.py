@@ -45,15 +45,20 @@ def interpreter_of(name: str) -> str:
     return node
 
 
-async def run_example(driver: TransferDriver, name: str) -> tuple[int | None, list[str]]:
-    """Run the program with the room of a caller who talks with an AI. Returns exit code and output lines."""
+async def run_example(
+    driver: TransferDriver, name: str, user: str = "client"
+) -> tuple[int | None, list[str]]:
+    """Run the program as `user`, with the room of a caller who talks with an AI.
+
+    Returns exit code and output lines.
+    """
     (caller,) = await driver.callers(1)
     await driver.conversation(caller)
     process = await asyncio.create_subprocess_exec(
         interpreter_of(name),
         str(EXAMPLES / name),
         caller.room_id,
-        env={**os.environ, **driver.stack.bus_env("client")},
+        env={**os.environ, **driver.stack.bus_env(user)},
         stdout=asyncio.subprocess.PIPE,
     )
     try:
@@ -82,8 +87,9 @@ async def test_an_example_completes_a_transfer_and_prints_its_phases(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDriver) -> None:
-    exit_code, lines = await run_example(driver, "attach_your_agent.py")
+@pytest.mark.parametrize("user", ["agent", "local"])
+async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDriver, user: str) -> None:
+    exit_code, lines = await run_example(driver, "attach_your_agent.py", user)
     assert exit_code == 0
     mute, stay, hold_line, end, unmute, apology = [line for line in lines if line.startswith("call: ")]
     assert (mute, stay) == ("call: stop listening", "call: stay when alone")

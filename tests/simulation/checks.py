@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from tests.testkit.transfer_history import transfer_of
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.actors.coordinator.state_machine.timeouts import effect_s, guard_return_s
+from warmxfer.actors.coordinator.state_machine.timeouts import (
+    MAX_CALLER_SEARCH_S,
+    effect_s,
+    guard_return_s,
+)
 from warmxfer.actors.gateway.handlers.return_caller import REFUSED_AFTER_S
 from warmxfer.bus.consumer_table import CONSUMERS
 
@@ -28,14 +32,17 @@ def longest_wait_s(world: World) -> float:
 
 
 def longest_clean_up_s(world: World) -> float:
-    """Return how long clean-up may take then. A guard repeats a return and a rescue for a long time.
+    """Return how long clean-up may take then.
+
+    A guard repeats a return for an hour at most, while the provider refuses it or does not answer in time:
+    the AI may come back. A rescue follows.
 
     Clean-up checks ask for the return of a caller, which is tried again for a while after its deadline.
     """
     read_stream(world)
     newest = [each.records[-1][1].state for each in world.histories.values() if each.records]
     requests = [each.request for each in newest if each.stage is Stage.GUARDING and each.request]
-    guard_s = [2 * guard_return_s(each.config) + (each.config.bridge_guard_s or 0.0) for each in requests]
+    guard_s = [MAX_CALLER_SEARCH_S + 2 * guard_return_s(each.config) for each in requests]
     configs = [each.request.config for each in newest if each.request]
     checks_s = [guard_return_s(each) + 2 * effect_s(each) for each in configs]
     return CLEAN_UP_S + REFUSED_AFTER_S + max(checks_s, default=0.0) + max(guard_s, default=0.0)

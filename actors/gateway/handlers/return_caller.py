@@ -135,7 +135,7 @@ async def _return(
             pause_s = _pause_s(place) + left_s(context.to_loop_time(claim.settled_at))
             if claim.end_kind == "refused" and pause_s > 0:
                 return _retry(context, command, Rejected(REFUSED_BEFORE), pause_s)
-        seen = await _watch_return(context, command, claim, reply_by)
+        seen = await _watch_return(context, transfer_id, RETURN_EFFECTS[place], command, claim, reply_by)
         if seen is None:
             return command_failed(
                 command, FailureKind.UNKNOWN, "The caller was moved back, and the arrival was not seen."
@@ -143,7 +143,9 @@ async def _return(
         position, current = seen
         if current is None or position in (LegPosition.THERE, LegPosition.GONE):
             return CallerReturned(command_id=command.command_id, caller_up=position is LegPosition.THERE)
-        record, place = current, place + 1
+        record = current
+        if _is_settled(context, claim):
+            place += 1  # Else the provider has just refused the move of another command: its pause begins.
     return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller back.")
 
 
@@ -211,15 +213,31 @@ def _pause_s(place: int) -> float:
 
 
 async def _watch_return(
-    context: GatewayContext, command: ReturnCaller, claim: EffectClaim, reply_by: float
+    context: GatewayContext,
+    transfer_id: str,
+    effect: str,
+    command: ReturnCaller,
+    claim: EffectClaim,
+    reply_by: float,
 ) -> tuple[LegPosition, CallRecord | None] | None:
-    """Return the position after a move back, or None while it is undecided."""
+    """Return the position after a move back, or None while it is undecided.
+
+    The request of another command may be refused meanwhile. Then its move does not happen any more.
+    """
 
     async def read(within_s: float) -> tuple[LegPosition, CallRecord | None] | None:
-        settled = left_s(context.to_loop_time(claim.settled_at)) <= 0
+        settled = _is_settled(context, claim)
         record = await look_up(context, command.caller_call_id, within_s)
         position = leg_position(record, command.room_id, claim.record)
+        if position is LegPosition.ELSEWHERE and not settled and not claim.granted:
+            newest = await context.claims.find_claim(transfer_id, effect, command)
+            settled = newest is not None and newest.end_kind == "refused"
         undecided = position is LegPosition.UNDER_WAY or (position is LegPosition.ELSEWHERE and not settled)
         return None if undecided else (position, record)
 
     return await poll_until(read, reply_by)
+
+
+def _is_settled(context: GatewayContext, claim: EffectClaim) -> bool:
+    """Return whether the move of `claim` can no longer take effect unseen."""
+    return left_s(context.to_loop_time(claim.settled_at)) <= 0

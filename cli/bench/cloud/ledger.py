@@ -20,7 +20,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-LEDGER, SOCKETS = "ledger.jsonl", "*.sock"
+LEDGER = "ledger.jsonl"
+PORT_FILE = ".port"
+"""Suffix of the empty file whose name is the port of a process. A path of a socket may be too long."""
+LOOPBACK = "127.0.0.1"
 READ_BYTES = 1 << 20
 
 Kind = Literal["dial", "answer", "yes", "move", "end"]
@@ -52,19 +55,17 @@ class Ledger:
         self._unfinished = b""
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Entry)
-        self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sender.setblocking(False)
 
     def append(self, entry: Entry) -> None:
         """Write one entry, and wake every process that watches."""
         os.write(self._file, self._encoder.encode(entry) + b"\n")
-        for path in self._directory.glob(SOCKETS):
+        for path in self._directory.glob(f"*{PORT_FILE}"):
             try:
-                self._sender.sendto(b"", str(path))
+                self._sender.sendto(b"", (LOOPBACK, int(path.stem)))
             except BlockingIOError:
                 continue  # it has unread datagrams, so it will read the ledger anyway
-            except (ConnectionRefusedError, FileNotFoundError):
-                path.unlink(missing_ok=True)  # its process was killed
 
     def read(self) -> Iterator[Entry]:
         """Yield the entries since the last read, those of this process too."""
@@ -76,10 +77,11 @@ class Ledger:
 
     def watch(self, on_entries: Callable[[], None]) -> None:
         """Call `on_entries` in the event loop after each entry of any process, until `stop_watching`."""
-        path = self._directory / f"{os.getpid()}.sock"
-        receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         receiver.setblocking(False)
-        receiver.bind(str(path))
+        receiver.bind((LOOPBACK, 0))
+        path = self._directory / f"{receiver.getsockname()[1]}{PORT_FILE}"
+        path.touch()
         self._receiver, self._path = receiver, path
 
         def on_readable() -> None:

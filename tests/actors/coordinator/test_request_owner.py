@@ -14,7 +14,9 @@ import pytest
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.bus import Bus, RetryableError, Stored, subjects
+from warmxfer.client import Client
 from warmxfer.schemas import NoticeKind, Outcome, TransferNotice, decode_notice, decode_result
+from warmxfer.schemas.id_in_use import IdInUse
 
 from .coordinator_fixture import (
     SHORT_WINDOW_S,
@@ -111,6 +113,20 @@ async def test_the_same_request_in_other_bytes_is_the_same_request(
     await handle(fresh_bus, other if running else one)
     assert [each.state.stage for each in await records(fresh_bus, ID)] == [Stage.PREPARING]
     assert await notices(fresh_bus) == []
+
+
+async def test_a_refused_request_leaves_the_stream_so_the_author_of_the_first_may_repeat_it(
+    fresh_bus: Bus,
+) -> None:
+    """A user may read only the newest request with an id. Before, it was the one that was refused."""
+    first, second = await publish_requests(fresh_bus, request("room-a"), request("room-b"))
+    await handle(fresh_bus, first)
+    with pytest.raises(IdInUse):
+        await Client(fresh_bus).transfer(ID).check_same_request(first.data)
+    await handle(fresh_bus, second)
+    assert len(await notices(fresh_bus)) == 1
+    assert [each.seq for each in await fresh_bus.history(subjects.request(ID), 10)] == [first.seq]
+    await Client(fresh_bus).transfer(ID).check_same_request(first.data)
 
 
 async def test_a_later_request_waits_for_the_earlier_one_and_does_not_start(fresh_bus: Bus) -> None:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.testkit.sent_log import store_in_log
+from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.actors.gateway import actor
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
@@ -206,3 +207,26 @@ async def test_a_transfer_that_ends_well_costs_two_reads(
     assert isinstance(switch, SwitchCaller)
     await harness.execute(switch, object)
     assert read == [harness.id] * 2
+
+
+async def test_a_read_that_is_behind_refuses_no_command_after_its_deadline(
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by simulation, seed 565. A late coordinator sent a command after its deadline."""
+    monkeypatch.setattr(actor, "WITHOUT_LOG_AFTER", 1_000)
+    read = asyncio.Event()
+    is_wanted = LogCheck.is_wanted
+
+    async def noted(check: LogCheck, *given: Any) -> bool:
+        try:
+            return await is_wanted(check, *given)
+        finally:
+            read.set()
+
+    monkeypatch.setattr(LogCheck, "is_wanted", noted)
+    switch = harness.switch(bridge.caller, bridge.supervisor, bridge.consult, within_s=-30.0)
+    await forge(harness, switch)
+    await read.wait()
+    await store_in_log(harness.bus, harness.id, switch)
+    assert await harness.reply(switch) is not None
+    assert await harness.executed("switch") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,34 @@ async def test_commands_share_the_claims_and_the_pause_after_a_refusal(
         assert (await harness.execute(command, CommandFailed)).failure is FailureKind.REFUSED
     second = await harness.bus.get_last(subjects.effect_claim(harness.id, RETURN_EFFECTS[1]))
     assert second is None, "a command claimed a move within the pause after the refusal of another command"
+
+
+async def test_a_move_that_is_refused_to_another_command_meanwhile_is_known_as_refused(
+    idle_harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by simulation, seeds 226 and 812. A command replied that the arrival was not seen, while the
+    request of another command had been refused. Each such reply begins the search for the caller anew.
+    """
+    harness = idle_harness
+    harness.start(WARMXFER_SETTLE_S=f"{LONG_SETTLE_S:g}")
+    monkeypatch.setattr(return_caller, "REFUSED_AFTER_S", -2 * LONG_SETTLE_S)
+    watches, watch_return = asyncio.Event(), getattr(return_caller, "_watch_return")  # noqa: B009
+
+    def watched(*given: Any) -> Any:
+        watches.set()
+        return watch_return(*given)
+
+    monkeypatch.setattr(return_caller, "_watch_return", watched)
+    await move_caller(harness, bridge)
+    claim = ClaimRecord(command_id="other", token="other", moves_done=1)
+    await claim_effect(harness.bus, harness.id, RETURN_EFFECTS[0], encode(claim))
+    asked = asyncio.create_task(
+        harness.execute(harness.bring_back(bridge.caller, bridge.primary, bridge.consult), CommandFailed)
+    )
+    await watches.wait()
+    end = EffectEnd("refused", "other")
+    await claim_effect(harness.bus, harness.id, f"{RETURN_EFFECTS[0]}-ended", encode(end))
+    assert (await asked).failure is FailureKind.REFUSED
 
 
 async def test_the_newest_of_many_refused_claims_is_found(
