@@ -21,6 +21,7 @@ _KNOWN = frozenset(
         "ADMISSION_WAIT_S",
         "ARCHIVE_AFTER_S",
         "ARCHIVE_DAYS",
+        "BOARD_TOKEN",
         "BRIEFING_JOBS",
         "BRIEFING_PIPELINE",
         "COORDINATOR_JOBS",

@@ -22,8 +22,9 @@ export class CopyButton extends Component {
   }
 
   render({ label, name }, { done }) {
-    return html`<button type="button" class="plain copy" aria-label=${`Copy ${name}`} onClick=${() => this.copy()}>
-      <span aria-live="polite">${done ?? label ?? "Copy"}</span>
+    const text = done ?? label ?? "Copy";
+    return html`<button type="button" class="plain copy" aria-label=${`${text}: ${name}`} onClick=${() => this.copy()}>
+      <span aria-live="polite">${text}</span>
     </button>`;
   }
 }

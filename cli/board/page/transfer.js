@@ -69,7 +69,7 @@ export class TransferView extends Component {
         <p class="back"><a href="#">← All transfers</a></p>
         <h1 ref=${this.title} tabindex="-1">${row ? title(row) : "Transfer"}</h1>
         <p class="identity">
-          <code>${id}</code> <${CopyButton} text=${id} name="the id" />
+          <code>${id}</code> <${CopyButton} text=${id} name="id" />
           ${row ? html`<${Notice} row=${row} />` : null}
         </p>
         ${failed ? html`<p class="failed" role="alert">${failed}</p>` : null}
@@ -154,7 +154,7 @@ function Report({ report, page }) {
   const evidence = Object.entries(report.evidence);
   return html`
     <section class="card" aria-label="Report">
-      <h2>Report <${CopyButton} text=${JSON.stringify(report, null, 2)} name="the report as JSON" label="Copy JSON" /></h2>
+      <h2>Report <${CopyButton} text=${JSON.stringify(report, null, 2)} name="report" label="Copy JSON" /></h2>
       <dl class="pairs">
         ${times.map(([name, label]) => html`<div key=${name}><dt>${label}</dt><dd>${duration(report.durations[name])}</dd></div>`)}
         ${report.recordings.length > 0 ? html`<div><dt>recorded</dt><dd>${report.recordings.length} participants</dd></div>` : null}
@@ -175,7 +175,7 @@ function Report({ report, page }) {
     </section>
     ${evidence.length > 0
       ? html`<section class="card" aria-label="Evidence">
-          <h2>Evidence <${CopyButton} text=${JSON.stringify(report.evidence, null, 2)} name="the evidence as JSON" label="Copy JSON" /></h2>
+          <h2>Evidence <${CopyButton} text=${JSON.stringify(report.evidence, null, 2)} name="evidence" label="Copy JSON" /></h2>
           <dl class="pairs">
             ${evidence.map(([name, value]) => html`<div key=${name}><dt>${words(name)}</dt><dd>${String(value)}</dd></div>`)}
           </dl>

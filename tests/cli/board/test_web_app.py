@@ -105,15 +105,16 @@ async def test_an_action_needs_a_page_of_this_board(fresh_bus: Bus, board: Runni
     async with FakeCoordinator(fresh_bus).serving() as coordinator, client_of(board) as http:
         for foreign in (
             {"sec-fetch-site": "cross-site"},
-            {"sec-fetch-site": "same-site"},
+            {"sec-fetch-site": "same-site", "origin": board.address},
+            {"sec-fetch-site": "none"},
             {"origin": "http://evil.example"},
             {"origin": "null"},
         ):
             refused = await http.post("/api/transfers/t-1/cancel", headers=foreign)
             assert (refused.status_code, coordinator.cancelled) == (403, [])
-        for own in ({}, SAME_ORIGIN, {"origin": board.address}):
+        for own in ({}, SAME_ORIGIN, {**SAME_ORIGIN, "origin": "null"}, {"origin": board.address}):
             assert (await http.post("/api/transfers/t-1/cancel", headers=own)).status_code == 200
-        assert coordinator.cancelled == ["t-1"] * 3
+        assert coordinator.cancelled == ["t-1"] * 4
     async with httpx.AsyncClient(base_url=board.address) as cookie_only:
         await cookie_only.get(board.link)
         refused = await cookie_only.post("/api/transfers/t-1/cancel")
