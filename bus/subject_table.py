@@ -134,6 +134,8 @@ FOR_USERS = (CLIENT, OBSERVER, BOARD, PRIMARY, GATEWAY)
 A session tells its agent the phases of its transfer. The gateway looks for a success before it ends an orphan
 call.
 """
+WHO_REQUESTS = (CLIENT, COORDINATOR)
+"""Who writes requests and cancels. A coordinator stores those that the API was asked for."""
 WHO_LOOKS = (CLIENT, OBSERVER, OPERATOR, BOARD)
 """Who may ask the API where transfers are."""
 WHO_OPENS = (CLIENT, OPERATOR, BOARD)
@@ -145,8 +147,8 @@ OF_EVENTS = (GATEWAY, BRIEFING)
 
 SUBJECTS: tuple[SubjectSpec, ...] = (
     # ── stored in WARMXFER_IN ────────────────────────────────────────────────────────────────────
-    SubjectSpec("request", "warmxfer.<id>.request", (CLIENT,), (COORDINATOR,), "WarmTransferRequest", IN),
-    SubjectSpec("cancel", "warmxfer.<id>.cancel", (CLIENT,), (COORDINATOR,), "CancelRequest", IN),
+    SubjectSpec("request", "warmxfer.<id>.request", WHO_REQUESTS, (COORDINATOR,), "WarmTransferRequest", IN),
+    SubjectSpec("cancel", "warmxfer.<id>.cancel", WHO_REQUESTS, (COORDINATOR,), "CancelRequest", IN),
     # ── stored in WARMXFER_EVENTS ────────────────────────────────────────────────────────────────
     SubjectSpec(
         "event",

@@ -75,7 +75,7 @@ async def _up(settings: dict[str, Any], board_port: int, number: str, json: bool
     from warmxfer.actors.runtime.runner import on_stop
     from warmxfer.bus.subject_table import BOARD
 
-    from .board.access import chosen_token
+    from .board.access import new_token
     from .board.serve import BoardOptions, running_board
     from .local_stack.stack import LocalStack
 
@@ -83,7 +83,7 @@ async def _up(settings: dict[str, Any], board_port: int, number: str, json: bool
     on_stop(stop)
     stack = LocalStack(**settings)
     # Everything here is simulated, so the board may cancel and replay.
-    options = BoardOptions(token=chosen_token(""), port=board_port, port_option="--board-port", actions=True)
+    options = BoardOptions(token=new_token(), port=board_port, port_option="--board-port", actions=True)
     async with AsyncExitStack() as exit_stack:
         if await _finished_before(stop, exit_stack.enter_async_context(stack)):
             board = await exit_stack.enter_async_context(running_board(stack.settings(BOARD), options))

@@ -11,32 +11,45 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from warmxfer.schemas import InvalidRequest
 
 MIN_TOKEN_CHARS = 16
-TOKEN_VARIABLE = "WARMXFER_BOARD_TOKEN"
+_TOKEN = re.compile(r"[A-Za-z0-9_.~-]+", re.ASCII)
 COOKIE_AGE_S = 7 * 24 * 3_600
 BEARER = "Bearer "
 
 
-def chosen_token(given: str) -> str:
-    """Return the token `given`, or a new one if it is empty. Raises `InvalidRequest` if it is too short."""
-    token = given.strip()
-    if not token:
-        return secrets.token_urlsafe(32)
-    if len(token) < MIN_TOKEN_CHARS or not token.isascii() or not token.isprintable() or " " in token:
-        raise InvalidRequest(
-            f"{TOKEN_VARIABLE} is not usable; give at least {MIN_TOKEN_CHARS} letters, digits or signs "
-            "without spaces, or leave it unset for a new one at each start",
-            field=TOKEN_VARIABLE,
-        )
-    return token
+class TokenSettings(Struct, frozen=True):
+    """The token that the user has set; empty for a new one at each start."""
+
+    token: str = ""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> TokenSettings:
+        """Read the token. Raises `InvalidRequest` if it could be guessed, or is no part of an address."""
+        token = env.get("WARMXFER_BOARD_TOKEN", "").strip()
+        usable = len(token) >= MIN_TOKEN_CHARS and _TOKEN.fullmatch(token) is not None
+        if token and not usable:
+            raise InvalidRequest(
+                f"WARMXFER_BOARD_TOKEN is not usable; give at least {MIN_TOKEN_CHARS} of A-Z a-z 0-9 _ - . ~, "
+                "or leave it unset for a new one at each start",
+                field="WARMXFER_BOARD_TOKEN",
+            )
+        return cls(token)
+
+
+def new_token() -> str:
+    """Return a token that cannot be guessed."""
+    return secrets.token_urlsafe(32)
 
 
 class Access:

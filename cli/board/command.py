@@ -49,11 +49,11 @@ def board(
     each transfer; dead letters and actors. Its address has a token, which is new at each start unless
     WARMXFER_BOARD_TOKEN is set. It only shows, unless --allow-actions is given.
     """
-    from .access import TOKEN_VARIABLE, chosen_token
+    from .access import TokenSettings, new_token
     from .serve import BoardOptions
 
     options = BoardOptions(
-        token=chosen_token(os.environ.get(TOKEN_VARIABLE, "")),
+        token=TokenSettings.from_env(os.environ).token or new_token(),
         host=host,
         port=port,
         actions=allow_actions,

@@ -19,6 +19,7 @@ from warmxfer.actors.runtime.unknown_variables import PREFIX, known_variables
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
+from warmxfer.cli.board.access import TokenSettings
 from warmxfer.schemas import InvalidRequest
 
 from .environment_variables import Recorder, mentioned_in_source, read_in_source
@@ -42,6 +43,7 @@ SETTINGS: Mapping[str, Any] = {
     "summarizer": SummarizerSettings,
     "briefing": BriefingSettings,
     "gateway": GatewaySettings,
+    "board": TokenSettings,
 }
 WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_LOG": "",

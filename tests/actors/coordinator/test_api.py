@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from tests.testkit.secured_broker import secured_broker
 from warmxfer.actors.common.dial_policy import DialPolicy
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, InvalidRequest, NoReply, subjects
 from warmxfer.bus.dead_letters import DeadLetterBody
-from warmxfer.bus.subject_table import SUBJECTS
+from warmxfer.bus.subject_table import BOARD, CLIENT, COORDINATOR, DEPLOY, SUBJECTS
 from warmxfer.client import Client, IdInUse, NoCoordinator, NoSuchTransfer
 from warmxfer.schemas import WarmTransferPhase, encode
 
@@ -66,6 +68,14 @@ async def strict_coordinator(fresh_bus: Bus) -> AsyncIterator[None]:
 async def ask(bus: Bus, verb: str, query: Any = None) -> Any:
     data = b"" if query is None else json.dumps(query).encode()
     return json.loads(await bus.request(subjects.api(verb), data, TIMEOUT_S))
+
+
+async def served(bus: Bus, verb: str, query: Any) -> Any:
+    """Return the reply, or None while the broker has not connected the two accounts yet."""
+    try:
+        return await ask(bus, verb, query)
+    except NoReply:
+        return None
 
 
 async def ended(client: Client, transfer_id: str) -> None:
@@ -222,6 +232,28 @@ async def test_every_verb_of_the_table_is_served_and_counted(bus: Bus) -> None:
             with pytest.raises(InvalidRequest):
                 await ask(bus, verb, {"wrong": 1})
         assert endpoint.requests == before + 1
+
+
+async def test_start_and_cancel_work_under_the_permissions_of_a_deployment(transfer_id: str) -> None:
+    """The coordinator stores what it is asked to start or cancel, as a user of the broker with few rights."""
+    async with secured_broker() as broker, AsyncExitStack() as open:
+
+        async def connected(user: str) -> Bus:
+            return await open.enter_async_context(await Bus.connect(broker.settings(user), name=user))
+
+        await (await connected(DEPLOY)).ensure()
+        client, board = await connected(CLIENT), await connected(BOARD)
+        coordinator = await connected(COORDINATOR)
+        await open.enter_async_context(asynccontextmanager(serving)(coordinator, CoordinatorSettings()))
+        request = {**request_for(transfer_id), "config": {**REQUEST["config"], "command_timeout_s": 60.0}}
+        query = {"id": transfer_id, "request": request}
+        async with asyncio.timeout(TIMEOUT_S):
+            while await served(client, "start", query) is None:
+                await asyncio.sleep(0.05)
+        assert await ask(board, "cancel", {"id": transfer_id, "reason": "no need"}) == {"id": transfer_id}
+        async with asyncio.timeout(TIMEOUT_S):
+            while not await coordinator.history(subjects.cancel(transfer_id), 1):
+                await asyncio.sleep(0.05)
 
 
 async def test_without_a_coordinator_the_client_says_so(fresh_bus: Bus, transfer_id: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from warmxfer.bus import Bus
-from warmxfer.cli.board.access import chosen_token
+from warmxfer.cli.board.access import TokenSettings, new_token
 from warmxfer.cli.board.serve import RunningBoard
 from warmxfer.cli.board.web_app import CSP, HEADERS, PAGE
 from warmxfer.schemas import InvalidRequest
@@ -187,13 +187,24 @@ async def test_health_needs_no_token(stranger: httpx.AsyncClient) -> None:
     assert (await stranger.get("/healthz")).json() == {"ok": True}
 
 
-def test_a_token_of_the_user_is_long_enough() -> None:
-    assert chosen_token(" 0123456789abcdef ") == "0123456789abcdef"
-    assert len(chosen_token("")) >= 40
-    assert chosen_token("") != chosen_token("")
-    for bad in ("short", "with a space in it 123", "ümlaut-0123456789", "new\nline0123456789"):
+def token_in(text: str) -> str:
+    return TokenSettings.from_env({"WARMXFER_BOARD_TOKEN": text}).token
+
+
+def test_a_token_of_the_user_is_long_enough_and_part_of_an_address() -> None:
+    assert token_in(" 0123456789abcdef ") == "0123456789abcdef"
+    assert token_in("") == ""
+    assert len(new_token()) >= 40
+    assert token_in(new_token()) != new_token()
+    for bad in (
+        "short",
+        "with a space in it 123",
+        "ümlaut-0123456789",
+        "new\nline0123456789",
+        "0123456789&a=bcdef",
+    ):
         with pytest.raises(InvalidRequest, match=r"^WARMXFER_BOARD_TOKEN is not usable") as caught:
-            chosen_token(bad)
+            token_in(bad)
         assert bad not in str(caught.value)
 
 
