@@ -294,7 +294,8 @@ RULES: Mapping[str, Rule] = {
         lambda state: state.room_closing or state.closing_doubtful,
     ),
     # ── to the primary session ───────────────────────────────────────────────────────────────────
-    "hold_caller": Rule(lambda state: {"line": _lines(state)}, _never),
+    # The session of a process that was started again holds its caller again.
+    "hold_caller": Rule(lambda state: {"line": _lines(state)}, lambda state: not state.ended),
     "release_caller": Rule(lambda state: {"line": _lines(state)}, _wants_release),
     "leave_call": Rule(lambda _: {}, _wants_leave),
     # ── to the briefing agent ────────────────────────────────────────────────────────────────────

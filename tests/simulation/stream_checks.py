@@ -172,9 +172,9 @@ def _removed_early(world: World, poison: set[int], history: TransferHistory) -> 
     if not history.archived:
         return set()
     archived_at, streams = history.archived[-1].at, world.streams
-    waits_since = max(
-        (stored.at for stored, record in history.records if not record.state.archived), default=0.0
-    )
+    handled = [stored.at for stored, record in history.records if not record.state.archived]
+    outages_ended = [end for _, *ended in world.fault_schedule.outages for end in ended if end < archived_at]
+    waits_since = max([*handled, *outages_ended], default=0.0)
     return {
         each.seq
         for each in streams.after(0)

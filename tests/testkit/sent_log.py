@@ -13,16 +13,21 @@ from warmxfer.schemas import Command
 
 
 async def store_in_log(
-    bus: Bus, transfer_id: str, *commands: Command | bytes, session: str = "room", **state: Any
+    bus: Bus,
+    transfer_id: str,
+    *commands: Command | bytes,
+    session: str = "room",
+    goes_on: bool = False,
+    **state: Any,
 ) -> None:
     """Append a record that has sent `commands`, as structs or as JSON, beside those of the record before it.
 
-    `state`: further fields of the state, such as `stage` and `room_id`.
+    `goes_on`: without those. `state`: further fields of the state, such as `stage` and `room_id`.
     """
     before = await bus.get_last(subjects.log(transfer_id))
     record: dict[str, Any] = {"state": {"id": transfer_id, "stage": "preparing", "commands": 0}, "outbox": []}
     if before is not None:
-        record = json.loads(before.data)
+        record = json.loads(before.data) | ({"outbox": []} if goes_on else {})
     expected = before.seq if before else 0
     record["at"] = time.time()
     record["state"] |= {"request": {"room_id": session, "config": {}}} | state
@@ -32,7 +37,7 @@ async def store_in_log(
     try:
         await bus.publish(subjects.log(transfer_id), json.dumps(record).encode(), expect_last=expected)
     except StaleWrite:  # commands that are sent at the same time
-        await store_in_log(bus, transfer_id, *commands, session=session, **state)
+        await store_in_log(bus, transfer_id, *commands, session=session, goes_on=goes_on, **state)
 
 
 async def log_awaits_summary(bus: Bus, transfer_id: str, session: str, by: str = "summarizer") -> None:

@@ -32,7 +32,7 @@ from warmxfer.schemas import RoomToken
 from .offline import Meeting, OfflineSTT, OfflineTTS, ScriptedLLM
 
 AGENT, SUPERVISOR = "wxa-1", "wxs-1"
-IN_TIME_S = 5.0
+IN_TIME_S = 30.0
 TOKEN = RoomToken(token="room-token", signaling_url="https://api.videosdk.live")
 
 

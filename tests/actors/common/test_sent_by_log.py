@@ -61,7 +61,7 @@ def test_a_command_that_comes_late_is_never_taken_for_a_forged_one(log: Path) ->
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
-def test_clean_up_is_wanted_until_it_is_confirmed(log: Path) -> None:
+def test_a_hold_and_clean_up_are_wanted_until_they_are_over(log: Path) -> None:
     """The last record of the log is the one that a gateway reads which was away for minutes."""
     records = records_of(log)
     for place, command in commands_of(log):
@@ -74,6 +74,8 @@ def test_clean_up_is_wanted_until_it_is_confirmed(log: Path) -> None:
             if command["type"] == "return_caller" and state.caller_moved and not state.caller_arrived:
                 assert held is Held.SENT
             if command["type"] == "release_caller" and state.stage in ("unwinding", "failed", "cancelled"):
+                assert held is Held.SENT
+            if command["type"] == "hold_caller" and not state.ended:
                 assert held is Held.SENT
             if command["type"] == "leave_consultation" and state.stage != "preparing":
                 assert held is Held.SENT

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.testkit.provider_sandbox import seen_late
+from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.primary import attach
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
-from warmxfer.schemas import (
-    CallerHeld,
-)
+from warmxfer.schemas import CallerHeld, SpokenLines
 
 from .conftest import Boss, until
 from .fake_session import RecordingSession
@@ -23,6 +22,22 @@ async def test_a_command_sent_before_attach_is_applied(bus: Bus, boss: Boss, roo
         reply = await boss.hears()
         assert isinstance(reply, CallerHeld)
         assert reply.command_id == command.command_id
+        assert session.muted
+
+
+async def test_a_session_that_starts_again_holds_its_caller_until_the_end(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """Found by simulation, seeds 2227 and 3990. The hold was replied to long ago. The new session did not
+    hold: it ended when its caller was moved, and the caller could not be moved back.
+    """
+    await boss.send(boss.hold(SpokenLines().hold))
+    await store_in_log(
+        bus, boss.transfer_id, session=boss.session, goes_on=True, commands=9, stage="briefing"
+    )
+    session = RecordingSession(room)
+    async with attach(bus, session, lease_s=1.0):
+        assert isinstance(await boss.hears(), CallerHeld)
         assert session.muted
 
 
