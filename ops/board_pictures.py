@@ -1,4 +1,4 @@
-"""Make the pictures of the board in docs/images, from a board beside real actors and simulated people.
+"""Make the pictures of the board in docs/pictures, from a board beside real actors and simulated people.
 
     uv run --group dev python -m ops.board_pictures
 
@@ -22,7 +22,7 @@ from warmxfer.cli.local_stack.stack import LocalStack
 from warmxfer.cli.scenarios import BY_NAME
 from warmxfer.client import Client, TransferHandle
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "pictures"
 WIDE, NARROW = (1280, 860), (360, 740)
 RESULT_S = 120.0
 BETWEEN_S = 2.5

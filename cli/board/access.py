@@ -40,7 +40,7 @@ class TokenSettings(Struct, frozen=True):
         usable = len(token) >= MIN_TOKEN_CHARS and _TOKEN.fullmatch(token) is not None
         if token and not usable:
             raise InvalidRequest(
-                f"WARMXFER_BOARD_TOKEN is not usable; give at least {MIN_TOKEN_CHARS} of A-Z a-z 0-9 _ - . ~, "
+                f"WARMXFER_BOARD_TOKEN is not usable; give at least {MIN_TOKEN_CHARS} of A-Z a-z 0-9 _-.~, "
                 "or leave it unset for a new one at each start",
                 field="WARMXFER_BOARD_TOKEN",
             )

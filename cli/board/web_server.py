@@ -16,6 +16,8 @@ MAX_CONCURRENT = 128
 BACKLOG = 64
 KEEP_ALIVE_S = 10
 STOP_TIMEOUT_S = 2
+OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where to reach a server that listens on all addresses."""
 
 
 class _Server(uvicorn.Server):
@@ -40,8 +42,9 @@ def bind(host: str, port: int, option: str) -> socket.socket:
 
 
 def address_of(bound: socket.socket) -> str:
-    """Return the base URL of a bound socket."""
+    """Return the base URL of a bound socket, as this machine reaches it."""
     host, port = bound.getsockname()[:2]
+    host = OWN_ADDRESSES.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

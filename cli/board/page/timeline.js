@@ -13,6 +13,7 @@ const MARKS = 26;
 const MIN_BAR = 5;
 const RIGHT = 14;
 const LETTER_WIDTH = 6.4;
+const BOLD_WIDTH = 8;
 const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 const TICK_ROOM = 90;
 const OPEN = 0.000001;
@@ -78,7 +79,7 @@ function drawing(page, now, width) {
           <rect class="step ${step}" x=${x(from)} y=${TOP} width=${Math.max(2, x(until) - x(from) - 1)} height=${ROW}>
             <title>${`${STEPS[step]}, ${duration(until - from)}`}</title>
           </rect>
-          ${fits(STEPS[step], x(until) - x(from))
+          ${fits(STEPS[step], x(until) - x(from), BOLD_WIDTH)
             ? html`<text class="on-step" x=${x(from) + 6} y=${TOP + 15}>${STEPS[step]}</text>`
             : null}
         </g>`,
@@ -179,6 +180,6 @@ function duration3(seconds) {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : duration(seconds);
 }
 
-function fits(text, width) {
-  return text.length * LETTER_WIDTH + 10 < width;
+function fits(text, width, letterWidth = LETTER_WIDTH) {
+  return text.length * letterWidth + 10 < width;
 }
