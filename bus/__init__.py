@@ -35,6 +35,7 @@ from .services import ProcessStatistics
 from .settings import BusSettings
 from .storage import StorageUse, StreamSpan
 from .stored_dead_letters import NoSuchDeadLetter, StoredDeadLetter, find_dead_letter, newest_dead_letters
+from .stream_health import StreamHealth
 from .subscriptions import Subscription
 from .transfer_log import LogEntry, TransferLog
 from .worker import Worker
@@ -66,6 +67,7 @@ __all__ = [
     "StorageUse",
     "Stored",
     "StoredDeadLetter",
+    "StreamHealth",
     "StreamSpan",
     "Subscription",
     "TransferLog",

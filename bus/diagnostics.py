@@ -9,9 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from .connection import Connection, JetStreamApiError
-from .consumer_table import COORDINATOR, consumers_of
+from .consumer_table import COORDINATOR, consumers_of, partition_consumers
 from .consumers import list_consumers
+from .partition import PARTITIONS
 from .services import ping_services
+from .storage import StorageReader, StorageUse
+from .stream_health import StreamHealth, stream_health
 from .subjects import ANY_DEAD_LETTER, ROLES, STREAMS, place_of
 
 
@@ -54,6 +57,13 @@ class BrokerReport:
     """Grows by one with each message that is stored, and never shrinks. Only differences mean something."""
     dead_letters: int = 0
     """Number of dead letters that are stored."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """The service name of each process that replied, with the version that it runs."""
+    streams: tuple[StreamHealth, ...] = ()
+    partitions_unheld: tuple[int, ...] = ()
+    """Partitions of whose messages no coordinator takes any, at this moment."""
+    storage: StorageUse | None = None
+    """What is stored, and the account's limit. None if a stream is missing."""
 
 
 async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
@@ -65,7 +75,8 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     for name in streams:
         consumers |= await list_consumers(connection, name, deadline_s)
     complete = len(streams) == len(STREAMS)
-    services = tuple(map(_service, await ping_services(connection)))
+    replies = [_service(each) for each in await ping_services(connection)]
+    services = tuple((name, facts) for name, _, facts in replies)
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
         server_time=max(
@@ -80,6 +91,10 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
         authenticated=connection.client.asks_for_credentials,
         written=sum(int(each["state"]["last_seq"]) for each in streams.values()),
         dead_letters=await _count_dead_letters(connection, deadline_s),
+        versions=tuple((name, version) for name, version, _ in replies),
+        streams=tuple(stream_health(name, info) for name, info in streams.items()),
+        partitions_unheld=_unheld(consumers),
+        storage=await StorageReader(connection).read(deadline_s) if complete else None,
     )
 
 
@@ -94,9 +109,21 @@ def _backlog(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> Co
     )
 
 
-def _service(answer: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
-    """Return the name and the facts of a service that answered a ping."""
-    return str(answer.get("name")), answer.get("metadata") or {}
+def _unheld(known: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the partitions with a consumer that no process pulls from, and that has no message in work."""
+    return tuple(
+        partition
+        for partition in range(PARTITIONS)
+        if any(
+            name in known and not int(known[name]["num_waiting"]) and not int(known[name]["num_ack_pending"])
+            for name in partition_consumers(partition)
+        )
+    )
+
+
+def _service(answer: dict[str, Any]) -> tuple[str, str, Mapping[str, str]]:
+    """Return the name, the version and the facts of a service that answered a ping."""
+    return str(answer.get("name")), str(answer.get("version")), answer.get("metadata") or {}
 
 
 async def _count_dead_letters(connection: Connection, deadline_s: float) -> int:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 from .consumer_table import CONSUMERS, consumers_of
 from .subject_table import (
     ACTORS,
+    ANNOUNCED,
     COORDINATOR,
     DEPLOY,
     INCLUDED,
@@ -171,12 +172,11 @@ def _replied_to(user: str, login: str, known: Collection[str]) -> list[str]:
     if user in OF_STREAMS:
         return [_IMPORTED_REPLIES]
     tenant = login.removesuffix(user)
-    requesters = {
-        each for spec in SUBJECTS if not spec.captured and spec.is_read_by(user) for each in spec.writers
-    }
-    requesters |= {each for each, others in INCLUDED.items() if requesters.intersection(others)}
+    requests = [spec for spec in SUBJECTS if not spec.captured and spec.name not in ANNOUNCED]
+    requesters = {each for spec in requests if spec.is_read_by(user) for each in spec.writers}
     if _is_actor(user):
         requesters.update(WHO_COUNTS_PROCESSES)
+    requesters |= {each for each, others in INCLUDED.items() if requesters.intersection(others)}
     return [f"{INBOX}.{tenant}{each}.>" for each in known if each in requesters and each != COORDINATOR]
 
 

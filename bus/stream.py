@@ -97,6 +97,12 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
     return {**definition, "discard": "new", "subject_transform": transform, **limit}
 
 
+def layout_of(config: Mapping[str, Any]) -> int:
+    """Return the layout of a stored stream; 0 if no release of ours has named it."""
+    metadata: Mapping[str, str] = config.get("metadata") or {}
+    return int(metadata.get(_LAYOUT_KEY, "0"))
+
+
 async def ensure(connection: Connection) -> None:
     """Create or update the streams and their consumers. Raises InvalidRequest for what cannot be updated."""
     current = await asyncio.gather(*(ensure_stream(connection, name, API_DEADLINE_S) for name in STREAMS))
@@ -117,9 +123,8 @@ async def ensure_stream(connection: Connection, name: str, deadline_s: float) ->
     if found is None:
         return True
     check_limits(name, found)
-    metadata: Mapping[str, str] = found.get("metadata") or {}
-    if int(metadata.get(_LAYOUT_KEY, "0")) > LAYOUT:
-        log.warning("newer_stream_kept", stream=name, layout=metadata[_LAYOUT_KEY], ours=LAYOUT)
+    if layout_of(found) > LAYOUT:
+        log.warning("newer_stream_kept", stream=name, layout=layout_of(found), ours=LAYOUT)
         return False
     changed = changes_needed(found, wanted)
     if not changed:

@@ -72,6 +72,8 @@ INCLUDED: dict[str, tuple[str, ...]] = {AGENT: (CLIENT, PRIMARY), LOCAL: (CLIENT
 """Users that have the rights of others. The process of a voice agent is a client and a primary session."""
 READ_ALL = (COORDINATOR, OPERATOR)
 """Users that may read whatever a stream stores: to decide, and to look for faults."""
+ANNOUNCED = ("presence", "capacity")
+"""The rows that ask for no reply."""
 BROKER = "the broker"
 """The broker itself, as the writer or the reader of a timer."""
 
@@ -378,7 +380,8 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "capacity",
         "wx.capacity.<role>",
         (GATEWAY, BRIEFING),
-        (COORDINATOR,),
+        # The gateways share the provider's rate among those that they hear.
+        (COORDINATOR, GATEWAY),
         "the jobs of one process and how many are taken, every two seconds and after a change",
     ),
 )

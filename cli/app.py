@@ -15,6 +15,7 @@ from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
 from . import (
     cancel,
+    config,
     dead_letters,
     demo,
     deploy,
@@ -78,6 +79,7 @@ app.command("cancel")(cancel.cancel)
 app.command("dead-letters")(dead_letters.dead_letters)
 app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
+app.command("config")(config.config)
 app.command("deploy")(deploy.deploy)
 app.command("permissions")(permissions.permissions)
 app.add_typer(try_app, name="try")

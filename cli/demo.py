@@ -23,10 +23,24 @@ FULL_CONVERSATION_TURNS = 9
 SHORT_CONVERSATION_TURNS = 3
 
 
+def scenario_names(incomplete: str) -> list[tuple[str, str]]:
+    """Return the scenarios whose name begins with `incomplete`, with what each shows: for a shell."""
+    from .scenarios import SCENARIOS
+
+    return [(each.name, each.shows) for each in SCENARIOS if each.name.startswith(incomplete)]
+
+
 def demo(
     context: typer.Context,
     scenario: Annotated[
-        str, typer.Option("--scenario", "-s", metavar="NAME", help="Name of the scenario (see --list).")
+        str,
+        typer.Option(
+            "--scenario",
+            "-s",
+            metavar="NAME",
+            help="Name of the scenario (see --list).",
+            autocompletion=scenario_names,
+        ),
     ] = "ready",
     all: Annotated[bool, typer.Option("--all", help="Run every scenario and print a table.")] = False,
     show: Annotated[bool, typer.Option("--list", help="List the scenarios and exit.")] = False,
@@ -68,7 +82,7 @@ def demo(
 async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bool) -> bool:
     from rich.text import Text
 
-    from .demo_view import as_json, print_conversation, print_end
+    from .demo_view import as_json, print_conversation, print_end, print_log
     from .local_stack.stack import LocalStack
     from .progress_view import ProgressView
     from .scenario_runner import place_calls, play
@@ -88,6 +102,7 @@ async def _play_one(scenario: Scenario, pace: float, keep: Path | None, json: bo
             checklist.end(played.result)
         out.print()
         await print_conversation(out, stack, played.result.consultation_room_id)
+        await print_log(out, stack, played.id)
         print_end(out, played)
     if json:
         print_json(as_json(played))

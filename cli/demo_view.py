@@ -1,4 +1,4 @@
-"""Output of the demo: the conversations, the outcome, and what the sandbox's ledger says."""
+"""Output of the demo: the conversations, the timeline, the outcome, and what the sandbox's ledger says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from warmxfer.bus.subject_table import OPERATOR
+from warmxfer.client import Client
 from warmxfer.schemas import participant_ids
 from warmxfer.schemas.participant_ids import Role
 
 from .local_stack.stack import LocalStack
 from .output import plain, print_uncut
 from .scenario_runner import ScenarioResult
+from .show import print_timeline
 
 SPEAKERS: Mapping[Role, str] = {
     "supervisor": "Supervisor",
@@ -35,6 +38,14 @@ async def print_conversation(out: Console, stack: LocalStack, room_id: str | Non
     for entry in await stack.ledger(room=room_id, kind="speech"):
         speaker = speaker_name(entry["participantId"])
         out.print(Text.assemble((f"{speaker:>10}  ", STYLES[speaker]), plain(entry["text"])))
+    out.print()
+
+
+async def print_log(out: Console, stack: LocalStack, id: str) -> None:
+    """Print the timeline of transfer `id`, as `warmxfer show` does. Only the user `operator` may read it."""
+    async with Client.connect(env=stack.bus_env(OPERATOR)) as client:
+        stored = await client.log(id)
+    print_timeline(out, id, stored)
     out.print()
 
 

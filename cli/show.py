@@ -8,12 +8,15 @@ The log is read as plain JSON, so that records of every version are shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .options import Json, TransferId, Url
 from .output import console, plain, print_json, run_command
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from warmxfer.bus import Stored
     from warmxfer.schemas.timeline import TimelineEntry
 
@@ -26,17 +29,11 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
     """
     stored = run_command(lambda: stored_log(id, url))
-    from warmxfer.actors.coordinator.report import timeline_entry
-    from warmxfer.actors.coordinator.state_machine import plain_record
-
-    entries = [timeline_entry(each.at, each.data) for each in stored]
-    lines = [timeline_line(entry, number, entries[0].at) for number, entry in enumerate(entries, 1)]
     if json:
-        for line in lines:
+        for line in timeline(stored):
             print_json(line)
     else:
-        records = (plain_record(each.data) for each in reversed(stored))
-        _print(id, next(filter(None, records), {}), lines)
+        print_timeline(console(), id, stored)
 
 
 async def stored_log(id: str, url: str | None) -> list[Stored]:
@@ -48,6 +45,14 @@ async def stored_log(id: str, url: str | None) -> list[Stored]:
         if not stored:
             raise NotStarted(id) if await client.transfer(id).exists() else NoSuchTransfer(id)
     return stored
+
+
+def timeline(stored: Sequence[Stored]) -> list[dict[str, Any]]:
+    """Return the timeline of a log that has a record, one line for each record."""
+    from warmxfer.actors.coordinator.report import timeline_entry
+
+    entries = [timeline_entry(each.at, each.data) for each in stored]
+    return [timeline_line(entry, number, entries[0].at) for number, entry in enumerate(entries, 1)]
 
 
 def timeline_line(entry: TimelineEntry, number: int, first_at: float) -> dict[str, Any]:
@@ -71,11 +76,15 @@ def _text(value: object) -> str:
     return plain(value) if isinstance(value, str) else ""
 
 
-def _print(id: str, last: dict[str, Any], lines: list[dict[str, Any]]) -> None:
+def print_timeline(out: Console, id: str, stored: Sequence[Stored]) -> None:
+    """Print the timeline of transfer `id`, and the outcome."""
     from rich.table import Table
     from rich.text import Text
 
-    state, out = _object(last.get("state")), console()
+    from warmxfer.actors.coordinator.state_machine import plain_record
+
+    last = next(filter(None, (plain_record(each.data) for each in reversed(stored))), dict[str, Any]())
+    state = _object(last.get("state"))
     room = _text(_object(state.get("request")).get("room_id")) or "?"
     rooms = f"  room {room}  consultation room {_text(state.get('room_id')) or '-'}"
     out.print(Text.assemble((f"transfer {id}", "bold"), rooms), soft_wrap=True)
@@ -83,7 +92,7 @@ def _print(id: str, last: dict[str, Any], lines: list[dict[str, Any]]) -> None:
     table.add_column("ms", justify="right")
     for title in ("event", "stage", "phases", "commands"):
         table.add_column(title)
-    for line in lines:
+    for line in timeline(stored):
         table.add_row(
             f"{line['ms']:,}",
             line["event"],

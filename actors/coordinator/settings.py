@@ -35,7 +35,7 @@ class CoordinatorSettings(Struct, frozen=True):
     @property
     def facts(self) -> Mapping[str, str]:
         """What the process announces."""
-        return self.policy.facts
+        return {**self.policy.facts, "max_store_mb": str(self.max_store_mb or "")}
 
     max_wait_s: float = DEFAULT_MAX_WAIT_S
     """How long a request may wait for its start before it is refused (WARMXFER_ADMISSION_WAIT_S)."""

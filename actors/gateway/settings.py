@@ -48,7 +48,13 @@ class GatewaySettings:
     @property
     def facts(self) -> Mapping[str, str]:
         """What the process announces."""
-        return self.policy.facts
+        signed = "signed" if self.webhook_key else "unsigned"
+        return {
+            **self.policy.facts,
+            "deployment": self.deployment or "",
+            "provider_rate": f"{self.provider_rate:g}" if self.provider_rate else "",
+            "webhooks": "off" if self.webhook_port is None else signed,
+        }
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> GatewaySettings:

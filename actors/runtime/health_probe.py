@@ -38,10 +38,10 @@ async def serve_probe(
     `WARMXFER_HEALTH_PORT` 0 takes any free port. `WARMXFER_HEALTH_HOST` is the address; the default is all
     addresses, because a kubelet connects from outside. Raises `InvalidRequest`.
     """
-    if not env.get("WARMXFER_HEALTH_PORT", "").strip():
+    requested_port = probe_port(env)
+    if requested_port is None:
         yield None
         return
-    requested_port = env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -70,6 +70,13 @@ async def serve_probe(
             port = server.sockets[0].getsockname()[1]
             log.info("probe_listens", port=port)
             yield port
+
+
+def probe_port(env: Mapping[str, str]) -> int | None:
+    """Return the port that `env` asks for (0: any free one), or None. Raises `InvalidRequest`."""
+    if not env.get("WARMXFER_HEALTH_PORT", "").strip():
+        return None
+    return env_number(env, "WARMXFER_HEALTH_PORT", int, 0, 0, 65_535)
 
 
 def _response(path: bytes, failing: Callable[[], Sequence[str]], notes: Callable[[], Sequence[str]]) -> bytes:

@@ -47,12 +47,7 @@ _SIP_USER = re.compile(
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
     """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
-    given = env.get("WARMXFER_LOG_LEVEL", "").strip().lower()
-    if given and given not in LEVELS:
-        raise InvalidRequest(
-            f"WARMXFER_LOG_LEVEL is {given[:40]!r}; use one of {', '.join(LEVELS)}",
-            field="WARMXFER_LOG_LEVEL",
-        )
+    given = log_level(env)
     stream = sys.stderr
     shared_processors = [
         structlog.contextvars.merge_contextvars,
@@ -75,6 +70,17 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
         structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
     )
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
+
+
+def log_level(env: Mapping[str, str]) -> str:
+    """Return the level that `env` asks for, or "". Raises `InvalidRequest`."""
+    given = env.get("WARMXFER_LOG_LEVEL", "").strip().lower()
+    if given and given not in LEVELS:
+        raise InvalidRequest(
+            f"WARMXFER_LOG_LEVEL is {given[:40]!r}; use one of {', '.join(LEVELS)}",
+            field="WARMXFER_LOG_LEVEL",
+        )
+    return given
 
 
 def log_task_failure(task: asyncio.Task[None]) -> None:

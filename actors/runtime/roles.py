@@ -27,6 +27,11 @@ def run_role(role: Role, env: Mapping[str, str]) -> None:
     run_actor(role.value, actor, settings.from_env(env), env)
 
 
+def settings_class(role: Role) -> Any:
+    """Return the settings class of `role`, which has `from_env`."""
+    return _load(role)[1]
+
+
 def _load(role: Role) -> tuple[Callable[..., Awaitable[None]], Any]:
     """Return the actor of `role` (`run(bus, settings, ready=...)`) and its settings class (`from_env`)."""
     module = importlib.import_module(f"warmxfer.actors.{role}")

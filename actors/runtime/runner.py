@@ -138,10 +138,12 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
     started = asyncio.Event()
     bus.readiness.add("actor", lambda: _why_not_serving(started, stop))
     async with bus, AsyncExitStack() as probing:
-        await probing.enter_async_context(serve_probe(env, bus.readiness.failing, bus.readiness.notes))
+        probe = serve_probe(env, bus.readiness.failing, bus.readiness.notes)
+        port = await probing.enter_async_context(probe)
         probing.enter_context(process_gauges(bus, role))
         await _ensure(bus, role)
         facts = settings.facts if isinstance(settings, Announcing) else {}
+        facts = {**facts, "health_port": "" if port is None else str(port)}
         await bus.register_service(
             announced(role), importlib.metadata.version("warmxfer"), f"warmxfer {role}", facts
         )

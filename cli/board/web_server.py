@@ -16,7 +16,7 @@ MAX_CONCURRENT = 128
 BACKLOG = 64
 KEEP_ALIVE_S = 10
 STOP_TIMEOUT_S = 2
-OWN_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+OWN_ADDRESSES: dict[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where to reach a server that listens on all addresses."""
 
 
@@ -43,8 +43,8 @@ def bind(host: str, port: int, option: str) -> socket.socket:
 
 def address_of(bound: socket.socket) -> str:
     """Return the base URL of a bound socket, as this machine reaches it."""
-    host, port = bound.getsockname()[:2]
-    host = OWN_ADDRESSES.get(host, host)
+    bound_host, port = bound.getsockname()[:2]
+    host = OWN_ADDRESSES.get(str(bound_host), str(bound_host))
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -10,15 +10,25 @@ import pytest
 from tests.testkit.model_server import Answer, model_server
 from tests.testkit.provider_sandbox import API_KEY, SECRET, Cloud
 from warmxfer.adapters.llm import ModelSettings
-from warmxfer.bus import BrokerReport, ConsumerBacklog
-from warmxfer.cli.doctor import (
-    ask_model,
+from warmxfer.bus import BrokerReport, ConsumerBacklog, StorageUse, StreamHealth
+from warmxfer.bus.stream_health import stream_health
+from warmxfer.cli.doctor import examine
+from warmxfer.cli.doctor.actors import (
+    dial_findings,
+    gateway_findings,
+    partition_findings,
+    probe_findings,
+    role_findings,
+    spare_findings,
+    version_findings,
+)
+from warmxfer.cli.doctor.broker import (
     clock_findings,
     dead_letter_findings,
-    dial_findings,
-    examine,
+    storage_findings,
     stream_findings,
 )
+from warmxfer.cli.doctor.provider import ask_model
 
 IDLE, BUSY, UNSERVED = ConsumerBacklog(2, 0, 0), ConsumerBacklog(0, 3, 2), ConsumerBacklog(0, 4, 0)
 NONE_RUNNING, ONE_RUNNING = Counter[str](), Counter({"warmxfer-gateway": 1})
@@ -48,7 +58,7 @@ def broker_report(
             None,
             NONE_RUNNING,
             "wrong",
-            "The queue of the gateway does not exist; restart any actor, which creates it.",
+            "The queue of the gateway does not exist; run `warmxfer deploy`, or restart a gateway.",
         ),
     ],
 )
@@ -56,7 +66,8 @@ def test_a_role_is_running_if_a_process_answers_or_pulls(
     queue: ConsumerBacklog | None, running: Counter[str], state: str, sentence: str
 ) -> None:
     """A process that crashed with an active task does not count as running."""
-    stream, found = stream_findings(broker_report(gateway=queue, running=running))
+    report = broker_report(gateway=queue, running=running)
+    (stream,), (found,) = stream_findings(report), role_findings(report)
     assert (stream.state, stream.sentence) == ("ok", "The streams hold 7 messages on 1 replica.")
     assert (found.about, found.state, found.sentence) == ("gateway", state, sentence)
 
@@ -66,8 +77,138 @@ def test_a_broker_without_a_stream_is_a_fault() -> None:
     assert found.state == "wrong"
     assert found.sentence == (
         "These streams do not exist yet: WARMXFER_IN, WARMXFER_CORE; "
-        "start a coordinator with `warmxfer run coordinator`."
+        "run `warmxfer deploy` as the user deploy, or start a coordinator with `warmxfer run coordinator`."
     )
+
+
+HEALTHY = StreamHealth("WARMXFER_CORE", layout=3, replicas=3, clustered=True, wanted_layout=3)
+MB = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("stream", "state", "excerpt"),
+    [
+        (
+            dataclasses.replace(HEALTHY, layout=2),
+            "wrong",
+            "has layout 2, and this release has 3; run `warmxfer",
+        ),
+        (dataclasses.replace(HEALTHY, layout=4), "note", "a newer release owns the streams"),
+        (dataclasses.replace(HEALTHY, fault="max_bytes is 1"), "wrong", "max_bytes is 1."),
+        (dataclasses.replace(HEALTHY, behind=("n3 is offline",)), "wrong", "are incomplete: n3 is offline;"),
+        (dataclasses.replace(HEALTHY, replicas=1), "note", "set WARMXFER_REPLICAS=3"),
+    ],
+)
+def test_a_stream_that_is_not_in_order_is_named(stream: StreamHealth, state: str, excerpt: str) -> None:
+    held, found = stream_findings(dataclasses.replace(broker_report(), streams=(stream,)))
+    assert (held.state, found.state) == ("ok", state)
+    assert excerpt in found.sentence
+
+
+def test_a_stream_in_order_is_no_finding() -> None:
+    alone = dataclasses.replace(HEALTHY, replicas=1, clustered=False)
+    assert len(stream_findings(dataclasses.replace(broker_report(), streams=(HEALTHY, alone)))) == 1
+
+
+def test_the_copies_that_are_offline_or_behind_are_named() -> None:
+    config = {"num_replicas": 3, "max_msgs": 5, "metadata": {"warmxfer.layout": "3"}}
+    copies = [
+        {"name": "n2", "current": True, "lag": 9_000},
+        {"name": "n3", "current": False, "offline": True},
+        {"name": "n4", "current": False, "lag": 2_000},
+    ]
+    info = {"config": config, "cluster": {"name": "c", "leader": "n1", "replicas": copies}}
+    found = stream_health("WARMXFER_CORE", info)
+    assert found.behind == ("n3 is offline", "n4 is 2,000 messages behind")
+    assert (found.layout, found.replicas, found.clustered) == (3, 3, True)
+    assert found.fault.startswith("max_msgs of stream WARMXFER_CORE is 5")
+
+
+@pytest.mark.parametrize(
+    ("use", "store_mb", "state", "excerpt"),
+    [
+        (StorageUse(10 * MB, None, 10 * MB, 1), "", "note", "no coordinator has WARMXFER_MAX_STORE_MB"),
+        (StorageUse(10 * MB, 100 * MB, 10 * MB, 1), "", "ok", "10 of 100 MB (the account's limit)"),
+        (StorageUse(10 * MB, None, 10 * MB, 1), "12", "wrong", "10 of 12 MB (WARMXFER_MAX_STORE_MB), so new"),
+        (StorageUse(85 * MB, 100 * MB, 10 * MB, 1), "90", "wrong", "85 of 100 MB (the account's limit), so"),
+    ],
+)
+def test_what_is_stored_is_compared_with_the_limits(
+    use: StorageUse, store_mb: str, state: str, excerpt: str
+) -> None:
+    facts = (("warmxfer-coordinator", {"max_store_mb": store_mb}),)
+    report = dataclasses.replace(broker_report(), storage=use, facts=facts)
+    (found,) = storage_findings(report)
+    assert found.state == state
+    assert excerpt in found.sentence
+
+
+def test_a_role_with_one_process_is_named() -> None:
+    running = Counter({"warmxfer-gateway": 1, "warmxfer-coordinator": 2})
+    (found,) = spare_findings(broker_report(gateway=IDLE, coordinator=IDLE, running=running))
+    assert found.state == "note"
+    assert found.sentence.startswith("Only one process runs of gateway;")
+
+
+@pytest.mark.parametrize(
+    ("versions", "state", "excerpt"),
+    [
+        (["1.0.0", "1.0.0"], "ok", "Every process runs version 1.0.0, as this command does."),
+        (["2.0.0", "2.0.0"], "note", "run version 2.0.0, and this command is version 1.0.0"),
+        (["1.0.0", "2.0.0"], "note", "2 versions run: 1.0.0 (1 gateway), 2.0.0 (1 gateway)"),
+    ],
+)
+def test_the_versions_of_the_processes_are_compared(versions: list[str], state: str, excerpt: str) -> None:
+    answers = (*(("warmxfer-gateway", each) for each in versions), ("another-service", "9.9.9"))
+    (found,) = version_findings(dataclasses.replace(broker_report(), versions=answers), "1.0.0")
+    assert found.state == state
+    assert excerpt in found.sentence
+
+
+def test_partitions_that_no_coordinator_takes_are_a_fault() -> None:
+    report = dataclasses.replace(broker_report(), partitions_unheld=(3, 7))
+    assert partition_findings(report) == []
+    (found,) = partition_findings(dataclasses.replace(report, services=Counter({"warmxfer-coordinator": 1})))
+    assert found.state == "wrong"
+    assert "of the partitions 3, 7," in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("ports", "state", "excerpt"),
+    [
+        (["8080", "9000"], "ok", "Every process serves /readyz and /metrics."),
+        (["8080", ""], "note", "1 of 2 processes have no WARMXFER_HEALTH_PORT"),
+    ],
+)
+def test_processes_without_a_probe_are_counted(ports: list[str], state: str, excerpt: str) -> None:
+    facts = tuple(("warmxfer-gateway", {"health_port": each}) for each in ports)
+    (found,) = probe_findings(dataclasses.replace(broker_report(), facts=facts))
+    assert found.state == state
+    assert excerpt in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("gateways", "states"),
+    [
+        ([("off", "a", "")], {"webhooks": "note"}),
+        ([("unsigned", "a", "")], {"webhooks": "note"}),
+        ([("signed", "a", ""), ("signed", "a", "")], {"webhooks": "ok"}),
+        ([("signed", "", "")], {"webhooks": "ok", "deployment": "note"}),
+        ([("signed", "a", ""), ("signed", "b", "")], {"webhooks": "ok", "gateways": "wrong"}),
+        ([("signed", "a", "5"), ("signed", "a", "")], {"webhooks": "ok", "gateways": "wrong"}),
+    ],
+)
+def test_what_the_gateways_announce_is_compared(
+    gateways: list[tuple[str, str, str]], states: dict[str, str]
+) -> None:
+    names = ("webhooks", "deployment", "provider_rate")
+    facts = tuple(("warmxfer-gateway", dict(zip(names, each, strict=True))) for each in gateways)
+    found = gateway_findings(dataclasses.replace(broker_report(), facts=facts))
+    assert {each.about: each.state for each in found} == states
+
+
+def test_without_a_gateway_there_is_nothing_to_compare() -> None:
+    assert gateway_findings(broker_report()) == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
 from warmxfer.cli.board.access import TokenSettings
+from warmxfer.cli.variables import EVERY, VARIABLES
 from warmxfer.schemas import InvalidRequest
 
 from .environment_variables import Recorder, mentioned_in_source, read_in_source
@@ -67,6 +68,7 @@ REQUIRED = {
 OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
 """Variables of the broker's own environment, which `warmxfer permissions` names in its configuration."""
 NONE = "—"
+SECRET = re.compile(r"\ba secret\b")
 RANGE = re.compile(r"from (\S+) to (\d\S*)")
 
 
@@ -84,6 +86,23 @@ def test_every_row_is_a_variable_that_is_read() -> None:
 
 def test_the_variables_that_are_known_are_those_of_the_page() -> None:
     assert known_variables() == {name for name in ROWS if name.startswith(PREFIX)}
+
+
+def test_the_table_of_the_command_line_is_that_of_the_page() -> None:
+    table = [
+        (
+            each.name,
+            EVERY_PROCESS if each.roles == EVERY else ", ".join(each.roles) or "board",
+            each.default or NONE,
+        )
+        for each in VARIABLES
+    ]
+    assert table == [(name, row["read by"], code(row["default"])) for name, row in ROWS.items()]
+
+
+def test_what_the_page_calls_a_secret_is_hidden_by_the_command_line() -> None:
+    secrets = {name for name, row in ROWS.items() if SECRET.search(row["meaning"])}
+    assert secrets == {each.name for each in VARIABLES if each.secret}
 
 
 def test_no_string_of_the_code_names_a_variable_that_is_not_read() -> None:

@@ -26,7 +26,7 @@ WORDS = {
     "unavailable": exit_codes.UNAVAILABLE,
     "interrupted": exit_codes.INTERRUPTED,
 }
-LOCAL = {"demo", "up", "sandbox", "bench", "try", "permissions", "asyncapi"}
+LOCAL = {"demo", "up", "sandbox", "bench", "try", "permissions", "asyncapi", "config"}
 """Commands that connect to no broker of the user."""
 
 COMMANDS: dict[str, Any] = getattr(typer.main.get_command(app), "commands")  # noqa: B009

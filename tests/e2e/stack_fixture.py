@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.testkit.denied_lines import denied_lines
 from tests.testkit.invariants import is_after_guard
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, subjects
@@ -205,6 +206,7 @@ class TransferDriver:
 
 @asynccontextmanager
 async def running_stack(**stack: Any) -> AsyncIterator[TransferDriver]:
-    """Run a local stack with a client."""
+    """Run a local stack with a client. The broker denies its processes nothing."""
     async with LocalStack(root_password=secrets.token_hex(16), **stack) as built, built.client() as client:
         yield TransferDriver(built, client)
+        assert denied_lines(built.directory) == []

@@ -112,8 +112,20 @@ def test_regions_are_required_beyond_a_sandbox_on_this_machine(base_url: str) ->
 def test_a_gateway_announces_its_policy_and_no_secret() -> None:
     facts = GatewaySettings.from_env({**GOOD, "WARMXFER_DIAL_CALLER_IDS": "+14155550199"}).facts
     assert facts["dial_regions"] == "US"
-    assert set(facts) == {"dial_policy", "dial_regions"}
+    assert set(facts) == {"dial_policy", "dial_regions", "deployment", "provider_rate", "webhooks"}
     assert "4155550199" not in str(facts)
+
+
+@pytest.mark.parametrize(
+    ("given", "webhooks"),
+    [
+        ({}, "off"),
+        ({"WARMXFER_WEBHOOK_PORT": "0"}, "unsigned"),
+        ({"WARMXFER_WEBHOOK_PORT": "0", "WARMXFER_WEBHOOK_PUBLIC_KEY": "fetch"}, "signed"),
+    ],
+)
+def test_a_gateway_announces_how_it_takes_webhooks(given: dict[str, str], webhooks: str) -> None:
+    assert GatewaySettings.from_env({**GOOD, **given}).facts["webhooks"] == webhooks
 
 
 @pytest.mark.parametrize(

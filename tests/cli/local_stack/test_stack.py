@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.testkit.denied_lines import denied_lines
+from warmxfer.actors.common.capacity import RoleCapacity
+from warmxfer.bus import Bus, subjects
+from warmxfer.bus.subject_table import COORDINATOR, LOCAL
+from warmxfer.cli.doctor import examine
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack
-from warmxfer.schemas import InvalidRequest
+from warmxfer.schemas import InvalidRequest, decode_as
 
 READY = "+14155550101"
 
@@ -48,6 +54,35 @@ async def test_a_stack_replaces_an_actor_and_leaves_no_process_and_no_file(
         pids = [process.pid for process in processes]
     assert not directory.exists()
     assert not set(map(str, pids)) & set(os.listdir("/proc"))
+
+
+async def test_a_terminal_beside_the_stack_sees_every_process() -> None:
+    """Before, the broker denied the actors their answer to that user: doctor saw the coordinators only."""
+    async with LocalStack(time_scale=0.05) as stack:
+        found = {each.about: each for each in await examine(stack.bus_env(LOCAL))}
+        assert {role: found[role].sentence for role in ROLES} == dict.fromkeys(
+            ROLES, "1 process running, 0 active, 0 queued."
+        )
+        assert denied_lines(stack.directory) == []
+
+
+async def test_two_gateways_share_the_providers_rate() -> None:
+    """Before, the broker denied a gateway the announcements of the others, and each took the whole rate."""
+    rate = {"WARMXFER_PROVIDER_RATE": "10"}
+    counts = {**dict.fromkeys(ROLES, 0), "coordinator": 1, "gateway": 2}
+    async with LocalStack(counts=counts, env=rate, root_password="root") as stack:
+        shares: dict[str, float] = {}
+        async with (
+            await Bus.connect(stack.settings(COORDINATOR), name="test") as bus,
+            bus.subscribe(subjects.capacity("gateway")) as announced,
+            asyncio.timeout(20),
+        ):
+            async for message in announced:
+                capacity = decode_as(RoleCapacity, message.data)
+                shares[capacity.instance] = capacity.rate_per_s
+                if sorted(shares.values()) == [5.0, 5.0]:
+                    break
+        assert denied_lines(stack.directory) == []
 
 
 async def test_a_given_directory_is_kept(tmp_path: Path) -> None:
