@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 VIOLATIONS = """
 window.violations = [];
 addEventListener('securitypolicyviolation', (event) =>
