@@ -374,7 +374,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "wx.coordinator.presence",
         (COORDINATOR,),
         (COORDINATOR,),
-        "that a coordinator is live, twice a second, or that it stops",
+        "that a coordinator is live and which places of briefing agents it holds, or that it stops",
     ),
     SubjectSpec(
         "capacity",

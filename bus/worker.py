@@ -78,7 +78,8 @@ class Worker:
 
         async with Worker(bus, "gateway", handler, jobs=8): ...
 
-    It takes from the consumers of the role `name`, or from `consumers`. `take_from` changes them later.
+    It takes from the consumers of the role `name`, or from `consumers`. `take_from` changes them later. It
+    calls `on_in_flight_change` when `in_flight` has changed; not for unreadable messages beyond their budget.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Worker:
         check: Check = lambda _: None,
         on_dead_letter: OnDeadLetter | None = None,
         on_invalid_subject: OnDeadLetter | None = None,
+        on_in_flight_change: Callable[[], None] = lambda: None,
         drain_s: float = DRAIN_S,
     ) -> None:
         if not 1 <= jobs <= MAX_JOBS:
@@ -109,6 +111,7 @@ class Worker:
         self._check = check
         self._on_dead_letter = on_dead_letter
         self._on_invalid_subject = on_invalid_subject
+        self._on_in_flight_change = on_in_flight_change
         self._max_deliver = bus.settings.max_deliver
         self._max_starts = self._max_deliver * HANDLER_ACK_WAITS
         self._ack_wait_s = bus.settings.ack_wait_s
@@ -236,7 +239,7 @@ class Worker:
                 self._put_in_flight(key, item)
             return
         self._put_in_flight(key, item)
-        self._places[message.consumer] += 1
+        self._count_place(message.consumer, 1)
         self._queue.put(
             item.delivery.transfer_id if self._keyed else key,
             item,
@@ -301,7 +304,7 @@ class Worker:
                 return False
             item.waiting = True
             self._given_back += 1
-            self._places[consumer] -= 1
+            self._count_place(consumer, -1)
             self._runner_count -= 1
             self._start_runner()
             self._pullers[consumer].request_more()
@@ -310,7 +313,7 @@ class Worker:
         def take_again() -> None:
             item.waiting = False
             self._given_back -= 1
-            self._places[consumer] += 1
+            self._count_place(consumer, 1)
             self._runner_count += 1
 
         return JobPlace(give_back, take_again)
@@ -417,7 +420,11 @@ class Worker:
     def _remove(self, item: InFlight) -> None:
         del self._in_flight[identity(item.message)]
         if not item.placeless:
-            self._places[item.message.consumer] -= 1
+            self._count_place(item.message.consumer, -1)
+
+    def _count_place(self, consumer: str, change: int) -> None:
+        self._places[consumer] += change
+        self._on_in_flight_change()
 
     async def _report_progress(self) -> None:
         """Report progress twice in every `ack_wait` for the messages in flight, until there are none."""

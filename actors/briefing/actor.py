@@ -64,6 +64,12 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
     """Handle commands until cancelled; calls `ready` once the worker is running."""
     model = open_model(settings.model)
     actor = BriefingActor(bus, settings.voice, ReplyClassifier(model))
+    instance = new_instance()
+
+    def capacity() -> RoleCapacity:
+        return RoleCapacity(instance, settings.jobs, worker.in_flight)
+
+    announcer = CapacityAnnouncer(bus, "briefing", capacity)
     worker = Worker(
         bus,
         "briefing",
@@ -72,15 +78,11 @@ async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None]
         progress=True,
         check=lambda delivery: why_unreadable(delivery, (JoinConsultation,), "briefing agent"),
         on_dead_letter=actor.on_dead_letter,
+        on_in_flight_change=announcer.changed,
         drain_s=DRAIN_S,
     )
-    instance = new_instance()
-
-    def capacity() -> RoleCapacity:
-        return RoleCapacity(instance, settings.jobs, worker.in_flight)
-
     try:
-        async with worker, CapacityAnnouncer(bus, "briefing", capacity):
+        async with worker, announcer:
             log.info(
                 "briefing_serves", jobs=settings.jobs, voice=settings.voice.kind, model=model is not None
             )

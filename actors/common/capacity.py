@@ -1,6 +1,11 @@
 """How many jobs a process has and how many are taken: announced, so that admission knows what is free.
 
-    async with CapacityAnnouncer(bus, "briefing", lambda: RoleCapacity(instance, 50, worker.in_flight)): ...
+    announcer = CapacityAnnouncer(bus, "briefing", lambda: RoleCapacity(instance, 50, worker.in_flight))
+    worker = Worker(bus, "briefing", handle, jobs=50, on_in_flight_change=announcer.changed)
+    async with worker, announcer: ...
+
+What changes the announced values calls `changed()`. While nothing changes, a process announces itself every
+`ANNOUNCE_EVERY_S`, and does nothing else for it.
 
 An announcement is stored nowhere and may be lost. It is an estimate: what depends on it may refuse a request
 too early, or admit one too many.
@@ -21,7 +26,7 @@ from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import DecodeError, decode_as, encode
 
 ANNOUNCE_EVERY_S = 2.0
-CHECK_EVERY_S = 0.25
+ANNOUNCE_PAUSE_S = 0.25
 """Shortest time between two announcements. A change is announced that soon."""
 LIVE_S = 7.0
 """Without an announcement for this long a process counts as dead. It sends three in that time."""
@@ -60,7 +65,12 @@ class CapacityAnnouncer:
         self._bus = bus
         self._subject = subjects.capacity(role)
         self._read = read
+        self._has_changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    def changed(self) -> None:
+        """Note that what `read` returns may have changed."""
+        self._has_changed.set()
 
     async def __aenter__(self) -> CapacityAnnouncer:
         self._task = asyncio.create_task(self._announce(), name=self._subject)
@@ -74,13 +84,21 @@ class CapacityAnnouncer:
 
     async def _announce(self) -> None:
         clock = asyncio.get_running_loop().time
-        sent, due_at = None, clock()
         while True:
-            now, capacity = clock(), self._read()
-            if sent is None or now >= due_at or _differs(sent, capacity):
-                await self._bus.announce(self._subject, encode(capacity))
-                sent, due_at = capacity, now + ANNOUNCE_EVERY_S
-            await asyncio.sleep(CHECK_EVERY_S)
+            sent, due_at = self._read(), clock() + ANNOUNCE_EVERY_S
+            await self._bus.announce(self._subject, encode(sent))
+            await asyncio.sleep(ANNOUNCE_PAUSE_S)
+            while clock() < due_at and not _differs(sent, self._read()):
+                self._has_changed.clear()
+                await self._until_changed(due_at)
+
+    async def _until_changed(self, due_at: float) -> None:
+        """Wait until something may have changed, or until `due_at`."""
+        try:
+            async with asyncio.timeout_at(due_at):
+                await self._has_changed.wait()
+        except TimeoutError:
+            return
 
 
 class CapacityFollower:

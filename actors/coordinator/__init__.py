@@ -9,6 +9,7 @@ caller_lock.py       one transfer per caller
 liveness.py          replies whether a transfer is live
 admission.py         decides which requests start, wait or are refused
 admission_limits.py  what keeps a transfer from starting now; pure
+briefing_places.py   which places of the briefing agents a coordinator may take; pure
 start_queue.py       requests that wait for their start
 storage_guard.py     leaves running transfers room in a broker that is nearly full
 record_cache.py      cache of newest records

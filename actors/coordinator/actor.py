@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 
-from ..common.capacity import CapacityFollower
+from ..common.capacity import CapacityFollower, new_instance
 from .api import Api
 from .coordinator import Coordinator
 from .dead_letter_replay import DeadLetterReplay
@@ -19,6 +19,7 @@ from .transfer_metrics import transfer_gauges
 
 async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; call `ready` once the coordinator serves."""
+    instance = new_instance()
     coordinator = Coordinator(
         bus,
         max_transfers=settings.max_transfers,
@@ -26,9 +27,13 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         archive_after_s=settings.archive_after_s,
         max_wait_s=settings.max_wait_s,
         policy=settings.policy,
+        instance=instance,
     )
     admission = coordinator.admission
-    async with PartitionSharing(bus) as sharing:
+    async with PartitionSharing(bus, instance, admission) as sharing:
+        admission.on_places_changed = sharing.places_changed
+        bus.on_reconnect(admission.listen)
+        await admission.listen()
         worker = Worker(
             bus,
             COORDINATOR,

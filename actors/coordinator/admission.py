@@ -14,6 +14,7 @@ A refusal in seconds is better than minutes in a queue, or than a caller on hold
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 import structlog
@@ -23,6 +24,7 @@ from warmxfer.schemas import Outcome, TransferRefused, WarmTransferConfig
 
 from ..common.capacity import RoleCapacity
 from .admission_limits import Hindrance, StartLimits
+from .briefing_places import HeldPlaces
 from .outbox import TIMER
 from .settings import DEFAULT_MAX_WAIT_S
 from .start_queue import StartQueue
@@ -54,6 +56,7 @@ class Admission:
         *,
         max_store_bytes: int = 0,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
+        instance: str = "",
     ) -> None:
         self._bus = bus
         self._limit = limit
@@ -63,7 +66,9 @@ class Admission:
         self._running = 0
         self._counted_at = float("-inf")
         self._counting = asyncio.Lock()
-        self._limits = StartLimits()
+        self.on_places_changed: Callable[[], None] = lambda: None
+        """Called when `held_places` has changed."""
+        self._limits = StartLimits(instance, lambda: self.on_places_changed())
         self._queue = StartQueue(self._limits, max_wait_s)
         self._log_budget = Budget(LOG_BURST, LOG_PER_S)
         self._unlogged = 0
@@ -97,13 +102,17 @@ class Admission:
         self._limits.heard(role, capacity, _monotonic_s())
         self._queue.start_ready()
 
+    async def listen(self) -> None:
+        """Note that announcements may have been missed until now: at the start, and after each reconnect."""
+        self._limits.listen(_monotonic_s())
+
     def observe_delay(self, stored_at: float) -> None:
         """Note that an event is handled now that the broker stored at `stored_at`."""
         self._limits.observe_lag(max(0.0, self._clock.now() - stored_at), _monotonic_s())
 
     def record_state(self, state: Transfer) -> None:
         """Note the newest state of a transfer."""
-        if self._limits.record(state):
+        if self._limits.record(state, _monotonic_s()):
             self._queue.start_ready()
 
     def drop(self, id: str) -> None:
@@ -112,7 +121,17 @@ class Admission:
 
     def take_partitions(self, partitions: AbstractSet[int]) -> None:
         """Note which partitions this coordinator takes."""
-        self._limits.take_partitions(partitions)
+        self._limits.take_partitions(partitions, _monotonic_s())
+        self._queue.start_ready()
+
+    def held_places(self) -> HeldPlaces:
+        """Return which places of briefing agents this coordinator announces to the others."""
+        return self._limits.held_places(_monotonic_s())
+
+    def heard_coordinator(self, instance: str, places: HeldPlaces | None) -> None:
+        """Note what another coordinator announces; None: it stops."""
+        if self._limits.heard_coordinator(instance, places, _monotonic_s()):
+            self._queue.start_ready()
 
     def close(self) -> None:
         """Let no request wait any longer."""
@@ -121,7 +140,7 @@ class Admission:
     def _refused(
         self, id: str, hindrance: Hindrance, retry_after_s: float = RETRY_AFTER_S
     ) -> TransferRefused:
-        limit, reason, remedy = hindrance
+        limit, reason, remedy, _ = hindrance
         if self._log_budget.take(_monotonic_s()):
             unlogged, self._unlogged = self._unlogged, 0
             log.warning("transfer_rejected", transfer_id=id, limit=limit, reason=reason, more_before=unlogged)

@@ -6,12 +6,13 @@
     provider    requests to the provider wait for its rate limit
 
 A coordinator knows its own transfers exactly. It knows the processes of other roles by their announcements
-(`actors/common/capacity.py`), and the transfers of other coordinators by the jobs that they take there. It
-starts only its share of what is free, which is its share of the partitions.
+(`actors/common/capacity.py`). Which places of the briefing agents it may take is in `briefing_places.py`. Of
+the provider's rate it takes its share, which is its share of the partitions.
 
 Invariants (`test_admission_limits.py`):
 
 - What is not known is no limit: without an announcement of a role, requests start as if it had free places.
+  A coordinator that starts, or was cut off, first listens for `LISTEN_S`.
 - An estimate that is wrong ends by itself. A start counts for `START_EXPIRES_S`, an announcement for
   `LIVE_S`, a measured delay for `LAG_EXPIRES_S`.
 """
@@ -20,13 +21,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from warmxfer.bus.partition import PARTITIONS, partition_of
-from warmxfer.schemas import DialSupervisor, JoinConsultation
+from warmxfer.schemas import DialSupervisor, JoinConsultation, LeaveConsultation
 
-from ..common.capacity import LIVE_S, RoleCapacity
+from ..common.capacity import ANNOUNCE_EVERY_S, LIVE_S, RoleCapacity
+from .briefing_places import START_EXPIRES_S, BriefingPlaces, HeldPlaces
 from .state_machine import PreparationTask, Stage, Transfer
 
 BRIEFING, GATEWAY = "briefing", "gateway"
@@ -34,7 +37,8 @@ MAX_PROCESSES = 4_096
 STARTING_AT_ONCE = 200
 """Transfers of one coordinator between their request and the reply to their dial. More of them would only
 wait for each other, each with its caller on hold."""
-START_EXPIRES_S = 30.0
+LISTEN_S = ANNOUNCE_EVERY_S + 0.25
+"""In this time each live process of another role announces itself."""
 PROVIDER_CALLS_PER_START = 3
 """The caller's call is found, a room is created, the supervisor is dialled."""
 PROVIDER_WORK_S = 3.0
@@ -52,7 +56,7 @@ MIN_PER_S = 0.1
 
 STARTING = frozenset({Stage.NEW, Stage.PREPARING})
 BRIEFED = STARTING | {Stage.RINGING, Stage.BRIEFING, Stage.SWITCHING, Stage.ARRIVING, Stage.RETURNING}
-"""Stages in which a briefing agent holds a place for the transfer."""
+"""Stages in which a briefing agent holds a place for the transfer. It also does while it is to leave."""
 
 
 class Hindrance(NamedTuple):
@@ -61,19 +65,20 @@ class Hindrance(NamedTuple):
     limit: str
     reason: str
     remedy: str
+    is_brief: bool = False
+    """It ends by itself within seconds, whatever the rate at which others start."""
 
 
 class StartLimits:
-    """The limits of one coordinator. `now` is the loop's time."""
+    """The limits of the coordinator `instance`. `now` is the loop's time."""
 
-    def __init__(self) -> None:
+    def __init__(self, instance: str = "", on_places_changed: Callable[[], None] = lambda: None) -> None:
         self._share = 1.0
+        self._places = BriefingPlaces(instance, on_places_changed)
+        self._listens_until = float("-inf")
         self._starting: dict[str, float] = {}
         """Transfers that are being started, and when each counts no more."""
-        self._briefed: dict[str, bool] = {}
-        """Transfers with a place in a briefing, and whether an agent was asked to join."""
         self._heard: dict[tuple[str, str], tuple[RoleCapacity, float]] = {}
-        self._others_briefed = 0
         self._lag_s = 0.0
         self._lag_at = float("-inf")
 
@@ -87,45 +92,52 @@ class StartLimits:
         elif key in self._heard or len(self._heard) < MAX_PROCESSES:
             self._heard[key] = capacity, now
         if role == BRIEFING:
-            taken = sum(each.taken for each in self._live(BRIEFING, now))
-            self._others_briefed = max(0, taken - sum(self._briefed.values()))
+            self._places.observe_taken(sum(each.taken for each in self._live(BRIEFING, now)), now)
+
+    def heard_coordinator(self, instance: str, places: HeldPlaces | None, now: float) -> bool:
+        """Note what another coordinator announces; None: it stops. Returns whether that changes anything."""
+        return self._places.hear(instance, places, now)
+
+    def listen(self, now: float) -> None:
+        """Note that announcements may have been missed until now."""
+        self._listens_until = now + LISTEN_S
 
     def observe_lag(self, lag_s: float, now: float) -> None:
         """Note for how long an event waited for this coordinator."""
         known_s = self._lag_s if now - self._lag_at <= LAG_EXPIRES_S else lag_s
         self._lag_s, self._lag_at = known_s + LAG_WEIGHT * (lag_s - known_s), now
 
-    def take_partitions(self, partitions: AbstractSet[int]) -> None:
-        """Note which partitions this coordinator takes. Transfers of others count no more."""
+    def take_partitions(self, partitions: AbstractSet[int], now: float) -> None:
+        """Note which partitions this coordinator takes. Starts of others count no more."""
         self._share = len(partitions) / PARTITIONS
         self._starting = {id: at for id, at in self._starting.items() if partition_of(id) in partitions}
-        self._briefed = {id: joined for id, joined in self._briefed.items() if partition_of(id) in partitions}
+        self._places.take_partitions(partitions, now)
 
     def start(self, id: str, *, needs_briefing: bool, now: float) -> None:
         """Note that transfer `id` starts."""
         self._starting[id] = now + START_EXPIRES_S
         if needs_briefing:
-            self._briefed[id] = False
+            self._places.hold(id, now)
 
     def is_starting(self, id: str) -> bool:
         return id in self._starting
 
-    def record(self, state: Transfer) -> bool:
+    def record(self, state: Transfer, now: float) -> bool:
         """Note the newest state of a transfer. Returns whether it made room for another start."""
         freed = False
         awaited = state.stage in STARTING or state.awaits(DialSupervisor, JoinConsultation)
         if not awaited and self._starting.pop(state.id, None) is not None:
             freed = True
-        if state.stage in BRIEFED and needs_briefing(state):
-            self._briefed[state.id] = PreparationTask.JOIN in state.begun
-        elif self._briefed.pop(state.id, None) is not None:
+        if needs_briefing(state) and (state.stage in BRIEFED or state.awaits(LeaveConsultation)):
+            self._places.keep(state.id, now, joined=PreparationTask.JOIN in state.begun)
+        elif self._places.free(state.id):
             freed = True
         return freed
 
     def drop(self, id: str) -> None:
         """Forget a transfer that another coordinator has continued."""
         self._starting.pop(id, None)
-        self._briefed.pop(id, None)
+        self._places.free(id)
 
     # ── what follows ─────────────────────────────────────────────────────────────────────────────
 
@@ -133,20 +145,24 @@ class StartLimits:
         """Return what keeps a transfer from starting now, or None."""
         return (self._briefing_hindrance(now) if needs_briefing else None) or self._start_hindrance(now)
 
+    def held_places(self, now: float) -> HeldPlaces:
+        """Return what this coordinator announces to the others."""
+        return self._places.announced(sum(each.places for each in self._live(BRIEFING, now)), now)
+
     def _briefing_hindrance(self, now: float) -> Hindrance | None:
+        more = "start more briefing agents, or raise WARMXFER_BRIEFING_JOBS"
         live = self._live(BRIEFING, now)
         if not live:
+            if now >= self._listens_until:
+                return None
+            return Hindrance("briefings", "No briefing agent has announced itself yet", more, is_brief=True)
+        places = sum(each.places for each in live)
+        if self._places.may_take(places, now):
             return None
-        places, own = sum(each.places for each in live), len(self._briefed)
-        free = places - own - self._others_briefed
-        if math.ceil(free * self._share) > 0:
-            return None
-        taken = min(places, own + self._others_briefed)
-        return Hindrance(
-            "briefings",
-            f"{taken} of {places} places of the briefing agents are taken",
-            "start more briefing agents, or raise WARMXFER_BRIEFING_JOBS",
-        )
+        taken = self._places.taken(places)
+        others = ", the others belong to other coordinators" if taken < places else ""
+        reason = f"{taken} of {places} places of the briefing agents are taken{others}"
+        return Hindrance("briefings", reason, more)
 
     def _start_hindrance(self, now: float) -> Hindrance | None:
         while self._starting and (oldest := next(iter(self._starting.items())))[1] <= now:

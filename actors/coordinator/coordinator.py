@@ -112,13 +112,19 @@ class Coordinator:
         archive_after_s: float | None = DEFAULT_ARCHIVE_AFTER_S,
         max_wait_s: float = DEFAULT_MAX_WAIT_S,
         policy: DialPolicy | None = None,
+        instance: str = "",
     ) -> None:
         self._bus = bus
         self._archive = Archive(bus)
         self._archive_after_s = archive_after_s
         self._clock = BrokerClock()
         self.admission = Admission(
-            bus, max_transfers, self._clock, max_store_bytes=max_store_bytes, max_wait_s=max_wait_s
+            bus,
+            max_transfers,
+            self._clock,
+            max_store_bytes=max_store_bytes,
+            max_wait_s=max_wait_s,
+            instance=instance,
         )
         self._policy = policy or DialPolicy()
         self._liveness = TransferLiveness(bus, self._clock)

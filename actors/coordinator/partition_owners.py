@@ -72,6 +72,11 @@ class LiveInstances:
         self._heard_at = dict.fromkeys(self._heard_at, now)
 
     @property
+    def are_others(self) -> bool:
+        """True if another coordinator is live."""
+        return bool(self._heard_at)
+
+    @property
     def dies_at(self) -> float:
         """When the first of the others counts as dead, if it is not heard again."""
         return min(self._heard_at.values(), default=float("inf")) + LIVE_S

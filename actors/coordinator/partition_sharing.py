@@ -4,6 +4,9 @@ A coordinator announces itself by a message that no stream stores. The others ta
 that it stops, or when nothing was heard of it for `LIVE_S`. Who takes which partition is computed by each one
 alone (`partition_owners.py`).
 
+With its presence, each coordinator announces which places of the briefing agents it holds
+(`briefing_places.py`), twice a second and after a change.
+
 It is a hint for speed. For a moment, two coordinators may take from one partition: the log's expected
 sequence decides between them. Two coordinators of one transfer cost lost races and reads, so they are to be
 rare.
@@ -17,10 +20,10 @@ Test: `tests/actors/coordinator/test_partition_sharing.py`.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -29,6 +32,7 @@ from warmxfer.bus import Bus, Subscription, subjects
 from warmxfer.bus.consumer_table import partition_consumers
 from warmxfer.schemas import DecodeError, decode_as, encode
 
+from .briefing_places import HeldPlaces
 from .partition_owners import LiveInstances
 
 ANNOUNCE_EVERY_S = 0.5
@@ -48,14 +52,35 @@ class CoordinatorPresence(Struct, frozen=True):
 
     instance: str
     live: bool = True
+    held: int = 0
+    """Places of briefing agents that its transfers hold."""
+    borrowed: int = 0
+    """How many of `held` and `wished` are beyond the places of its partitions."""
+    wished: int = 0
+    """1 if it wishes to take another place, else 0."""
+    handed: int = 0
+    """Places that transfers of partitions hold which it has given up."""
+
+
+class PlaceExchange(Protocol):
+    """What coordinators tell each other of the places that they hold."""
+
+    def held_places(self) -> HeldPlaces:
+        """Return what this coordinator announces."""
+        ...
+
+    def heard_coordinator(self, instance: str, places: HeldPlaces | None) -> None:
+        """Note what another one announces; None: it stops."""
+        ...
 
 
 class PartitionSharing:
     """The share of one coordinator, from entering the context until leaving it."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, instance: str, places: PlaceExchange) -> None:
         self._bus = bus
-        self._live = LiveInstances(secrets.token_hex(8))
+        self._places = places
+        self._live = LiveInstances(instance)
         self._taken: frozenset[int] = frozenset()
         self._announce_at = 0.0
         self._announced_at = 0.0
@@ -144,19 +169,36 @@ class PartitionSharing:
         except DecodeError as error:
             log.warning("presence_not_decoded", error=str(error))
             return False
+        if presence.instance == self._live.own:
+            return False
         if not presence.live:
+            self._places.heard_coordinator(presence.instance, None)
             self._live.stopped(presence.instance)
             return True
+        places = HeldPlaces(presence.held, presence.borrowed, presence.wished, presence.handed)
+        self._places.heard_coordinator(presence.instance, places)
         is_new = self._live.heard(presence.instance, asyncio.get_running_loop().time())
         if is_new:
-            self._announce_at = min(self._announce_at, self._announced_at + ANNOUNCE_PAUSE_S)
+            self._announce_soon()
         return is_new
+
+    def places_changed(self) -> None:
+        """Announce this coordinator soon, if there are others: the places that it holds have changed."""
+        if self._live.are_others and self._heard is not None and self._announce_soon():
+            self._heard.interrupt()
+
+    def _announce_soon(self) -> bool:
+        """Let the next announcement be soon. Returns False if it is so already."""
+        soon = self._announced_at + ANNOUNCE_PAUSE_S
+        if self._announce_at <= soon:
+            return False
+        self._announce_at = soon
+        return True
 
     async def _announce(self, now: float) -> None:
         await self._send(live=True)
         self._announced_at, self._announce_at = now, now + ANNOUNCE_EVERY_S
 
     async def _send(self, *, live: bool) -> None:
-        await self._bus.announce(
-            subjects.COORDINATOR_PRESENCE, encode(CoordinatorPresence(self._live.own, live))
-        )
+        presence = CoordinatorPresence(self._live.own, live, *(self._places.held_places() if live else ()))
+        await self._bus.announce(subjects.COORDINATOR_PRESENCE, encode(presence))

@@ -129,7 +129,10 @@ class StartQueue:
     def _refusal(self, request: _Waiting, ahead: int, hindrance: Hindrance, now: float) -> Refusal | None:
         """Return the refusal of a request that has waited for too long, or would; `ahead` wait before it."""
         expected_s = (ahead + 1) / self._rate.per_s(now)
-        hopeless = now + expected_s > request.refuse_at + (HOPELESS_FACTOR - 1) * self._max_wait_s
+        hopeless = (
+            not hindrance.is_brief
+            and now + expected_s > request.refuse_at + (HOPELESS_FACTOR - 1) * self._max_wait_s
+        )
         if now < request.refuse_at and not hopeless and ahead < MAX_WAITING:
             return None
         return Refusal(hindrance, self._retry_after_s(expected_s, now))
@@ -145,6 +148,8 @@ class StartQueue:
         while self._waiting:
             await asyncio.sleep(TICK_S)
             blocked, now = self._blocked(), asyncio.get_running_loop().time()
+            if any(each.is_brief for each in blocked.values()):
+                self._rate.begin(now)
             waiting, self._waiting = self._waiting, []
             for request in waiting:
                 if request.decided.done():

@@ -266,16 +266,6 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         )
         for responder in serve_room_tokens(bus, provider, check):
             await stack.enter_async_context(responder)
-        worker = Worker(
-            bus,
-            ROLE,
-            gateway.handle,
-            jobs=settings.jobs,
-            progress=True,
-            check=lambda delivery: why_unreadable(delivery, tuple(HANDLERS), ROLE),
-            on_dead_letter=gateway.on_dead_letter,
-        )
-        await stack.enter_async_context(worker)
         instance = new_instance()
         gateways = LiveGateways(instance)
 
@@ -287,8 +277,21 @@ async def run(bus: Bus, settings: GatewaySettings, *, ready: OnReady | None = No
         def on_capacity(_: str, heard: RoleCapacity) -> None:
             rate.share_with(gateways.heard(heard, asyncio.get_running_loop().time()))
 
+        announcer = CapacityAnnouncer(bus, ROLE, capacity)
+        rate.on_change = announcer.changed
+        worker = Worker(
+            bus,
+            ROLE,
+            gateway.handle,
+            jobs=settings.jobs,
+            progress=True,
+            check=lambda delivery: why_unreadable(delivery, tuple(HANDLERS), ROLE),
+            on_dead_letter=gateway.on_dead_letter,
+            on_in_flight_change=announcer.changed,
+        )
+        await stack.enter_async_context(worker)
         await stack.enter_async_context(CapacityFollower(bus, on_capacity, ROLE))
-        await stack.enter_async_context(CapacityAnnouncer(bus, ROLE, capacity))
+        await stack.enter_async_context(announcer)
         await _check_credentials(provider)
         await _register_webhooks(provider)
         if ready is not None:

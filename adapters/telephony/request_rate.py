@@ -19,7 +19,7 @@ Invariants (`tests/adapters/telephony/test_request_rate.py`):
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
@@ -68,6 +68,8 @@ class RequestRate:
         self._not_before = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._logged_at = float("-inf")
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when `per_s` or the requests that wait have changed."""
 
     @property
     def per_s(self) -> float:
@@ -76,7 +78,9 @@ class RequestRate:
 
     def share_with(self, gateways: int) -> None:
         """Take an equal part of the limit: so many gateways are live, this one among them."""
-        self._per_s = self._limit_per_s / max(1, gateways)
+        per_s, self._per_s = self._per_s, self._limit_per_s / max(1, gateways)
+        if per_s != self._per_s:
+            self.on_change()
 
     def wait_s(self, urgency: Urgency) -> float:
         """Return how long a new request waits for its turn, as things are now."""
@@ -91,6 +95,7 @@ class RequestRate:
         """Send nothing for `after_s`: the provider has refused a request for its rate."""
         if self._per_s:
             self._not_before = max(self._not_before, _now() + min(after_s, MAX_PAUSE_S))
+            self.on_change()
 
     def why_slow(self) -> str | None:
         """Return a sentence if requests wait noticeably, or None."""
@@ -116,6 +121,7 @@ class RequestRate:
         self._log_wait(now)
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put(urgency, key, granted)
+        self.on_change()
         self._plan(now)
         try:
             with job_given_back():
@@ -125,6 +131,7 @@ class RequestRate:
             raise NotSent(self._too_late()) from error
         finally:
             self._queue.remove(urgency, key, granted)
+            self.on_change()
 
     def _count(self, now: float) -> None:
         """Add the tokens of the time since the last count."""

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("role", choices=[*(role.value for role in Role), ANSWERS])
     parser.add_argument("--cloud", type=Path, required=True, help="directory of the fake cloud's ledger")
     parser.add_argument("--jobs", type=int, help="jobs at a time; above the limit of the settings if need be")
+    parser.add_argument("--hello-after", type=float, default=0.0, metavar="S", help="of a supervisor")
     parser.add_argument("--webhooks", action="store_true", help="receive webhooks, if it is a gateway")
     parser.add_argument("--sessions", default="", metavar="PREFIX:FROM:TO", help="of a primary, or answered")
     args = parser.parse_args()
@@ -71,7 +72,7 @@ def _actor(role: Role, args: argparse.Namespace) -> tuple[Run, Any]:
 
             return summarizer.run, summarizer.SummarizerSettings(**changed)
         case Role.BRIEFING:
-            return _briefing(cloud, changed)
+            return _briefing(cloud, args.hello_after, changed)
         case Role.PRIMARY:
             from .cloud.rooms import BenchRooms
             from .cloud.sessions import SessionsSettings, serve_sessions
@@ -79,13 +80,13 @@ def _actor(role: Role, args: argparse.Namespace) -> tuple[Run, Any]:
             return serve_sessions, SessionsSettings(BenchRooms(cloud), session_names(args.sessions))
 
 
-def _briefing(cloud: Path, changed: dict[str, Any]) -> tuple[Run, Any]:
+def _briefing(cloud: Path, hello_after_s: float, changed: dict[str, Any]) -> tuple[Run, Any]:
     from warmxfer.actors import briefing
     from warmxfer.adapters.rooms import RoomSettings
 
     from .cloud.rooms import BenchRooms
 
-    rooms = BenchRooms(cloud)
+    rooms = BenchRooms(cloud, hello_after_s)
 
     async def run(
         bus: Bus, settings: briefing.BriefingSettings, *, ready: Callable[[], None] = lambda: None

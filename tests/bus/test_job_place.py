@@ -50,6 +50,24 @@ async def test_other_messages_are_handled_while_handlers_wait(fresh_bus: Bus) ->
     assert worker.in_flight == 0
 
 
+async def test_each_change_of_what_is_in_flight_is_told(fresh_bus: Bus) -> None:
+    """A message that arrives, waits without its job, takes it again, and ends."""
+    handler, seen = Waiting(), list[int]()
+    worker = Worker(
+        fresh_bus,
+        "gateway",
+        handler,
+        jobs=2,
+        progress=True,
+        on_in_flight_change=lambda: seen.append(worker.in_flight),
+    )
+    async with worker:
+        await send(fresh_bus, "slow")
+        await until(lambda: seen == [1, 0])
+        handler.go_on.set()
+        await until(lambda: seen == [1, 0, 1, 0])
+
+
 async def test_a_handler_that_waits_without_its_job_keeps_its_message(fresh_bus: Bus) -> None:
     """Progress is reported for it: neither this worker nor another one gets the message again."""
     handler = Waiting()

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from warmxfer.actors.briefing import actor as briefing_actor
 from warmxfer.actors.briefing.reply.rules import prepare
-from warmxfer.actors.common import capacity
 from warmxfer.actors.gateway import actor as gateway_actor
 from warmxfer.actors.summarizer import actor as summarizer_actor
 from warmxfer.adapters import rooms
@@ -35,10 +34,6 @@ if TYPE_CHECKING:
 WATCH_EVERY_S = 2.0
 """Each pull consumer looks for silence this often. Four times a second, as shipped, would take half of a
 run's time.
-"""
-ANNOUNCE_CHECK_EVERY_S = 1.0
-"""Each worker looks this often whether its free places changed. Four times a second, as shipped, would be a
-sixth of a run's callbacks. It announces them every two seconds, as shipped.
 """
 _loaded = (rooms, briefing_actor, gateway_actor, summarizer_actor, dead_letters, worker)
 """These imports make sure that each module to be patched is loaded."""
@@ -107,8 +102,6 @@ def patched() -> Iterator[Patches]:
                 setattr(module, name, replacement)
     undo.append((pull_watch, "WATCH_EVERY_S", pull_watch.WATCH_EVERY_S))
     pull_watch.WATCH_EVERY_S = WATCH_EVERY_S
-    undo.append((capacity, "CHECK_EVERY_S", capacity.CHECK_EVERY_S))
-    capacity.CHECK_EVERY_S = ANNOUNCE_CHECK_EVERY_S
     BrokerClock.__init__.__defaults__ = (PATCHES.time.monotonic,)
     try:
         yield PATCHES

@@ -30,9 +30,13 @@ YES = "Yes, go ahead, put them through."
 
 
 class BenchRooms:
-    """The rooms of this process. `async with` watches the ledger."""
+    """The rooms of this process. `async with` watches the ledger.
 
-    def __init__(self, directory: Path) -> None:
+    A supervisor says hello `hello_after_s` after the agent's first line.
+    """
+
+    def __init__(self, directory: Path, hello_after_s: float = 0.0) -> None:
+        self.hello_after_s = hello_after_s
         self._ledger = Ledger(directory)
         self._calls = Calls()
         self._watchers: dict[str, Callable[[RoomEvent], object]] = {}
@@ -117,7 +121,11 @@ class BenchRoomClient:
             return
         if not self._was_greeted:
             self._was_greeted = True
-            self._events.put(UtteranceHeard(supervisor, HELLO))
+            hello = UtteranceHeard(supervisor, HELLO)
+            if after_s := self._rooms.hello_after_s:
+                asyncio.get_running_loop().call_later(after_s, self._events.put, hello)
+            else:
+                self._events.put(hello)
         elif text.endswith("?") and self._rooms.speaks(supervisor):
             self._events.put(UtteranceHeard(supervisor, YES))
 

@@ -12,12 +12,15 @@ from warmxfer.actors.coordinator.admission_limits import (
     FIRST_RATE_S,
     GATEWAY,
     LAG_EXPIRES_S,
+    LISTEN_S,
     MIN_PER_S,
     START_EXPIRES_S,
     STARTING_AT_ONCE,
+    Hindrance,
     StartLimits,
     StartRate,
 )
+from warmxfer.actors.coordinator.briefing_places import HANDOVER_S, HeldPlaces
 from warmxfer.actors.coordinator.state_machine import Stage, Transfer
 from warmxfer.bus.partition import PARTITIONS, partition_of
 from warmxfer.schemas import DialSupervisor
@@ -78,6 +81,7 @@ def startable(limits: StartLimits, now: float = 0.0) -> int:
         ([capacity("a", 10), capacity("b", 10), capacity("b", 10, live=False)], 10),
         ([], STARTING_AT_ONCE),
         ([capacity("a", 10), capacity("a", 10, live=False)], STARTING_AT_ONCE),
+        ([capacity("a", 50)], 50),
     ],
 )
 def test_as_many_start_as_places_are_free(briefings: list[RoleCapacity], free: int) -> None:
@@ -86,10 +90,20 @@ def test_as_many_start_as_places_are_free(briefings: list[RoleCapacity], free: i
 
 def test_the_sentence_names_places_and_remedy() -> None:
     found = limits_with(capacity(places=3, taken=3)).hindrance(needs_briefing=True, now=0.0)
-    assert found == (
+    assert found == Hindrance(
         "briefings",
         "3 of 3 places of the briefing agents are taken",
         "start more briefing agents, or raise WARMXFER_BRIEFING_JOBS",
+    )
+
+
+def test_the_sentence_says_that_free_places_belong_to_other_coordinators() -> None:
+    limits = limits_with(capacity(places=100))
+    limits.take_partitions(frozenset(), 0.0)
+    found = limits.hindrance(needs_briefing=True, now=0.0)
+    assert found is not None
+    assert found.reason == (
+        "0 of 100 places of the briefing agents are taken, the others belong to other coordinators"
     )
 
 
@@ -104,20 +118,56 @@ def test_a_silent_briefing_agent_sets_no_limit() -> None:
 
 
 @pytest.mark.parametrize("stage", [each for each in Stage if each is not Stage.NEW])
-def test_a_transfer_takes_its_place_until_the_agent_is_let_go(stage: Stage) -> None:
+def test_a_transfer_takes_its_place_until_the_agent_has_left(stage: Stage) -> None:
     limits = limits_with(capacity(places=1))
     start(limits, "t1")
-    freed = limits.record(state_of("t1", stage))
-    holds = stage not in (*ENDED, Stage.UNWINDING, Stage.HANDING_OVER)
+    freed = limits.record(state_of("t1", stage), 0.0)
+    holds = stage not in ENDED
     assert limit_of(limits) == ("briefings" if holds else None)
     assert freed or holds
+
+
+@pytest.mark.parametrize("stage", [Stage.HANDING_OVER, Stage.UNWINDING])
+def test_the_reply_of_an_agent_that_leaves_frees_its_place(stage: Stage) -> None:
+    """The agent speaks to its end before it leaves."""
+    limits, builder = limits_with(capacity(places=1)), TransferBuilder()
+    start(limits, builder.until(stage).state.id)
+    limits.record(builder.state, 0.0)
+    assert limit_of(limits) == "briefings"
+    builder.reply("leave_consultation")
+    assert limits.record(builder.state, 0.0)
+    assert limit_of(limits) is None
+
+
+def test_a_coordinator_that_starts_listens_before_it_takes_agents_for_absent() -> None:
+    limits = StartLimits()
+    limits.listen(0.0)
+    assert limit_of(limits, LISTEN_S - 0.01) == "briefings"
+    assert limit_of(limits, needs_briefing=False) is None
+    assert limit_of(limits, LISTEN_S) is None
+    limits.heard(BRIEFING, capacity(places=1), 0.0)
+    assert limit_of(limits, 0.1) is None
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_places_that_another_coordinator_holds_are_taken(taken: int) -> None:
+    limits = StartLimits()
+    limits.heard_coordinator("other", HeldPlaces(3, borrowed=3), 0.0)
+    limits.heard(BRIEFING, capacity(places=5, taken=taken), 0.0)
+    assert startable(limits) == 2
+
+
+def test_a_coordinator_announces_the_places_that_it_holds() -> None:
+    limits = limits_with(capacity(places=5))
+    start(limits, "t1", "t2")
+    assert limits.held_places(0.0) == HeldPlaces(2)
 
 
 def test_own_transfers_that_joined_are_not_counted_twice() -> None:
     """An agent announces a job as taken that this coordinator knows as its own transfer."""
     limits = StartLimits()
     start(limits, "t1")
-    limits.record(state_of("t1", Stage.BRIEFING))
+    limits.record(state_of("t1", Stage.BRIEFING), 0.0)
     limits.heard(BRIEFING, capacity(places=3, taken=1), 0.0)
     assert startable(limits) == 2
 
@@ -125,18 +175,18 @@ def test_own_transfers_that_joined_are_not_counted_twice() -> None:
 def test_transfers_of_other_coordinators_count_by_the_jobs_that_they_take() -> None:
     limits = StartLimits()
     start(limits, "t1")
-    limits.record(state_of("t1", Stage.BRIEFING))
+    limits.record(state_of("t1", Stage.BRIEFING), 0.0)
     limits.heard(BRIEFING, capacity(places=8, taken=6), 0.0)
     assert startable(limits) == 2
 
 
 def test_a_coordinator_that_gives_partitions_up_forgets_their_transfers() -> None:
-    limits = limits_with(capacity(places=2))
-    start(limits, "t1", "t2")
-    assert limit_of(limits) == "briefings"
-    limits.take_partitions(ALL - {partition_of("t1")})
-    assert limit_of(limits) is None
+    limits = limits_with(capacity(places=32))
+    start(limits, "t1")
+    limits.take_partitions(ALL - {partition_of("t1")}, 0.0)
     assert not limits.is_starting("t1")
+    assert limits.held_places(0.0) == HeldPlaces(handed=1)
+    assert limits.held_places(HANDOVER_S) == HeldPlaces()
 
 
 def test_a_transfer_that_another_coordinator_continued_is_forgotten() -> None:
@@ -153,7 +203,7 @@ def test_only_so_many_transfers_start_at_the_same_time() -> None:
     limits = StartLimits()
     start(limits, *(f"t{n}" for n in range(STARTING_AT_ONCE)))
     assert limit_of(limits) == "starts"
-    assert limits.record(state_of("t7", Stage.BRIEFING))
+    assert limits.record(state_of("t7", Stage.BRIEFING), 0.0)
     assert limit_of(limits) is None
 
 
@@ -162,10 +212,10 @@ def test_a_transfer_starts_until_its_dial_is_answered() -> None:
     start(limits, "t1")
     builder.until(Stage.RINGING)
     assert builder.state.awaits(DialSupervisor)
-    limits.record(builder.state)
+    limits.record(builder.state, 0.0)
     assert limits.is_starting("t1")
     builder.reply("dial_supervisor")
-    limits.record(builder.state)
+    limits.record(builder.state, 0.0)
     assert not limits.is_starting("t1")
 
 

@@ -11,7 +11,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from warmxfer.actors.coordinator import Coordinator, partition_owners
+from tests.testkit.waiting import until
+from warmxfer.actors.common.capacity import new_instance
+from warmxfer.actors.coordinator import Coordinator, partition_owners, partition_sharing
+from warmxfer.actors.coordinator.briefing_places import HeldPlaces
 from warmxfer.actors.coordinator.partition_sharing import CoordinatorPresence, PartitionSharing
 from warmxfer.bus import Bus, Delivery, subjects
 from warmxfer.bus.consumer_table import consumers_of
@@ -41,9 +44,23 @@ class Share:
         await asyncio.wait({self.running})
 
 
+class Places:
+    """What one coordinator announces of its places, and what it heard of the others."""
+
+    def __init__(self) -> None:
+        self.held = HeldPlaces()
+        self.heard: dict[str, HeldPlaces | None] = {}
+
+    def held_places(self) -> HeldPlaces:
+        return self.held
+
+    def heard_coordinator(self, instance: str, places: HeldPlaces | None) -> None:
+        self.heard[instance] = places
+
+
 @asynccontextmanager
-async def sharing(bus: Bus) -> AsyncIterator[Share]:
-    async with PartitionSharing(bus) as shared:
+async def sharing(bus: Bus, places: Places | None = None) -> AsyncIterator[Share]:
+    async with PartitionSharing(bus, new_instance(), places or Places()) as shared:
         share = Share(shared)
         await asyncio.sleep(0)  # A task that is cancelled before its first step runs no `finally`.
         try:
@@ -63,7 +80,7 @@ async def until_shared(*shares: Share) -> None:
 
 
 async def test_one_alone_takes_all_at_once(fresh_bus: Bus) -> None:
-    async with PartitionSharing(fresh_bus) as alone:
+    async with PartitionSharing(fresh_bus, "alone", Places()) as alone:
         assert frozenset(alone.consumers) == ALL
 
 
@@ -74,6 +91,23 @@ async def test_partitions_even_out_when_one_joins(fresh_bus: Bus) -> None:
             async with asyncio.timeout(PATIENCE_S):
                 while len(first.consumers) != len(ALL) // 4:
                     await asyncio.sleep(0.02)
+
+
+async def test_a_change_of_the_places_held_is_announced_soon(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The regular announcement comes too late. A coordinator that stops holds no place any more."""
+    own, others = Places(), Places()
+    async with sharing(fresh_bus, others) as other:
+        async with sharing(fresh_bus, own) as first:
+            await until_shared(first, other)
+            monkeypatch.setattr(partition_sharing, "ANNOUNCE_EVERY_S", 2 * PATIENCE_S)
+            first.sharing.places_changed()
+            await until(lambda: first.sharing._announce_at > asyncio.get_running_loop().time() + PATIENCE_S)
+            own.held = HeldPlaces(3, 1, 1, 2)
+            first.sharing.places_changed()
+            await until(lambda: own.held in others.heard.values())
+        await until(lambda: set(others.heard.values()) == {None})
 
 
 async def test_the_others_take_over_at_once_from_one_that_stops(

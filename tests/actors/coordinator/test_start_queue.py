@@ -225,6 +225,22 @@ async def test_a_cancelled_request_takes_no_place() -> None:
 
 
 @virtually
+async def test_a_coordinator_that_starts_in_a_burst_listens_for_the_agents_first() -> None:
+    """A request is not refused for the rate of starts meanwhile, and not started as if no agent were live."""
+    desk = Desk(places=1)
+    desk.limits.heard(BRIEFING, RoleCapacity("a", 1, live=False), now())
+    desk.limits.listen(now())
+    desk.request(*(f"t{n}" for n in range(400)))
+    await asyncio.sleep(2.0)
+    assert (desk.started, desk.refused) == ([], {})
+    desk.places = 30
+    desk.announce()
+    desk.queue.start_ready()
+    await asyncio.sleep(0.05)
+    assert (len(desk.started), len(desk.refused)) == (30, 0)
+
+
+@virtually
 async def test_with_no_time_to_wait_a_request_is_refused_at_once() -> None:
     desk = Desk(places=1, max_wait_s=0.0)
     desk.request("a", "b")

@@ -193,6 +193,23 @@ async def test_after_a_refusal_for_the_rate_nothing_is_sent_for_the_time_that_th
 
 
 @virtually
+async def test_each_change_of_what_a_gateway_announces_is_told() -> None:
+    sender, seen = Sender(RequestRate(1.0)), list[float]()
+    sender.rate.on_change = lambda: seen.append(round(sender.rate.wait_s(Urgency.NEW), 1))
+    sender.send("a")
+    sender.send("b")
+    sender.send("c")
+    await asyncio.sleep(0)
+    assert seen == [2.0, 3.0]
+    await asyncio.sleep(2.5)
+    assert seen[2:] == [2.0, 1.0]
+    sender.rate.share_with(2)
+    sender.rate.share_with(2)
+    sender.rate.pause(3.0)
+    assert len(seen) == 6
+
+
+@virtually
 async def test_what_waits_is_shown_and_logged_at_a_bounded_rate() -> None:
     sender = Sender(RequestRate(2.0))
     with capture_logs() as logs:
