@@ -31,6 +31,7 @@ from .errors import (
 from .job_place import job_given_back
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
+from .services import ProcessStatistics
 from .settings import BusSettings
 from .storage import StorageUse, StreamSpan
 from .stored_dead_letters import NoSuchDeadLetter, StoredDeadLetter, find_dead_letter, newest_dead_letters
@@ -59,6 +60,7 @@ __all__ = [
     "NoReply",
     "NoSuchDeadLetter",
     "Outgoing",
+    "ProcessStatistics",
     "Responder",
     "RetryableError",
     "StaleWrite",

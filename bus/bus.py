@@ -30,6 +30,7 @@ from .pull_watch import PullWatch
 from .readiness import Readiness
 from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
+from .services import ProcessStatistics, list_processes
 from .settings import BusSettings
 from .storage import StorageReader, StorageUse, StreamSpan, read_span
 from .subscriptions import Subscription
@@ -124,6 +125,10 @@ class Bus:
     async def diagnose(self, *, deadline_s: float = READ_DEADLINE_S) -> BrokerReport:
         """Return the broker's report on itself, the streams, the consumers and the registered services."""
         return await diagnostics.diagnose(self._connection, deadline_s)
+
+    async def processes(self) -> list[ProcessStatistics]:
+        """Return the processes of warmxfer that answer within half a second, with their statistics."""
+        return await list_processes(self._connection)
 
     async def publish(
         self,

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from .connection import Connection, JetStreamApiError
 from .consumer_table import COORDINATOR, consumers_of, partition_consumers
 from .consumers import list_consumers
 from .partition import PARTITIONS
+from .services import ping_services
 from .storage import StorageReader, StorageUse
 from .stream_health import StreamHealth, stream_health
 from .subjects import ANY_DEAD_LETTER, ROLES, STREAMS, place_of
-from .subscriptions import Subscription
-
-PING_SERVICES: Final = "$SRV.PING"
-PING_WAIT_S: Final = 0.5
-"""Time in which running processes must reply to a service ping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ async def diagnose(connection: Connection, deadline_s: float) -> BrokerReport:
     for name in streams:
         consumers |= await list_consumers(connection, name, deadline_s)
     complete = len(streams) == len(STREAMS)
-    replies = await _ping_services(connection)
+    replies = [_service(each) for each in await ping_services(connection)]
     services = tuple((name, facts) for name, _, facts in replies)
     return BrokerReport(
         server_version=f"{server.major}.{server.minor}.{server.patch}",
@@ -130,19 +124,9 @@ def _unheld(known: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
     )
 
 
-async def _ping_services(connection: Connection) -> tuple[tuple[str, str, Mapping[str, str]], ...]:
-    """Ping all registered services for `PING_WAIT_S`; return name, version and facts of each that replies."""
-    inbox, services = connection.client.new_inbox(), list[tuple[str, str, Mapping[str, str]]]()
-    deadline = asyncio.get_running_loop().time() + PING_WAIT_S
-    async with Subscription(connection, inbox) as replies:
-        await connection.client.publish(PING_SERVICES, reply=inbox)
-        while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
-            reply = await replies.next(left_s)
-            if reply is not None and reply.data:  # the broker sends an empty reply if there is none
-                answer = json.loads(reply.data)
-                name, version = str(answer.get("name")), str(answer.get("version"))
-                services.append((name, version, answer.get("metadata") or {}))
-    return tuple(services)
+def _service(answer: dict[str, Any]) -> tuple[str, str, Mapping[str, str]]:
+    """Return the name, the version and the facts of a service that answered a ping."""
+    return str(answer.get("name")), str(answer.get("version")), answer.get("metadata") or {}
 
 
 async def _count_dead_letters(connection: Connection, deadline_s: float) -> int:

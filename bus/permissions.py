@@ -33,6 +33,7 @@ from .subject_table import (
     STREAMS,
     SUBJECTS,
     USERS,
+    WHO_COUNTS_PROCESSES,
     rights,
 )
 from .subjects import place_of
@@ -146,8 +147,10 @@ def _api_of(user: str) -> list[str]:
                 f"{_API}.CONSUMER.MSG.NEXT.{stream}.{name}",
                 f"$JS.ACK.{stream}.{name}.>",
             ]
+    if any(each in WHO_COUNTS_PROCESSES for each in rights(user)):
+        found += [f"{_SERVICES}.PING", f"{_SERVICES}.STATS"]
     if any(each in (COORDINATOR, OPERATOR) for each in rights(user)):
-        found += [f"{_API}.STREAM.NAMES", f"{_SERVICES}.PING"]
+        found.append(f"{_API}.STREAM.NAMES")
         for stream in STREAMS:
             found += [f"{_API}.STREAM.INFO.{stream}", f"{_API}.CONSUMER.LIST.{stream}"]
     if user == COORDINATOR:
@@ -172,7 +175,7 @@ def _replied_to(user: str, login: str, known: Collection[str]) -> list[str]:
     requests = [spec for spec in SUBJECTS if not spec.captured and spec.name not in ANNOUNCED]
     requesters = {each for spec in requests if spec.is_read_by(user) for each in spec.writers}
     if _is_actor(user):
-        requesters.add(OPERATOR)  # It asks which processes run.
+        requesters.update(WHO_COUNTS_PROCESSES)
     requesters |= {each for each, others in INCLUDED.items() if requesters.intersection(others)}
     return [f"{INBOX}.{tenant}{each}.>" for each in known if each in requesters and each != COORDINATOR]
 
@@ -190,7 +193,8 @@ def _used_across(user: str) -> list[str]:
 
 
 def _has_several_replies(subject: str) -> bool:
-    many = {f"{_API}.DIRECT.GET.{stream}" for stream in STREAMS} | {f"{_SERVICES}.PING"}
+    many = {f"{_API}.DIRECT.GET.{stream}" for stream in STREAMS}
+    many |= {f"{_SERVICES}.{verb}" for verb in ("PING", "STATS")}
     return subject in many or subject.startswith(f"{_API}.CONSUMER.MSG.NEXT.")
 
 

@@ -136,15 +136,21 @@ FOR_USERS = (CLIENT, OBSERVER, BOARD, PRIMARY, GATEWAY)
 A session tells its agent the phases of its transfer. The gateway looks for a success before it ends an orphan
 call.
 """
+WHO_REQUESTS = (CLIENT, COORDINATOR)
+"""Who writes requests and cancels. A coordinator stores those that the API was asked for."""
 WHO_LOOKS = (CLIENT, OBSERVER, OPERATOR, BOARD)
 """Who may ask the API where transfers are."""
+WHO_OPENS = (CLIENT, OPERATOR, BOARD)
+"""Who may ask the API what happened in one transfer."""
+WHO_COUNTS_PROCESSES = (COORDINATOR, OPERATOR, BOARD)
+"""Who may ask which processes run."""
 OF_EVENTS = (GATEWAY, BRIEFING)
 """Who reads the stream of events by number: the gateway its claims, a briefing agent what was said before."""
 
 SUBJECTS: tuple[SubjectSpec, ...] = (
     # ── stored in WARMXFER_IN ────────────────────────────────────────────────────────────────────
-    SubjectSpec("request", "warmxfer.<id>.request", (CLIENT,), (COORDINATOR,), "WarmTransferRequest", IN),
-    SubjectSpec("cancel", "warmxfer.<id>.cancel", (CLIENT,), (COORDINATOR,), "CancelRequest", IN),
+    SubjectSpec("request", "warmxfer.<id>.request", WHO_REQUESTS, (COORDINATOR,), "WarmTransferRequest", IN),
+    SubjectSpec("cancel", "warmxfer.<id>.cancel", WHO_REQUESTS, (COORDINATOR,), "CancelRequest", IN),
     # ── stored in WARMXFER_EVENTS ────────────────────────────────────────────────────────────────
     SubjectSpec(
         "event",
@@ -314,7 +320,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec(
         "ask.replay",
         "warmxfer.ask.replay",
-        (OPERATOR,),
+        (OPERATOR, BOARD),
         (COORDINATOR,),
         "request to handle a dead-lettered message again",
     ),
@@ -345,9 +351,30 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
     SubjectSpec(
         "api.report",
         "warmxfer.api.v1.report",
-        (CLIENT, OPERATOR, BOARD),
+        WHO_OPENS,
         (COORDINATOR,),
         "request for a report",
+    ),
+    SubjectSpec(
+        "api.outline",
+        "warmxfer.api.v1.outline",
+        WHO_OPENS,
+        (COORDINATOR,),
+        "request: to whom does a transfer go, and how long may each step take",
+    ),
+    SubjectSpec(
+        "api.timeline",
+        "warmxfer.api.v1.timeline",
+        WHO_OPENS,
+        (COORDINATOR,),
+        "request for everything that happened in a transfer",
+    ),
+    SubjectSpec(
+        "api.dead_letters",
+        "warmxfer.api.v1.dead_letters",
+        (OPERATOR, BOARD),
+        (COORDINATOR,),
+        "request for the newest dead letters",
     ),
     SubjectSpec(
         "presence",

@@ -33,6 +33,7 @@ from . import (
 )
 from .asyncapi import command as asyncapi
 from .bench import command as bench
+from .board import command as board
 from .output import escaped, plain, wants_json
 from .try_commands import try_app
 
@@ -73,6 +74,7 @@ app.command("request")(request.request)
 app.command("watch")(watch.watch)
 app.command("show")(show.show)
 app.command("report")(report.report)
+app.command("board")(board.board)
 app.command("list")(list_transfers.list_transfers)
 app.command("cancel")(cancel.cancel)
 app.command("erase")(erase.erase)

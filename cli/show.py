@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from warmxfer.bus import Stored
+    from warmxfer.schemas.timeline import TimelineEntry
 
 UNREADABLE = "(unreadable record)"
 
@@ -49,33 +50,22 @@ async def stored_log(id: str, url: str | None) -> list[Stored]:
 
 def timeline(stored: Sequence[Stored]) -> list[dict[str, Any]]:
     """Return the timeline of a log that has a record, one line for each record."""
-    from warmxfer.actors.coordinator.state_machine import plain_record
+    from warmxfer.actors.coordinator.report import timeline_entry
 
-    records = [plain_record(each.data) for each in stored]
-    return [
-        timeline_line(record, number, _at(record, each) - _at(records[0], stored[0]))
-        for number, (record, each) in enumerate(zip(records, stored, strict=True), 1)
-    ]
+    entries = [timeline_entry(each.at, each.data) for each in stored]
+    return [timeline_line(entry, number, entries[0].at) for number, entry in enumerate(entries, 1)]
 
 
-def _at(record: dict[str, Any], stored: Stored) -> float:
-    """Return when the broker stored the trigger of `record`, or else the record itself."""
-    at = record.get("at")
-    return at if isinstance(at, int | float) else stored.at
-
-
-def timeline_line(record: dict[str, Any], number: int, after_s: float) -> dict[str, Any]:
-    """Return one line of the timeline: record `number`, `after_s` after the first one."""
-    outbox = record.get("outbox")
-    outputs = [_object(each) for each in cast("list[Any]", outbox)] if isinstance(outbox, list) else []
+def timeline_line(entry: TimelineEntry, number: int, first_at: float) -> dict[str, Any]:
+    """Return one line of the timeline: record `number`, for which the first one was at `first_at`."""
     return {
         "n": number,
-        "ms": round(after_s * 1_000),
-        "event": _text(_object(record.get("event")).get("type")) or UNREADABLE,
-        "stage": _text(_object(record.get("state")).get("stage")),
-        "phases": [_text(each.get("phase")) for each in outputs if each.get("type") == "phase_changed"],
-        "commands": [_text(each.get("type")) for each in outputs if "command_id" in each],
-        "timer": any(each.get("type") == "arm_timer" for each in outputs),
+        "ms": round((entry.at - first_at) * 1_000),
+        "event": entry.event or UNREADABLE,
+        "stage": entry.stage,
+        "phases": entry.phases,
+        "commands": entry.commands,
+        "timer": entry.timer,
     }
 
 

@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from errno import EADDRINUSE
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,11 +20,13 @@ from .output import console, print_json, run_command
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .board.serve import RunningBoard
     from .local_stack.stack import LocalStack, PlacedCall
 
 HOST = "127.0.0.1"
 NATS_PORT = 4222
 SANDBOX_PORT = 8090
+BOARD_PORT = 8088
 ROLE_COUNTS = "coordinator=2,briefing=3"
 POLL_S = 0.5
 STORE_KEY = "WARMXFER_STORE_KEY"
@@ -39,6 +40,9 @@ def up(
     sandbox_port: Annotated[
         int, port_option("--sandbox-port", "Port of the sandbox; 0 = any free port.")
     ] = SANDBOX_PORT,
+    board_port: Annotated[
+        int, port_option("--board-port", "Port of the board; 0 = any free port.")
+    ] = BOARD_PORT,
     scale: Annotated[
         str,
         typer.Option("--scale", metavar=ROLE_COUNTS, help="Processes of each role.  [default: 1 of each]"),
@@ -63,48 +67,51 @@ def up(
     """
     counts = _counts(scale)
     _check_caller(caller)
-    for option, number in {"--port": port, "--sandbox-port": sandbox_port}.items():
+    ports = {"--port": port, "--sandbox-port": sandbox_port, "--board-port": board_port}
+    for option, number in ports.items():
         _check_free(option, number)
-    run_command(lambda: _up(port, sandbox_port, counts, pace, caller, keep, json))
+    stack = {
+        "nats_port": port or None,
+        "sandbox_port": sandbox_port,
+        "counts": counts,
+        "time_scale": pace,
+        "directory": keep,
+        "store_key": os.environ.get(STORE_KEY) or None,
+    }
+    run_command(lambda: _up(stack, board_port, caller, json))
 
 
-async def _up(
-    port: int,
-    sandbox_port: int,
-    counts: dict[str, int],
-    pace: float,
-    number: str,
-    keep: Path | None,
-    json: bool,
-) -> None:
+async def _up(settings: dict[str, Any], board_port: int, number: str, json: bool) -> None:
     from warmxfer.actors.runtime.runner import on_stop
+    from warmxfer.bus.subject_table import BOARD
 
+    from .board.access import new_token
+    from .board.serve import BoardOptions, running_board
     from .local_stack.stack import LocalStack
 
     stop, out = asyncio.Event(), console(quiet=json)
     on_stop(stop)
-    stack = LocalStack(
-        nats_port=port or None,
-        sandbox_port=sandbox_port,
-        counts=counts,
-        time_scale=pace,
-        directory=keep,
-        store_key=os.environ.get(STORE_KEY) or None,
-    )
+    stack = LocalStack(**settings)
+    # Everything here is simulated, so the board may cancel and replay.
+    options = BoardOptions(token=new_token(), port=board_port, port_option="--board-port", actions=True)
     async with AsyncExitStack() as exit_stack:
         if await _finished_before(stop, exit_stack.enter_async_context(stack)):
-            _print_services(out, stack)
-            await _finished_before(stop, _keep_running(stack, number, out, json))
+            board = await exit_stack.enter_async_context(running_board(stack.settings(BOARD), options))
+            _print_services(out, stack, board.link)
+            await _finished_before(stop, _keep_running(stack, board, number, out, json))
         out.print("\nstopping all services", style="dim")
         if stack.keeps_logs:
             out.print(f"logs are kept in {stack.directory}", style="dim", soft_wrap=True)
 
 
-async def _keep_running(stack: LocalStack, number: str, out: Console, json: bool) -> None:
-    """Place calls and restart crashed actors until one of the two fails. Raises its error."""
+async def _keep_running(
+    stack: LocalStack, board: RunningBoard, number: str, out: Console, json: bool
+) -> None:
+    """Place calls, restart crashed actors and serve the board until one of them fails. Raises its error."""
     tasks = {
-        asyncio.create_task(_keep_calling(stack, number, out, json)),
+        asyncio.create_task(_keep_calling(stack, board, number, out, json)),
         asyncio.create_task(_restart_crashed(stack, out, json)),
+        asyncio.ensure_future(board.ended),
     }
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -130,14 +137,16 @@ async def _finished_before(stop: asyncio.Event, work: Coroutine[Any, Any, Any]) 
     return not working.cancelled()
 
 
-async def _keep_calling(stack: LocalStack, number: str, out: Console, json: bool) -> None:
+async def _keep_calling(
+    stack: LocalStack, board: RunningBoard, number: str, out: Console, json: bool
+) -> None:
     """Place a call, wait until its AI agent has left, and place the next one."""
     while True:
         caller = await stack.call(number)
         primary = await stack.start("primary", rooms=[caller.room_id])
         if json:
             stack.keeps_logs = True
-            print_json(_addresses(stack, caller))
+            print_json(_addresses(stack, caller) | {"board": board.link})
         else:
             _print_caller(out, caller)
         await primary.wait()
@@ -178,8 +187,10 @@ def _addresses(stack: LocalStack, caller: PlacedCall) -> dict[str, Any]:
     }
 
 
-def _print_services(out: Console, stack: LocalStack) -> None:
+def _print_services(out: Console, stack: LocalStack, board: str) -> None:
     stack.keeps_logs = stack.keeps_logs or not out.quiet
+    out.print("board        ", end="")
+    out.print(board, style="bold", soft_wrap=True)
     out.print(f"nats-server  {stack.nats_url}")
     out.print(f"sandbox      {stack.sandbox_url}")
     out.print(f"logs         {stack.directory}")

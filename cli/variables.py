@@ -19,7 +19,7 @@ DIALLING: Final = (Role.COORDINATOR, Role.GATEWAY)
 MODEL: Final = (Role.SUMMARIZER, Role.BRIEFING)
 ROOMS: Final = (Role.PRIMARY, Role.BRIEFING)
 NO_ROLE: Final[tuple[Role, ...]] = ()
-"""Of a variable that only the command `up` reads."""
+"""Of a variable that only `warmxfer up` or `warmxfer board` reads. They are no actors."""
 
 
 class Variable(NamedTuple):
@@ -56,6 +56,7 @@ VARIABLES: Final = (
     Variable("WARMXFER_HEALTH_PORT", EVERY),
     Variable("WARMXFER_TRACES", EVERY, "off"),
     Variable("WARMXFER_HEALTH_HOST", EVERY, "0.0.0.0"),
+    Variable("WARMXFER_BOARD_TOKEN", NO_ROLE, secret=True),
     Variable("WARMXFER_READY_FD", EVERY),
     Variable("WARMXFER_COORDINATOR_JOBS", COORDINATOR, "64"),
     Variable("WARMXFER_ARCHIVE_AFTER_S", COORDINATOR, "60"),

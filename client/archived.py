@@ -56,7 +56,16 @@ async def archived_result(bus: Bus, id: str) -> WarmTransferResult | None:
 async def archived_phases(bus: Bus, id: str) -> list[PhaseChanged]:
     """Return the phases of an archived transfer, in order; empty if it is not archived."""
     found = await find_archived(bus, id)
-    return [] if found is None else [decode_phase(each) for each in _outputs(found, "phase_changed")]
+    return [] if found is None else _phases_of(found)
+
+
+def phases_in(stored: Stored) -> list[PhaseChanged]:
+    """Return the phases in an archived record, in order; empty if it cannot be read."""
+    try:
+        return _phases_of(log_of(stored.data))
+    except InternalError as error:
+        log.warning("archived_log_unreadable", subject=stored.subject, cause=str(error))
+        return []
 
 
 async def archived_notices(bus: Bus, id: str) -> list[TransferNotice]:
@@ -70,15 +79,20 @@ async def newest_archived(bus: Bus, limit: int) -> list[ArchivedTransfer]:
 
     The archive has one message of each transfer, so this reads about as many as it returns.
     """
+    return [summary for summary, _ in await recent_archived(bus, limit)]
+
+
+async def recent_archived(bus: Bus, limit: int) -> list[tuple[ArchivedTransfer, Stored]]:
+    """Return what `newest_archived` does, each with the record that holds its log."""
     newest = await bus.get_last(subjects.ANY_ARCHIVED)
     if newest is None:
         return []
-    found: dict[str, ArchivedTransfer] = {}
+    found: dict[str, tuple[ArchivedTransfer, Stored]] = {}
     window = limit
     while True:
         after = max(0, newest.seq - window)
         stored = await bus.history(subjects.ANY_ARCHIVED, min(window, MAX_SCANNED_ARCHIVED), after=after)
-        found = {each.id: each for each in map(summary_of, stored) if each is not None}
+        found = {summary.id: (summary, each) for each in stored if (summary := summary_of(each)) is not None}
         # A record that was written twice leaves a gap in the numbers.
         if len(found) >= limit or after == 0 or window >= MAX_SCANNED_ARCHIVED:
             return list(found.values())[-limit:]
@@ -92,6 +106,10 @@ def summary_of(stored: Stored) -> ArchivedTransfer | None:
     except DecodeError as error:
         log.warning("archived_record_unreadable", subject=stored.subject, cause=str(error))
         return None
+
+
+def _phases_of(found: ArchivedLog) -> list[PhaseChanged]:
+    return [decode_phase(each) for each in _outputs(found, "phase_changed")]
 
 
 def _outputs(archived: ArchivedLog, kind: str) -> Iterator[bytes]:

@@ -27,6 +27,7 @@ from warmxfer.bus import (
     Bus,
     BusSettings,
     NoReply,
+    ProcessStatistics,
     StaleWrite,
     Stored,
     StoredDeadLetter,
@@ -64,6 +65,13 @@ from warmxfer.schemas.api import (
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 from warmxfer.schemas.report import TransferReport
+from warmxfer.schemas.timeline import (
+    DeadLetter,
+    DeadLettersQuery,
+    DeadLettersReply,
+    TransferOutline,
+    TransferTimeline,
+)
 
 from .archived import archived_line, archived_phases, archived_result, find_archived, newest_archived
 from .notice_stream import follow_notices, notice_of, stored_notices
@@ -368,6 +376,24 @@ class Client:
         reply = await self._ask("report", encode(TransferQuery(subjects.check_token(id))))
         return decode_as(TransferReport, reply, max_bytes=MAX_REPORT_BYTES)
 
+    async def outline(self, id: str) -> TransferOutline:
+        """Return to whom a transfer goes, with a masked number, and how long each step may take.
+
+        A coordinator reads it from the log. Raises `InvalidRequest` if there is no such transfer,
+        `NotStarted` and `NoCoordinator`.
+        """
+        query = encode(TransferQuery(subjects.check_token(id)))
+        return decode_as(TransferOutline, await self._ask("outline", query))
+
+    async def timeline(self, id: str) -> TransferTimeline:
+        """Return everything that happened in a transfer, oldest first; see `outline`."""
+        query = encode(TransferQuery(subjects.check_token(id)))
+        return decode_as(TransferTimeline, await self._ask("timeline", query), max_bytes=MAX_REPORT_BYTES)
+
+    async def processes(self) -> list[ProcessStatistics]:
+        """Return the processes of warmxfer that answer now, with what they have handled since their start."""
+        return await self._bus.processes()
+
     async def _ask(self, verb: str, query: bytes) -> bytes:
         try:
             return await self._bus.request(subjects.api(verb), query, API_TIMEOUT_S)
@@ -438,6 +464,11 @@ class Client:
         if not 1 <= limit <= MAX_LISTED:
             raise InvalidRequest(f"limit is {limit}; give 1 to {MAX_LISTED}", field="limit")
         return await newest_dead_letters(self._bus, limit)
+
+    async def shown_dead_letters(self, limit: int = 20) -> list[DeadLetter]:
+        """Return what `dead_letters` does, read by a coordinator: for users without a right to the stream."""
+        reply = await self._ask("dead_letters", encode(DeadLettersQuery(limit)))
+        return decode_as(DeadLettersReply, reply, max_bytes=MAX_REPORT_BYTES).dead_letters
 
     async def dead_letter(self, number: int) -> StoredDeadLetter:
         """Return one dead letter. Raises `NoSuchDeadLetter`."""

@@ -26,6 +26,7 @@ _WITH_BRACKETS = re.compile(r"[^<>]*<[^<>]*>", re.ASCII)
 _WITH_PARAMETERS = re.compile(r"sips?:[^@;?\s]+@[^@;?\s]+[;?].*", re.IGNORECASE | re.ASCII)
 _DIALLING_PREFIX = re.compile(r"(00|011)[1-9][0-9 ().-]{6,}", re.ASCII)
 _BLANKS = " \t\u00a0"
+_LEADING_DIGIT = re.compile(r"\d(?=(?:\D*\d){2})", re.ASCII)
 MAX_HINTED_CHARS = 100
 """Longer text gets no hint, so that the patterns above cost no time."""
 
@@ -41,6 +42,14 @@ def normalized(address: str) -> str:
     spelled += [each.lower() if _CASELESS_PARAMETER.fullmatch(each) else each for each in parameters]
     one_spelling = ";".join(spelled)
     return one_spelling if _ADDRESS.match(one_spelling) else address
+
+
+def masked(address: str) -> str:
+    """Return a number with its last two digits only, or a SIP URI without its user."""
+    scheme, colon, rest = address.partition(":")
+    if not colon:
+        return _LEADING_DIGIT.sub("•", address)
+    return f"{scheme}:•••@{rest.rpartition('@')[2]}"
 
 
 def hint(address: str, options: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 
-from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.bus import Bus, LiveMessage, Stored, StoredDeadLetter, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
 from warmxfer.client import Client, NotStarted
 from warmxfer.schemas import encode, read_request, with_defaults
@@ -26,10 +26,11 @@ from warmxfer.schemas.api import (
     TransferQuery,
     ValidateReply,
 )
+from warmxfer.schemas.timeline import DeadLetter, DeadLettersQuery, DeadLettersReply
 from warmxfer.schemas.validation import read_query, read_start
 
 from ..common.dial_policy import DialPolicy
-from .report import report_of_log
+from .report import outline_of_log, report_of_log, timeline_of_log
 
 Answer = Callable[[bytes], Awaitable[object]]
 
@@ -51,6 +52,9 @@ class Api:
             "list": self.list,
             "cancel": self.cancel,
             "report": self.report,
+            "outline": self.outline,
+            "timeline": self.timeline,
+            "dead_letters": self.dead_letters,
         }
         for verb, answer in verbs.items():
             serving = self._bus.serve(subjects.api(verb), _handler(answer), queue=COORDINATOR)
@@ -86,12 +90,49 @@ class Api:
         return CancelReply(query.id)
 
     async def report(self, data: bytes) -> object:
+        id, stored = await self._log_of(data)
+        return report_of_log(id, [each.data for each in stored])
+
+    async def outline(self, data: bytes) -> object:
+        """Read the newest record only: each transfer that a board shows asks this once."""
+        id = read_query(TransferQuery, data).id
+        newest = await self._bus.get_last(subjects.log(id))
+        if newest is None:
+            _, stored = await self._log_of(data)
+            newest = stored[-1]
+        return outline_of_log(id, [newest.data])
+
+    async def timeline(self, data: bytes) -> object:
+        id, stored = await self._log_of(data)
+        return timeline_of_log(id, [(each.at, each.data) for each in stored])
+
+    async def dead_letters(self, data: bytes) -> object:
+        """Return the newest dead letters. A board has no right to the stream that holds them."""
+        found = await self._client.dead_letters(read_query(DeadLettersQuery, data).limit)
+        return DeadLettersReply([_dead_letter(each) for each in found])
+
+    async def _log_of(self, data: bytes) -> tuple[str, list[Stored]]:
+        """Return the id in a query and its log. Raises `NotStarted` and `NoSuchTransfer`."""
         id = read_query(TransferQuery, data).id
         stored = await self._client.log(id)
         if not stored:
             transfer = self._client.transfer(id)
             raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
-        return report_of_log(id, [each.data for each in stored])
+        return id, stored
+
+
+def _dead_letter(stored: StoredDeadLetter) -> DeadLetter:
+    body = stored.body
+    return DeadLetter(
+        number=stored.number,
+        at=stored.at,
+        id=stored.transfer_id,
+        subject=body.subject,
+        consumer=body.consumer,
+        cause=body.cause,
+        tries=body.tries,
+        count=body.count,
+    )
 
 
 def _handler(answer: Answer) -> Callable[[LiveMessage], Awaitable[bytes]]:

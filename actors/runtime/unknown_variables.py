@@ -23,6 +23,7 @@ _KNOWN = frozenset(
         "ARCHIVE_DAYS",
         "ARCHIVE_KEEPS",
         "ARCHIVE_OVERWRITE",
+        "BOARD_TOKEN",
         "BRIEFING_JOBS",
         "BRIEFING_PIPELINE",
         "COORDINATOR_JOBS",

@@ -56,6 +56,7 @@ from warmxfer.schemas.api import (
 )
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.report import TransferReport
+from warmxfer.schemas.timeline import DeadLettersQuery, DeadLettersReply, TransferOutline, TransferTimeline
 
 Kind = type[Struct]
 
@@ -115,6 +116,9 @@ CARRIED: dict[str, Carried] = {
     "api.list": _of(ListQuery, reply=ListReply),
     "api.cancel": _of(CancelQuery, reply=CancelReply),
     "api.report": _of(TransferQuery, reply=TransferReport),
+    "api.outline": _of(TransferQuery, reply=TransferOutline),
+    "api.timeline": _of(TransferQuery, reply=TransferTimeline),
+    "api.dead_letters": _of(DeadLettersQuery, reply=DeadLettersReply),
     "presence": _of(CoordinatorPresence),
     "capacity": _of(RoleCapacity),
 }

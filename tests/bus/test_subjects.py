@@ -14,7 +14,10 @@ from warmxfer.bus.partition import PARTITIONS, partition_of
 ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 IDS = st.from_regex(ALLOWED, fullmatch=True)
 
-VERBS = ("validate", "start", "status", "list", "cancel", "report")
+VERBS = (
+    *("validate", "start", "status", "list", "cancel", "report"),
+    *("outline", "timeline", "dead_letters"),
+)
 BUILT = {
     "request": subjects.request("a"),
     "cancel": subjects.cancel("a"),
@@ -109,7 +112,7 @@ def test_no_two_stored_patterns_overlap() -> None:
 
 def test_no_live_subject_can_be_stored() -> None:
     live = [spec.filter for spec in subjects.SUBJECTS if not spec.captured]
-    assert len(live) == 15
+    assert len(live) == 18
     clashes = [(q, s) for q in live for s in STORED if overlap(q, s)]
     assert clashes == []
 

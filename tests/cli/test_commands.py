@@ -55,6 +55,7 @@ async def test_help_names_every_command(warmxfer: Warmxfer) -> None:
         "watch",
         "show",
         "report",
+        "board",
         "list",
         "cancel",
         "dead-letters",
@@ -180,6 +181,8 @@ async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bu
         (("up", "--caller", "ann"), "", 2, "--caller is 'ann'; write a number as E.164 (+14155550201)"),
         (("up", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
         (("up", "--sandbox-port", "-1"), "", 2, "--sandbox-port is -1; give 0 to 65535"),
+        (("up", "--board-port", "-1"), "", 2, "--board-port is -1; give 0 to 65535"),
+        (("board", "--wait-target", "0"), "", 2, "--wait-target is 0.0; give 1 to 3600"),
         (("sandbox", "--port", "99999"), "", 2, "--port is 99999; give 0 to 65535"),
         (("sandbox", "--host", "192.0.2.1"), "", 2, "--host is '192.0.2.1', which is no address of this"),
         (("sandbox", "--host", "a..b"), "", 2, "--host is 'a..b', which is no address of this machine"),
@@ -202,14 +205,14 @@ def test_an_error_is_one_sentence_and_an_exit_code(
     assert len(result.err.splitlines()) == 1, result.err
 
 
-@pytest.mark.parametrize("option", ["--port", "--sandbox-port"])
+@pytest.mark.parametrize("option", ["--port", "--sandbox-port", "--board-port"])
 def test_a_port_in_use_is_reported_with_its_option(in_process: InProcess, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        other = {"--port": "--sandbox-port", "--sandbox-port": "--port"}[option]
-        result = in_process("up", option, str(port), other, "0")
+        ports = {"--port": "0", "--sandbox-port": "0", "--board-port": "0", option: str(port)}
+        result = in_process("up", *(text for pair in ports.items() for text in pair))
     sentence = f"{option} is {port}, which is already in use; give another port, or 0 for any free port"
     assert (result.code, result.out) == (2, "")
     assert result.err == f"warmxfer: {sentence}\n"

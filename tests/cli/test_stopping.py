@@ -14,7 +14,7 @@ import pytest
 
 START_S = 60.0
 END_S = 30.0
-UP = ("up", "--port", "0", "--sandbox-port", "0", "--json")
+UP = ("up", "--port", "0", "--sandbox-port", "0", "--board-port", "0", "--json")
 ACTORS_START = "coordinator-*.log"
 CALL_STARTS = "primary-*.log"
 """Log files whose appearance marks a moment of the start."""

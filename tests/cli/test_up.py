@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .conftest import Warmxfer
 
-UP = ("up", "--port", "0", "--sandbox-port", "0", "--pace", "0.05", "--json")
+UP = ("up", "--port", "0", "--sandbox-port", "0", "--board-port", "0", "--pace", "0.05", "--json")
 START_S = 60.0
 
 

@@ -64,6 +64,7 @@ from warmxfer.schemas.api import (
 )
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.report import TransferReport
+from warmxfer.schemas.timeline import DeadLettersQuery, DeadLettersReply, TransferOutline, TransferTimeline
 from warmxfer.schemas.validation import read_query, read_start
 
 from .pages import DOCS, Block, Section, read_page
@@ -189,6 +190,9 @@ DECODERS: Mapping[str, Decode] = {
     "api.list": _query(ListQuery),
     "api.cancel": _query(CancelQuery),
     "api.report": _query(TransferQuery),
+    "api.outline": _query(TransferQuery),
+    "api.timeline": _query(TransferQuery),
+    "api.dead_letters": _query(DeadLettersQuery),
     "capacity": _as(RoleCapacity),
 }
 REPLIES: Mapping[str, type[Any]] = {
@@ -205,6 +209,9 @@ REPLIES: Mapping[str, type[Any]] = {
     "api.list": ListReply,
     "api.cancel": CancelReply,
     "api.report": TransferReport,
+    "api.outline": TransferOutline,
+    "api.timeline": TransferTimeline,
+    "api.dead_letters": DeadLettersReply,
 }
 FIELD_DECODERS: Mapping[tuple[str, str], Decode] = {("log", "event"): _only(decode_event, _ONLY_IN_LOG)}
 

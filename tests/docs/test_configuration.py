@@ -19,6 +19,7 @@ from warmxfer.actors.runtime.unknown_variables import PREFIX, known_variables
 from warmxfer.actors.summarizer import SummarizerSettings
 from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 from warmxfer.bus import BusSettings
+from warmxfer.cli.board.access import TokenSettings
 from warmxfer.cli.variables import EVERY, VARIABLES
 from warmxfer.schemas import InvalidRequest
 
@@ -43,6 +44,7 @@ SETTINGS: Mapping[str, Any] = {
     "summarizer": SummarizerSettings,
     "briefing": BriefingSettings,
     "gateway": GatewaySettings,
+    "board": TokenSettings,
 }
 WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_LOG": "",
@@ -65,8 +67,8 @@ REQUIRED = {
 }
 """The values without which a settings class stops before it has looked up every variable."""
 
-OF_UP = {"WARMXFER_STORE_KEY"}
-"""Variables that the command `up` reads for the broker that it starts."""
+OF_COMMANDS = {"WARMXFER_STORE_KEY": "`warmxfer up`", "WARMXFER_BOARD_TOKEN": "`warmxfer board`"}
+"""Variables that one command reads, and no actor."""
 OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_STORE_KEY", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
 """Variables of the broker's own environment, which `warmxfer permissions` names in its configuration."""
 NONE = "—"
@@ -94,7 +96,7 @@ def test_the_table_of_the_command_line_is_that_of_the_page() -> None:
     table = [
         (
             each.name,
-            EVERY_PROCESS if each.roles == EVERY else ", ".join(each.roles) or "`warmxfer up`",
+            EVERY_PROCESS if each.roles == EVERY else ", ".join(each.roles) or OF_COMMANDS[each.name],
             each.default or NONE,
         )
         for each in VARIABLES
@@ -117,7 +119,7 @@ def test_no_string_of_the_code_names_a_variable_that_is_not_read() -> None:
 def test_the_readers_are_those_of_the_code(name: str) -> None:
     readers = [process for process, kind in SETTINGS.items() if name in _looked_up(kind)]
     if name in WITHOUT_SETTINGS_CLASS:
-        readers = ["`warmxfer up`" if name in OF_UP else EVERY_PROCESS]
+        readers = [OF_COMMANDS.get(name, EVERY_PROCESS)]
     assert ROWS[name]["read by"] == ", ".join(readers), f"docs/configuration.md, {name}: read by"
 
 

@@ -25,6 +25,7 @@ from warmxfer.schemas import (
     encode,
 )
 from warmxfer.schemas.report import TransferReport
+from warmxfer.schemas.timeline import TransferOutline, TransferTimeline
 
 from .examples import DECODERS, INTERNALS, PROTOCOL, REPLIES, DeadLetterBody, Example, by_kind, examples
 from .message_fields import all_field_names, fields_of, tag_of
@@ -47,6 +48,8 @@ FOR_USERS = (
     api.CancelQuery,
     api.CancelReply,
     TransferReport,
+    TransferOutline,
+    TransferTimeline,
 )
 """Messages of users: each has a chapter of `docs/protocol.md`, under a title in plain words."""
 

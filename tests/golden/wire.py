@@ -46,6 +46,7 @@ from warmxfer.schemas import (
     participant_ids,
     queries,
     report,
+    timeline,
     transfer,
 )
 
@@ -86,6 +87,10 @@ API_MESSAGES = {
     api.CancelQuery: "api.cancel",
     api.CancelReply: "api.cancel.reply",
     report.TransferReport: "api.report.reply",
+    timeline.TransferOutline: "api.outline.reply",
+    timeline.TransferTimeline: "api.timeline.reply",
+    timeline.DeadLettersQuery: "api.dead_letters",
+    timeline.DeadLettersReply: "api.dead_letters.reply",
 }
 API_PARTS = {
     api.TransferSummary: "api.listed",
@@ -93,6 +98,9 @@ API_PARTS = {
     report.Durations: "api.report.durations",
     report.Attempt: "api.report.attempt",
     report.CommandTime: "api.report.command",
+    timeline.TimeLimits: "api.outline.limits",
+    timeline.TimelineEntry: "api.timeline.entry",
+    timeline.DeadLetter: "api.dead_letters.one",
 }
 PUBLIC_KINDS = tuple(PUBLIC_MESSAGES.values())
 

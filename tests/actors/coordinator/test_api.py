@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from tests.testkit.secured_broker import secured_broker
 from warmxfer.actors.common.dial_policy import DialPolicy
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, InvalidRequest, NoReply, subjects
-from warmxfer.bus.subject_table import SUBJECTS
+from warmxfer.bus.dead_letters import DeadLetterBody
+from warmxfer.bus.subject_table import BOARD, CLIENT, COORDINATOR, DEPLOY, SUBJECTS
 from warmxfer.client import Client, IdInUse, NoCoordinator, NoSuchTransfer
-from warmxfer.schemas import WarmTransferPhase
+from warmxfer.schemas import WarmTransferPhase, encode
 
 TIMEOUT_S = 10.0
 REQUEST: dict[str, Any] = {
@@ -65,6 +68,14 @@ async def strict_coordinator(fresh_bus: Bus) -> AsyncIterator[None]:
 async def ask(bus: Bus, verb: str, query: Any = None) -> Any:
     data = b"" if query is None else json.dumps(query).encode()
     return json.loads(await bus.request(subjects.api(verb), data, TIMEOUT_S))
+
+
+async def served(bus: Bus, verb: str, query: Any) -> Any:
+    """Return the reply, or None while the broker has not connected the two accounts yet."""
+    try:
+        return await ask(bus, verb, query)
+    except NoReply:
+        return None
 
 
 async def ended(client: Client, transfer_id: str) -> None:
@@ -165,7 +176,36 @@ async def test_cancel_ends_a_transfer_and_refuses_one_that_has_ended(bus: Bus, t
 
 
 @pytest.mark.usefixtures("coordinator")
-@pytest.mark.parametrize("verb", ["status", "cancel", "report"])
+async def test_outline_and_timeline_show_a_transfer_without_its_numbers(bus: Bus, transfer_id: str) -> None:
+    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
+    client = Client(bus)
+    await ended(client, transfer_id)
+    outline, timeline = await client.outline(transfer_id), await client.timeline(transfer_id)
+    assert (outline.destination, outline.supervisor) == ("+•••••••••01", "Supervisor")
+    assert (outline.id, outline.room_id) == (transfer_id, transfer_id)
+    assert timeline.entries[0].event == "transfer_requested"
+    assert timeline.entries[0].at == outline.started_at
+    assert "started" in timeline.entries[0].phases
+    assert timeline.entries[-1].stage == "failed"
+    assert len(timeline.entries) == (await client.report(transfer_id)).records
+    assert "4155550101" not in json.dumps(await ask(bus, "timeline", {"id": transfer_id}))
+
+
+@pytest.mark.usefixtures("strict_coordinator")
+async def test_a_board_reads_dead_letters_by_a_coordinator(fresh_bus: Bus) -> None:
+    client = Client(fresh_bus)
+    assert await client.shown_dead_letters() == []
+    body = DeadLetterBody("wx.1.t-1.do.gateway", 7, "broken", 20, "gateway", subjects.CORE)
+    stored = [await fresh_bus.publish(subjects.dead_letter(f"t-{number}"), encode(body)) for number in (1, 2)]
+    shown = await client.shown_dead_letters(1)
+    assert [(each.id, each.cause, each.consumer, each.tries, each.count) for each in shown] == [
+        ("t-2", "broken", "gateway", 20, 1)
+    ]
+    assert len(await client.shown_dead_letters()) == len(stored)
+
+
+@pytest.mark.usefixtures("coordinator")
+@pytest.mark.parametrize("verb", ["status", "cancel", "report", "outline", "timeline"])
 async def test_a_transfer_that_does_not_exist_is_named(bus: Bus, transfer_id: str, verb: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^id is '{transfer_id}', but no transfer has this id"):
         await ask(bus, verb, {"id": transfer_id})
@@ -179,16 +219,41 @@ async def test_a_list_has_a_limit(bus: Bus) -> None:
 
 @pytest.mark.usefixtures("coordinator")
 async def test_every_verb_of_the_table_is_served_and_counted(bus: Bus) -> None:
-    assert set(VERBS) == {"validate", "start", "status", "list", "cancel", "report"}
+    assert set(VERBS) == {
+        *("validate", "start", "status", "list", "cancel", "report"),
+        *("outline", "timeline", "dead_letters"),
+    }
     for verb in VERBS:
         endpoint = bus.endpoints.by_name[f"api-{verb}"]
         before = endpoint.requests
-        if verb == "list":
+        if verb in ("list", "dead_letters"):
             await ask(bus, verb)
         else:
             with pytest.raises(InvalidRequest):
                 await ask(bus, verb, {"wrong": 1})
         assert endpoint.requests == before + 1
+
+
+async def test_start_and_cancel_work_under_the_permissions_of_a_deployment(transfer_id: str) -> None:
+    """The coordinator stores what it is asked to start or cancel, as a user of the broker with few rights."""
+    async with secured_broker() as broker, AsyncExitStack() as open:
+
+        async def connected(user: str) -> Bus:
+            return await open.enter_async_context(await Bus.connect(broker.settings(user), name=user))
+
+        await (await connected(DEPLOY)).ensure()
+        client, board = await connected(CLIENT), await connected(BOARD)
+        coordinator = await connected(COORDINATOR)
+        await open.enter_async_context(asynccontextmanager(serving)(coordinator, CoordinatorSettings()))
+        request = {**request_for(transfer_id), "config": {**REQUEST["config"], "command_timeout_s": 60.0}}
+        query = {"id": transfer_id, "request": request}
+        async with asyncio.timeout(TIMEOUT_S):
+            while await served(client, "start", query) is None:
+                await asyncio.sleep(0.05)
+        assert await ask(board, "cancel", {"id": transfer_id, "reason": "no need"}) == {"id": transfer_id}
+        async with asyncio.timeout(TIMEOUT_S):
+            while not await coordinator.history(subjects.cancel(transfer_id), 1):
+                await asyncio.sleep(0.05)
 
 
 async def test_without_a_coordinator_the_client_says_so(fresh_bus: Bus, transfer_id: str) -> None:
