@@ -67,7 +67,7 @@ REQUIRED = {
 }
 """The values without which a settings class stops before it has looked up every variable."""
 
-OF_COMMANDS = {"WARMXFER_STORE_KEY": "`warmxfer up`", "WARMXFER_BOARD_TOKEN": "`warmxfer board`"}
+OF_COMMANDS = {"WARMXFER_STORE_KEY": "`warmxfer up`", "WARMXFER_BOARD_TOKEN": "board"}
 """Variables that one command reads, and no actor."""
 OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_STORE_KEY", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
 """Variables of the broker's own environment, which `warmxfer permissions` names in its configuration."""
