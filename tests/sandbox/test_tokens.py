@@ -45,22 +45,21 @@ def verifier() -> TokenVerifier:
     return TokenVerifier(Settings(API_KEY, SECRET))
 
 
-NOW = int(time.time())
-
-
 @pytest.mark.parametrize("algorithm", ["none", "HS384"])
 def test_another_algorithm_is_refused(algorithm: str) -> None:
     secret = "" if algorithm == "none" else SECRET
-    raw = jwt.encode({"apikey": API_KEY, "exp": NOW + 600, "version": 2}, secret, algorithm=algorithm)
+    raw = jwt.encode(
+        {"apikey": API_KEY, "exp": int(time.time()) + 600, "version": 2}, secret, algorithm=algorithm
+    )
     with pytest.raises(HttpError, match="Token is invalid"):
         verifier().check_api(raw)
 
 
 def test_a_remembered_token_expires(monkeypatch: pytest.MonkeyPatch) -> None:
-    known, raw = verifier(), token(exp=NOW + 600)
-    monkeypatch.setattr(tokens, "time", lambda: NOW)
+    expires_at = int(time.time()) + 600
+    known, raw = verifier(), token(exp=expires_at)
     assert known.check_api(raw) == known.check_api(raw)
-    monkeypatch.setattr(tokens, "time", lambda: NOW + 600)
+    monkeypatch.setattr(tokens, "time", lambda: expires_at)
     with pytest.raises(HttpError, match="Token is expired"):
         known.check_api(raw)
 
