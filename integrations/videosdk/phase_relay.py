@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from warmxfer.client import TransferHandle
+from warmxfer.client import NoSuchTransfer, TransferHandle
 from warmxfer.schemas import PhaseChanged, RetryableError, WarmTransferPhase, WarmTransferResult
 
 from .session_adapter import AgentSessionAdapter
@@ -48,12 +48,17 @@ async def relay_phases(
 
 
 async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> None:
-    """Cancel `transfer`; return when the caller is back, or after `ENDING_TIMEOUT_S`."""
+    """Cancel `transfer`; return when the caller is back, or after `ENDING_TIMEOUT_S`.
+
+    The task may have been cancelled before it published its request. Then there is nothing to end.
+    """
     if not await _cancel(transfer, "The voice agent's own task for it was cancelled."):
         return
     try:
         async with asyncio.timeout(ENDING_TIMEOUT_S):
             await _emit_phases(transfer, adapter)
+    except NoSuchTransfer:
+        log.info("transfer_never_requested", transfer_id=transfer.id)
     except (RetryableError, TimeoutError) as error:
         log.warning("transfer_end_missed", transfer_id=transfer.id, error=type(error).__name__)
 

@@ -22,6 +22,7 @@ from videosdk.agents.warm_transfer import (
 )
 
 from warmxfer.cli.local_stack.stack import LocalStack, PlacedCall
+from warmxfer.client import Client
 from warmxfer.integrations.videosdk import install
 from warmxfer.schemas import Outcome, SpokenLines, apology_for
 
@@ -272,6 +273,31 @@ async def test_h14_a_transfer_whose_task_is_cancelled_returns_the_caller(
         await until_no_leg_is_up(local_stack, seen[-1]["consultation_room_id"])
     again = await session.warm_transfer(Support(BUSY).config)
     assert again.error == "supervisor_busy", "the next transfer is not blocked"
+
+
+async def test_h14_a_task_that_is_cancelled_before_its_request_is_only_cancelled(
+    open_call: OpenCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the task failed with the sentence that no transfer has this id."""
+    asked = asyncio.Event()
+
+    async def never_published(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Client, "request", never_published)
+    monkeypatch.setattr("warmxfer.client.client.START_TIMEOUT_S", 0.5)
+    agent = Support(SILENT)
+    live, _, seen = await open_call(agent)
+    session: Any = live.session
+    waiting = asyncio.create_task(session.warm_transfer(agent.config))
+    await asked.wait()
+    session._warm_transfer_task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await until(lambda: not session._warm_transfer_in_progress, FINAL_S)
+    assert (session._accept_user_input, live.room.auto_end_session) == (True, True)
+    assert phase_names(seen) == []
 
 
 async def test_h17_a_model_that_hangs_does_not_delay_the_hold_line(open_call: OpenCall) -> None:
