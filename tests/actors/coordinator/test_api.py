@@ -184,7 +184,7 @@ async def test_outline_and_timeline_show_a_transfer_without_its_numbers(bus: Bus
     assert (outline.destination, outline.supervisor) == ("+•••••••••01", "Supervisor")
     assert (outline.id, outline.room_id) == (transfer_id, transfer_id)
     assert timeline.entries[0].event == "transfer_requested"
-    assert timeline.entries[0].at == outline.started_at
+    assert timeline.entries[0].at <= outline.started_at, "a request may wait before it starts"
     assert "started" in timeline.entries[0].phases
     assert timeline.entries[-1].stage == "failed"
     assert len(timeline.entries) == (await client.report(transfer_id)).records
