@@ -8,9 +8,11 @@
  *
  *     npm ci --prefix examples
  *     uv run warmxfer up                                   # first terminal; prints the caller's room id
- *     node examples/publish_and_follow.mjs ROOM_ID         # second terminal
+ *     . LOCAL_ENV                                          # second terminal; the file that `up` names
+ *     node examples/publish_and_follow.mjs ROOM_ID
  *
- * `NATS_URL` names a broker other than nats://127.0.0.1:4222.
+ * `NATS_URL` names a broker other than nats://127.0.0.1:4222. `NATS_USER`, `NATS_PASSWORD` and
+ * `NATS_INBOX_PREFIX` name the broker's user.
  */
 
 import { randomUUID } from "node:crypto";
@@ -33,7 +35,12 @@ async function main(roomId) {
       },
     },
   };
-  const client = await connect({ servers: NATS_URL });
+  const client = await connect({
+    servers: NATS_URL,
+    user: process.env.NATS_USER,
+    pass: process.env.NATS_PASSWORD,
+    inboxPrefix: process.env.NATS_INBOX_PREFIX ?? "_INBOX",
+  });
 
   // Subscribe before publishing, so that no phase is missed.
   client.subscribe(`warmxfer.${transferId}.phase`, {
