@@ -6,6 +6,7 @@ the chaos runs share are in `tests/testkit/invariants.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -120,6 +121,10 @@ LEFT_TO_NEWER_S = 32.0
 """For how long a message of an unknown type is given back. The least wait for the archive is longer."""
 
 
+STORED_LATE = re.compile(r"\.intent\.|\.dead$")
+"""What a gateway or a coordinator may store while another coordinator archives the transfer."""
+
+
 def waits_for_archive(history: TransferHistory) -> bool:
     """Return whether the transfer is to be archived soon. One that is not confirmed waits for a day."""
     if not history.records:
@@ -132,7 +137,7 @@ def waits_for_archive(history: TransferHistory) -> bool:
 def archived_completely(world: World, history: TransferHistory) -> Iterator[str]:
     """I35: an archived transfer has its whole log in the archive, and left the working streams.
 
-    A claim that a gateway stores after the archiving stays until `max_age` if that gateway dies then.
+    A claim or a dead letter that is stored after the archiving stays until `max_age`. No actor reads them.
     """
     if not history.records or not history.records[-1][1].state.archived:
         if history.records and waits_for_archive(history):
@@ -156,7 +161,7 @@ def archived_completely(world: World, history: TransferHistory) -> Iterator[str]
         for name in subjects.WORKING_STREAMS
         for each in world.streams.by_name[name].after(0)
         if transfer_of(each) == history.id and each.subject != subjects.log(history.id)
-        if not (".intent." in each.subject and each.at > history.archived[-1].at)
+        if not (STORED_LATE.search(each.subject) and each.at > history.archived[-1].at)
     ]
     if left:
         yield f"I35: it was archived, and the streams have {left}"
