@@ -324,7 +324,7 @@ async def _open(
     stack.push_async_callback(provider.aclose)
     webhooks = Webhooks(bus, provider, health)
     stack.push_async_callback(webhooks.aclose)
-    await stack.enter_async_context(webhook_server.serving(webhooks.app, bound))
+    await stack.enter_async_context(webhook_server.serving_webhooks(webhooks.app, bound))
     log.info("webhooks_served", url=url, signed=settings.webhook_key is not None)
     if settings.webhook_key is None:
         log.warning("webhooks_unsigned", remedy="set WARMXFER_WEBHOOK_PUBLIC_KEY to a PEM, or to fetch")

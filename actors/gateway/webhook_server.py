@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from warmxfer.schemas import InvalidRequest
 
+from ..runtime.http_server import base_url, serving
 from .webhook_protocol import LimitedProtocol
 
 BACKLOG = 256
 MAX_CONCURRENT = 256
-KEEP_ALIVE_S = 10
-STOP_TIMEOUT_S = 2
-
-
-class _WebhookServer(uvicorn.Server):
-    """Uvicorn without signal handlers: the process handles signals itself."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -43,31 +31,9 @@ def bind(host: str, port: int) -> socket.socket:
 def address_of(bound: socket.socket) -> str:
     """Return the base URL of a bound socket."""
     host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return base_url(host, port)
 
 
-@contextlib.asynccontextmanager
-async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
-    """Serve `app` while the context is open. Connections queue from the moment the address is bound."""
-    config = uvicorn.Config(
-        app,
-        http=LimitedProtocol,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=MAX_CONCURRENT,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_TIMEOUT_S,
-    )
-    server = _WebhookServer(config)
-    running = asyncio.create_task(server.serve(sockets=[bound]), name="webhooks")
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait({running}, timeout=2 * STOP_TIMEOUT_S)
-        running.cancel()
-        bound.close()
+def serving_webhooks(app: ASGIApp, bound: socket.socket) -> AbstractAsyncContextManager[None]:
+    """Serve `app` while the context is open, within the limits of `webhook_protocol.py`."""
+    return serving(app, bound, "webhooks", max_concurrent=MAX_CONCURRENT, protocol=LimitedProtocol)

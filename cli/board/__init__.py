@@ -13,7 +13,7 @@
     actions.py          cancel and replay
     access.py           token, cookie and origin
     web_app.py          routes and headers
-    web_server.py       uvicorn on a bound address
+    web_server.py       its address, bound beforehand
     page/               what the browser loads; nothing of it comes from another machine
 
 - Invariant: the page gets no whole phone number, no transcript and no summary.

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from warmxfer.actors.runtime.http_server import serving
 from warmxfer.bus import Bus, BusSettings
 
 from .access import Access
 from .content import Content, Settings
 from .feed import Feed
 from .web_app import BoardApp
-from .web_server import address_of, bind, serving
+from .web_server import MAX_CONCURRENT, address_of, bind
 
 CONNECT_DEADLINE_S = 2.0
 
@@ -61,7 +62,8 @@ async def running_board(settings: BusSettings, options: BoardOptions) -> AsyncIt
         access = Access(options.token, bound.getsockname()[1])
         feeding = asyncio.create_task(Feed(bus, content).run(), name="board feed")
         try:
-            async with serving(BoardApp(bus, content, access).app, bound):
+            app = BoardApp(bus, content, access).app
+            async with serving(app, bound, "board", max_concurrent=MAX_CONCURRENT):
                 address = address_of(bound)
                 try:
                     yield RunningBoard(address, f"{address}/?token={options.token}", asyncio.shield(feeding))

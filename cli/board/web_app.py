@@ -72,7 +72,7 @@ log = structlog.get_logger(__name__)
 
 
 class BoardApp:
-    """The web application; `web_server.py` serves `app`."""
+    """The web application; `serve.py` serves `app`."""
 
     def __init__(self, bus: Bus, content: Content, access: Access) -> None:
         self._bus = bus

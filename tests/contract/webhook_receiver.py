@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from warmxfer.actors.gateway.webhook_server import address_of, bind, serving
+from warmxfer.actors.gateway.webhook_server import address_of, bind, serving_webhooks
 
 from .target import Target
 
@@ -76,5 +76,5 @@ async def open_webhook_receiver(target: Target) -> AsyncIterator[WebhookReceiver
     base_url = target.webhook_url.rstrip("/") or address_of(bound)
     receiver = WebhookReceiver(f"{base_url}{PATH}", target.patience_s)
     app = Starlette(routes=[Route(PATH, receiver.take, methods=["POST"])])
-    async with serving(app, bound):
+    async with serving_webhooks(app, bound):
         yield receiver
