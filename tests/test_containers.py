@@ -15,6 +15,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from tests.docs.pages import FOLDERS
 from warmxfer.actors.runtime.runner import CONNECT_DEADLINE_S, DRAIN_S
 from warmxfer.bus.bus import DRAIN_DEADLINE_S
 from warmxfer.bus.embedded_server import find_nats_server
@@ -26,18 +27,6 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SCHEMA = Draft7Validator(json.loads((ROOT / "tests/vendor/compose/compose-spec.json").read_text("utf-8")))
 SECRETS = {f"./secrets/{name}.env" for name in (*USERS, "nats", "sandbox")}
 """The files that `warmxfer permissions --write secrets` writes (tests/cli/test_permissions.py)."""
-FOLDERS = (
-    "schemas",
-    "metrics",
-    "tracing",
-    "bus",
-    "client",
-    "adapters",
-    "actors",
-    "integrations",
-    "cli",
-    "sandbox",
-)
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 INSTRUCTIONS = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
 ACTORS = {"coordinator", "summarizer", "gateway", "briefing", "primary"}

@@ -1,7 +1,7 @@
 """Metrics of transfers, observed from the records that this coordinator appended.
 
-A record is appended once, whoever retries: so each phase and each outcome is counted once, unless the
-coordinator dies right after an append.
+One coordinator appends a record, and a retry appends none. So each phase and each outcome is counted once,
+unless the coordinator dies right after an append.
 
 The times of one transfer are known to the coordinator that appended all its records. If another one takes
 over, its hold and its overhead are not observed. Its phases, its outcome and its time to human are.

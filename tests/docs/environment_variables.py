@@ -13,20 +13,8 @@ from functools import cache
 
 from warmxfer.bus.subjects import STREAMS
 
-from .pages import ROOT
+from .pages import FOLDERS, ROOT
 
-FOLDERS = (
-    "schemas",
-    "metrics",
-    "tracing",
-    "bus",
-    "client",
-    "adapters",
-    "actors",
-    "integrations",
-    "cli",
-    "sandbox",
-)
 TABLE = ROOT / "cli" / "variables.py"
 """Lists every variable and reads none."""
 NAME = re.compile(r"\b(?:WARMXFER|NATS|VIDEOSDK)_[A-Z0-9_]*[A-Z0-9]\b")

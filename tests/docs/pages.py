@@ -12,6 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+FOLDERS = (
+    "schemas",
+    "metrics",
+    "tracing",
+    "bus",
+    "client",
+    "adapters",
+    "actors",
+    "integrations",
+    "cli",
+    "sandbox",
+)
+"""The folders that hold the product: those of the wheel."""
 
 _HEADING = re.compile(r"(#{1,6}) (.+)")
 _FENCE = re.compile(r"```(\w*)")

@@ -8,20 +8,8 @@ from functools import cache
 
 import pytest
 
-from .pages import DOCS, ROOT, code, read_page
+from .pages import DOCS, FOLDERS, ROOT, code, read_page
 
-FOLDERS = (
-    "schemas",
-    "metrics",
-    "tracing",
-    "bus",
-    "client",
-    "adapters",
-    "actors",
-    "integrations",
-    "cli",
-    "sandbox",
-)
 LEVELS = {"Errors": "error", "Warnings": "warning", "Information": "info"}
 LOGGERS = ("log", "self._log")
 PASSED_ON = {"actors/gateway/webhooks.py": "self._warn"}
