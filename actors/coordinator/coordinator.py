@@ -81,6 +81,7 @@ from .state_machine import (
     last_record,
     obstacle,
     step,
+    timeouts,
     unknown_fields,
 )
 from .transfer_metrics import TIMER_LATENESS, TransferMetrics
@@ -196,7 +197,7 @@ class Coordinator:
                 ):
                     await request_owner.refuse(self._bus, delivery)
                     return
-                event = self._to_be_archived(await self._first_event(event, delivery))
+                event = self._begun_here(await self._first_event(event, delivery))
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
             if isinstance(outcome, Applied):
@@ -296,9 +297,13 @@ class Coordinator:
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
 
-    def _to_be_archived(self, event: AnyEvent) -> AnyEvent:
-        """Return the event that starts the transfer, which says when its end is archived."""
-        if isinstance(event, TransferRequested | TransferRefused | TransferBroken):
+    def _begun_here(self, event: AnyEvent) -> AnyEvent:
+        """Return the event that starts the transfer, with what a transfer of an older version does not do."""
+        if isinstance(event, TransferRequested):
+            return replace(
+                event, archive_after_s=self._archive_after_s, alone_notice_s=timeouts.ALONE_NOTICE_S
+            )
+        if isinstance(event, TransferRefused | TransferBroken):
             return replace(event, archive_after_s=self._archive_after_s)
         return event
 
