@@ -82,7 +82,8 @@ def _answered_name(lines: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _issues(caller: Sequence[str], closing: str) -> list[str]:
-    """Return the caller's statements that are more than a greeting and a name: those with figures first.
+    """Return the caller's statements that are more than a greeting and a name: the first, and the one with
+    most figures.
 
     A question at the end of the call is quoted as such, if there is another statement.
     """
@@ -91,7 +92,8 @@ def _issues(caller: Sequence[str], closing: str) -> list[str]:
         text for text in stripped if word_count(text) >= MIN_ISSUE_WORDS and not _is_greeting(text)
     ]
     informative = [text for text in informative if text != closing or not asks(text)] or informative
-    chosen = sorted(range(len(informative)), key=lambda at: (-_figures(informative[at]), at))[
+    # The first statement is mostly the matter, and the figures of another one complete it.
+    chosen = sorted(range(len(informative)), key=lambda at: (at > 0, -_figures(informative[at]), at))[
         :MAX_ISSUE_QUOTES
     ]
     return [informative[at] for at in sorted(chosen)] or [max(caller, key=word_count)]
