@@ -41,7 +41,7 @@ _BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|
 _LEADS_TO_VERB: Final = frozenset(("to", "not", "don't", "can't", "won't"))
 """Words after which a phrase of a yes is none: "not able to do it"."""
 
-ASKING_LINES: Final = ("question", "confirm", "keys", "identify")
+ASKING_LINES: Final = ("question", "confirm", "keys", "identify", "identify_key")
 """Fixed lines that a supervisor answers."""
 
 MAX_SAME_WORDS: Final = 5
