@@ -378,9 +378,9 @@ class Dialogue:
             return []
         self._identify_asks += 1
         self.state = DialogueState.SPEAKING
-        self._queue.append(_Line(self._opening.identify))
         if self._keys_count:
             self._queue.append(_Line(self._opening.identify_key))
+        self._queue.append(_Line(self._opening.identify))
         return self._say_next()
 
     # ── what the agent says ──────────────────────────────────────────────────────────────────────

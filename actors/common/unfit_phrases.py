@@ -23,12 +23,13 @@ REFUSALS: Final = (
     r"(?:to|in|for|provided|available)",
     r"(?:request|access|content) (?:denied|refused|blocked|filtered)|note(?: that)?:|disclaimer",
     r"as an? (?:ai|artificial|large language|language model|assistant|responsible)\b",
-    r"(?:that|this|it) (?:is|'s|falls|goes|lies) (?:something (?:that )?i (?:can'?t|won'?t|cannot|will not)|"
+    r"(?:that|this|it) (?:is|falls|goes|lies) (?:something (?:that )?i (?:can'?t|won'?t|cannot|will not)|"
     r"(?:outside|beyond|against) (?:of )?(?:my|what i)\b)",
     r"(?:that|this|it)(?:'s| is) (?:outside|beyond|against) (?:of )?(?:my|what i)\b",
     r"my (?:guidelines|programming|safety)\b",
-    r"i (?:don'?t|do not) (?:think|believe|feel) (?:that )?i (?:should|can|could)\b|i must (?:\w+ )?(?:decline|"
-    r"refuse)|(?:regrettably|unfortunately|sadly),? (?:that|this|it)\b.{0,30}\bi\b",
+    r"i (?:don'?t|do not) (?:think|believe|feel) (?:that )?i (?:should|can|could)\b",
+    r"i must (?:\w+ )?(?:decline|refuse)",
+    r"(?:regrettably|unfortunately|sadly),? (?:that|this|it)\b.{0,30}\bi\b",
     r"this (?:request|content|conversation) (?:violates|goes against|can ?not|can't)",
     r"(?:there is |i see )?no (?:transcript|conversation) (?:was|is|has|to|provided)",
     r"please (?:provide|share|paste) (?:me |us |with )?.{0,20}(?:transcript|conversation|text|context)",

@@ -14,7 +14,8 @@ from warmxfer.schemas import TranscriptTurn
 
 from ..common.spoken_check import is_small_talk
 from ..common.unicode_text import cut, sentences, word_count
-from .call_facts import amounts_in, asks, last_question, name_given_to, name_in, numbers_in
+from .call_facts import amounts_in, asks, last_question, numbers_in
+from .caller_name import name_given_to, name_in
 from .prompt import clean
 
 PREFACE: Final = "Taken from the call, word for word."

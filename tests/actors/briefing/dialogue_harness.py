@@ -27,7 +27,7 @@ BRIEFING = Briefing(
 ONE_MOMENT = "A moment, please."
 IDENTIFY = "Who is there?"
 SCREENING = "A caller waits for you."
-IDENTIFY_KEY = "If so, press 1."
+IDENTIFY_KEY = "If you are a person, press 1."
 OPENING = OpeningLines(ONE_MOMENT, IDENTIFY, SCREENING, IDENTIFY_KEY)
 LINES = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
 

@@ -17,7 +17,7 @@ from warmxfer.actors.briefing.dialogue_actions import (
     Say,
     StopSpeaking,
 )
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, is_yes
 from warmxfer.schemas import FALLBACK_SUMMARY
 
 from .dialogue_harness import (

@@ -42,8 +42,8 @@ def test_the_keys_are_said_with_each_question() -> None:
 @pytest.mark.parametrize(
     ("accept_by", "said"),
     [
-        (AcceptBy.EITHER, [IDENTIFY, IDENTIFY_KEY]),
-        (AcceptBy.KEY, [IDENTIFY, IDENTIFY_KEY]),
+        (AcceptBy.EITHER, [IDENTIFY_KEY, IDENTIFY]),
+        (AcceptBy.KEY, [IDENTIFY_KEY, IDENTIFY]),
         (AcceptBy.VOICE, [IDENTIFY]),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from warmxfer.actors.summarizer.call_facts import amounts_in, asks, name_given_to, name_in, numbers_in
+from warmxfer.actors.summarizer.call_facts import amounts_in, asks, numbers_in
+from warmxfer.actors.summarizer.caller_name import name_given_to, name_in
 from warmxfer.actors.summarizer.extractive_summary import extract
 from warmxfer.schemas import TranscriptTurn
 
