@@ -44,9 +44,9 @@ _TITLE: Final = (
 """Stands between an introduction and the name."""
 _GREETING: Final = (
     r"[Hh]ello|[Hh]i|[Hh]ey|[Gg]ood (?:[Mm]orning|[Aa]fternoon|[Ee]vening)|[Hh]allo"
-    r"|[Gg]uten (?:Tag|Morgen|Abend)|[Mm]oin|[Gg]rüß Gott|[Bb]onjour|[Bb]onsoir|[Aa]llô|[Hh]ola|[Bb]uen[oa]s(?: (?:días|tardes|noches))?"
-    r"|[Oo]lá|[Bb]om dia|[Bb]oa (?:tarde|noite)|[Bb]uongiorno|[Bb]uonasera|[Ss]alve"
-    r"|[Gg]oede(?:morgen|middag|navond)"
+    r"|[Gg]uten (?:Tag|Morgen|Abend)|[Mm]oin|[Gg]rüß Gott|[Bb]onjour|[Bb]onsoir|[Aa]llô|[Hh]ola"
+    r"|[Bb]uen[oa]s(?: (?:días|tardes|noches))?|[Oo]lá|[Bb]om dia|[Bb]oa (?:tarde|noite)"
+    r"|[Bb]uongiorno|[Bb]uonasera|[Ss]alve|[Gg]oede(?:morgen|middag|navond)"
     r"|[Dd]zień dobry|[Dd]obry wieczór|[Зз]дравствуйте|[Дд]обрый (?:день|вечер)|[Дд]оброе утро|[Дд]обрий день"
     r"|हेलो|हैलो|नमस्ते|नमस्कार"
 )
