@@ -12,6 +12,7 @@
     CLASSIFYING  a yes that only the model found          SPEAKING, to ask for a second yes
     CLASSIFYING  unclear                                  SPEAKING, to ask again; LISTENING after `MAX_REASKS`
     CLASSIFYING  needs time                               LISTENING
+    CLASSIFYING  twice a machine to the model alone       SPEAKING, to ask who it is
     CLASSIFYING  question                                 ANSWERING
     SPEAKING     all said, and a question is pending      ANSWERING
     ANSWERING    answer                                   SPEAKING
@@ -295,8 +296,12 @@ class Dialogue:
             return []
         twice = self._machine_suspected and machine_suspected
         self._machine_suspected = machine_suspected
-        if intent is ReplyIntent.VOICEMAIL or twice:
+        if intent is ReplyIntent.VOICEMAIL:
             return self._decide(Decide(ReplyIntent.VOICEMAIL, reason or self._words))
+        if twice:
+            # A person was heard on this line, so a model's word alone does not end it.
+            self._words = ""
+            return self._back_to_unknown(ReplyIntent.UNCLEAR)
         if intent is ReplyIntent.DECLINED:
             return self._decide(Decide(intent, reason or self._words, words=self._words))
         if intent is ReplyIntent.READY:

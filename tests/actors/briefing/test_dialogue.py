@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmxfer.actors.briefing.dialogue import LINES_AHEAD, MAX_REASKS
+from warmxfer.actors.briefing.dialogue import LINES_AHEAD, MAX_REASKS, SILENT_MACHINE_ASKS
 from warmxfer.actors.briefing.dialogue_actions import (
     Action,
     AnswerQuestion,
@@ -262,6 +262,43 @@ def test_the_machine_detector_makes_the_agent_ask_who_it_is_until_the_question_w
     assert late.dialogue.machine_suspected() == []
     late.supervisor_says("Yes.")
     assert late.decisions == [Decide(ReplyIntent.READY)]
+
+
+def test_a_person_whom_the_model_takes_for_a_machine_is_asked_and_briefed_again(
+    asked: DialogueHarness,
+) -> None:
+    for words in ("Jättebra, jag är redo.", "Jag är redo."):
+        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
+        request = asked.actions[-1]
+        assert isinstance(request, ClassifyReply)
+        asked.apply(
+            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
+        )
+        asked.finish_speaking()
+    assert asked.decisions == []
+    assert asked.said[-1] == IDENTIFY
+    asked.supervisor_says("Yes.")
+    asked.finish_speaking()
+    assert asked.said[-3:] == LINES[1:]
+    asked.supervisor_says("Yes.")
+    assert [each.intent for each in asked.decisions] == [ReplyIntent.READY]
+
+
+def test_a_line_that_the_model_takes_for_a_machine_and_that_stays_silent_is_one(
+    asked: DialogueHarness,
+) -> None:
+    for words in ("Tryck ett.", "Tryck två."):
+        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
+        request = asked.actions[-1]
+        assert isinstance(request, ClassifyReply)
+        asked.apply(
+            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
+        )
+        asked.finish_speaking()
+    for _ in range(SILENT_MACHINE_ASKS):
+        asked.apply(asked.dialogue.silence_elapsed())
+        asked.finish_speaking()
+    assert [each.intent for each in asked.decisions] == [ReplyIntent.VOICEMAIL]
 
 
 def test_a_suspected_machine_that_stays_silent_is_one() -> None:
