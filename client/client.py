@@ -290,6 +290,7 @@ class Client:
             raise NotArchived(id)
         return erased
 
+
 def _trace_headers() -> dict[str, str]:
     value = tracing.users_header()
     return {} if value is None else {tracing.HEADER: value}

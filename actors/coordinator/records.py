@@ -11,7 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from warmxfer.bus import Bus, Delivery, LogEntry, NewerVersionNeeded, StaleWrite, Stored, TransferLog, subjects
+from warmxfer.bus import (
+    Bus,
+    Delivery,
+    LogEntry,
+    NewerVersionNeeded,
+    StaleWrite,
+    Stored,
+    TransferLog,
+    subjects,
+)
 from warmxfer.bus.messages import MSG_ID, NO_HEADERS
 from warmxfer.schemas import AnyEvent
 
@@ -88,9 +97,7 @@ class Records:
         self._admission.record_state(record.state)
         return cached
 
-    async def is_applied(
-        self, cached: CachedRecord | None, delivery: Delivery, *, redelivered: bool
-    ) -> bool:
+    async def is_applied(self, cached: CachedRecord | None, delivery: Delivery, *, redelivered: bool) -> bool:
         """Return whether a record before `cached` is due to `delivery`. Reads the log only in doubt."""
         if cached is None:
             old = redelivered
