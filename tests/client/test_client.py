@@ -22,7 +22,7 @@ from warmxfer.client import (
     new_id,
 )
 from warmxfer.client import client as client_module
-from warmxfer.client.client import MAX_POLL_PAUSE_S
+from warmxfer.client.transfer_handle import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
     CancelRequest,
     InvalidRequest,
