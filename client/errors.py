@@ -11,9 +11,9 @@ START_TIMEOUT_S = 5.0
 class NoCoordinator(RetryableError):
     """No coordinator has started the transfer. The request may be stored."""
 
-    def __init__(self) -> None:
+    def __init__(self, within_s: float = START_TIMEOUT_S) -> None:
         super().__init__(
-            f"No coordinator replied within {START_TIMEOUT_S:g} s; start one with `warmxfer run coordinator`"
+            f"No coordinator replied within {within_s:g} s; start one with `warmxfer run coordinator`"
         )
 
 

@@ -141,7 +141,8 @@ class TransferHandle:
             async with asyncio.timeout(START_TIMEOUT_S):
                 return await anext(phases)
         except TimeoutError as error:
-            raise (NoCoordinator() if await self.exists() else await self.unknown()) from error
+            known = await self.exists()
+            raise (NoCoordinator(START_TIMEOUT_S) if known else await self.unknown()) from error
 
     async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import phonenumbers
 from msgspec import UNSET, UnsetType
-from phonenumbers import PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberType
 
 from warmxfer.schemas import (
     InvalidRequest,

@@ -1,7 +1,7 @@
 """What the number plan says of a phone number. Pure.
 
-The look-up takes longer than the rest of a check. A deployment dials the same supervisors from the same caller
-ids, so the newest answers are kept.
+A look-up takes longer than the rest of a check. A deployment dials the same supervisors from the same
+numbers, so the newest answers are kept.
 """
 
 from __future__ import annotations

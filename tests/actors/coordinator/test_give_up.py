@@ -351,7 +351,7 @@ async def test_fields_of_a_newer_version_survive_the_records_of_this_one(fresh_b
 
     def add(written: Json) -> None:
         written["state"]["mood"] = {"of": "caller"}
-        written["state"]["request"]["config"]["lines"]["music"] = "waltz"
+        written["state"]["request"]["config"].setdefault("lines", {})["music"] = "waltz"
         for pending in written["state"]["pending"].values():
             pending["colour"] = "red"
 
