@@ -13,7 +13,7 @@ changed. Then `record.py` has to fill the earlier text into records of earlier v
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -23,7 +23,30 @@ from warmxfer.schemas import SpokenLines, WarmTransferConfig, WarmTransferReques
 MAX_KEPT: Final = 1_024
 """Requests whose compact form is kept: each is written with every record of its transfer."""
 
-_COMPACT: Final = (WarmTransferRequest, WarmTransferConfig, SpokenLines)
+
+class _Field(NamedTuple):
+    name: str
+    encode_name: str
+    default: Any
+    """A required field has `NODEFAULT`, which equals no value."""
+
+
+def _fields_of(kind: type[Struct]) -> tuple[_Field, ...]:
+    fields = msgspec.structs.fields(kind)
+    return tuple(
+        _Field(
+            each.name,
+            each.encode_name,
+            each.default if each.default_factory is NODEFAULT else each.default_factory(),
+        )
+        for each in fields
+    )
+
+
+_FIELDS: Final[dict[type[Struct], tuple[_Field, ...]]] = {
+    kind: _fields_of(kind) for kind in (WarmTransferRequest, WarmTransferConfig, SpokenLines)
+}
+"""The structs that are written without their defaults."""
 _kept: OrderedDict[int, tuple[WarmTransferRequest, bytes]] = OrderedDict()
 
 
@@ -41,9 +64,8 @@ def compact_request(request: WarmTransferRequest) -> bytes:
 
 def _compact(value: Struct) -> dict[str, Any]:
     written: dict[str, Any] = {}
-    for each in msgspec.structs.fields(value):
-        held = getattr(value, each.name)
-        default = each.default if each.default_factory is NODEFAULT else each.default_factory()
+    for name, encode_name, default in _FIELDS[type(value)]:
+        held = getattr(value, name)
         if held != default or type(held) is not type(default):
-            written[each.encode_name] = _compact(held) if isinstance(held, _COMPACT) else held
+            written[encode_name] = _compact(held) if type(held) in _FIELDS else held
     return written
