@@ -13,6 +13,7 @@ from playwright.async_api import Browser, expect
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.cli.board import feed
 from warmxfer.cli.board.serve import RunningBoard
+from warmxfer.schemas.report import CommandTime
 from warmxfer.schemas.timeline import DeadLetter
 
 from .board_fixture import RINGING, TOKEN, FakeCoordinator, board_on, publish
@@ -135,6 +136,31 @@ async def test_a_dead_letter_is_replayed_after_a_question(
     await page.get_by_role("dialog").get_by_role("button", name="Replay").click()
     await expect(letters).to_contain_text("Replayed")
     assert coordinator.replayed == [4730]
+    await visit.no_fault()
+
+
+async def test_a_command_that_was_sent_again_has_a_mark(
+    bus: Bus, board: RunningBoard, coordinator: FakeCoordinator, visit: Visit
+) -> None:
+    """Leg checks are repeated by plan and have none."""
+    await publish(bus, "t-again", *RINGING)
+    began_at = time.time()
+    coordinator.commands = [
+        CommandTime(command_id=f"c-{number}", kind=kind, sent_at=began_at + number, again=again)
+        for number, (kind, again) in enumerate(
+            [("return_caller", False), ("check_legs", False), ("return_caller", True), ("check_legs", True)]
+        )
+    ]
+    try:
+        await visit.open(board.link)
+        await visit.page.goto(f"{board.address}/#/t/t-again")
+        marks = visit.page.locator("svg.timeline .mark-again")
+        await expect(marks).to_have_text(["↻Return caller: tried again"])
+        report = visit.page.get_by_role("region", name="Report")
+        await expect(report.get_by_text("tried again")).to_have_count(1)
+        await visit.check_accessibility("one transfer with a retry")
+    finally:
+        coordinator.commands = None
     await visit.no_fault()
 
 
