@@ -44,6 +44,8 @@ class FakeCoordinator:
         self.dead_letters: list[DeadLetter] = []
         self.commands: list[CommandTime] | None = None
         """Those of the report of each transfer. None: there is no report."""
+        self.entries: list[TimelineEntry] | None = None
+        """Those of the timeline of each transfer. None: it was requested, and no more."""
         self.answering = True
 
     @asynccontextmanager
@@ -81,8 +83,8 @@ class FakeCoordinator:
         )
 
     def _timeline(self, query: dict[str, Any]) -> object:
-        entry = TimelineEntry(at=time.time(), event="transfer_requested", phases=["started"])
-        return TransferTimeline(id=query["id"], entries=[entry])
+        requested = TimelineEntry(at=time.time(), event="transfer_requested", phases=["started"])
+        return TransferTimeline(id=query["id"], entries=self.entries or [requested])
 
     def _report(self, query: dict[str, Any]) -> object:
         if self.commands is None:
