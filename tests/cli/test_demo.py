@@ -1,4 +1,4 @@
-"""`warmxfer demo` as a user runs it: its checks, its trace, the board beside it and the timeline at its end."""
+"""`warmxfer demo` as a user runs it: its checks, its trace, the board beside it, the timeline at its end."""
 
 from __future__ import annotations
 

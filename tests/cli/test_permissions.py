@@ -161,7 +161,9 @@ async def test_each_written_secret_is_new(warmxfer: Warmxfer, tmp_path: Path) ->
     assert "PASSWORD_ROUTE=p" in one["nats.env"]
 
 
-@pytest.mark.parametrize("options", [[], ["--nkeys"], ["--tenant", "acme"]], ids=["passwords", "nkeys", "tenant"])
+@pytest.mark.parametrize(
+    "options", [[], ["--nkeys"], ["--tenant", "acme"]], ids=["passwords", "nkeys", "tenant"]
+)
 async def test_the_board_has_a_token_that_it_accepts(
     warmxfer: Warmxfer, tmp_path: Path, options: list[str]
 ) -> None:

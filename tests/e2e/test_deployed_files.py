@@ -29,7 +29,7 @@ async def shown_on_the_board(running: Deployed, token: str, folder: Path) -> Non
 async def transfer_and_stop(
     described: Mapping[str, Described], secrets: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Make one transfer, which the board shows. Then each process gets SIGTERM, and ends with 0 in its time."""
+    """Make one transfer, which the board shows. Then each process gets SIGTERM, and ends with 0."""
     config = (secrets / "nats.conf").read_text(encoding="utf-8")
     client = variables(secrets / "client.env")
     async with deployed(described, config, client, folder, monkeypatch) as running:

@@ -4,9 +4,9 @@
 
 It takes the commands from the page: three brokers on loopback with accounts, and with TLS for clients and
 routes, two of each actor, a board, the simulated cloud, a transfer. Then it loses a broker, kills a gateway,
-meets a dead letter, rolls an upgrade to a pretended newer version, and fills the storage up to its limit, each
-with a transfer and a look at the board. Needs Linux, bash, openssl, curl, pgrep, and the ports of the page
-(4222, 6222, 8222, 8088, 8090). Exit code 1: a step did not end as the page says.
+meets a dead letter, rolls an upgrade to a pretended newer version, and fills the storage up to its limit,
+each with a transfer and a look at the board. Needs Linux, bash, openssl, curl, pgrep, and the ports of the
+page (4222, 6222, 8222, 8088, 8090). Exit code 1: a step did not end as the page says.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ transfer t-5; ended t-5
     (
         "the storage is nearly full",
         r"""
-for _ in $(seq 10); do as client python publish.py t-fill "$(head -c 45000 /dev/urandom | od -An -tx1 | tr -d ' \n')"; done
+for _ in $(seq 10); do
+  as client python publish.py t-fill "$(head -c 45000 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+done
 replace coordinator PYTHONPATH=$NEWER_PATH WARMXFER_MAX_STORE_MB=1
 wait_for 'as operator warmxfer doctor | grep "(WARMXFER_MAX_STORE_MB), so new requests end as too_busy"'
 as operator warmxfer doctor > /dev/null; [ $? = 1 ] || fail 'another exit code of doctor'

@@ -21,7 +21,7 @@ ROLES = {"coordinator", "gateway", "summarizer", "briefing", "primary"}
 
 
 async def transfer(stack: LocalStack, monkeypatch: pytest.MonkeyPatch, traces: str) -> Any:
-    """Run the user's script with the drop-in, once, in a process with `WARMXFER_TRACES`. Returns its result."""
+    """Run the user's script with the drop-in, in a process with `WARMXFER_TRACES`. Returns its result."""
     monkeypatch.setenv("NATS_URL", stack.url_of("agent"))
     monkeypatch.setenv("WARMXFER_TRACES", traces)
     (end,) = (await run(stack, with_install(SCRIPT), READY, own_pipeline=False)).ends

@@ -234,7 +234,8 @@ def test_the_commands_of_the_page_make_the_secrets(kubectl_path: str, tmp_path: 
     objects = list(yaml.safe_load_all(done.stdout.replace("\n}\n{", "\n}\n---\n{")))
     secrets = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "Secret"}
     assert secrets.keys() == {"nats-users", *(f"{role}-user" for role in (*ROLES, "board", "deploy"))}
-    for name, file in (("nats-users", "nats.env"), ("gateway-user", "gateway.env"), ("board-user", "board.env")):
+    files = {"nats-users": "nats.env", "gateway-user": "gateway.env", "board-user": "board.env"}
+    for name, file in files.items():
         lines = (tmp_path / "secrets" / file).read_text().splitlines()
         held = {key: base64.b64decode(value).decode() for key, value in secrets[name].items()}
         assert held == dict(line.split("=", 1) for line in lines)
