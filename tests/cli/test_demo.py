@@ -95,9 +95,7 @@ async def test_open_opens_the_board_and_keeps_it_until_it_is_stopped(
         link = opened.read_text(encoding="utf-8")
         assert LINK.findall(printed) == [link]
         address, _, token = link.partition("/?token=")
-        async with httpx.AsyncClient(
-            base_url=address, headers={"authorization": f"Bearer {token}"}
-        ) as http:
+        async with httpx.AsyncClient(base_url=address, headers={"authorization": f"Bearer {token}"}) as http:
             (shown,) = (await http.get("/api/transfers")).json()["transfers"]
         assert shown["outcome"] == "complete"
         running.send_signal(stop)

@@ -168,7 +168,7 @@ async def test_the_board_has_a_token_that_it_accepts(
     warmxfer: Warmxfer, tmp_path: Path, options: list[str]
 ) -> None:
     assert (await warmxfer("permissions", "--write", str(tmp_path), *options)).code == 0
-    with_token = [path for path in tmp_path.glob("*.env") if "WARMXFER_BOARD_TOKEN" in variables(path)]
+    with_token = [path for path in tmp_path.glob("*.env") if "WARMXFER_BOARD_TOKEN" in variables(path)]  # noqa: ASYNC240
     (board,) = with_token
     assert board.name == ("acme-board.env" if "acme" in options else "board.env")
     assert TokenSettings.from_env(variables(board)).token == variables(board)["WARMXFER_BOARD_TOKEN"]

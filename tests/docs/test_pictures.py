@@ -7,13 +7,14 @@ import struct
 
 import pytest
 
-from ops.board_pictures import FOLDER, NARROW, WIDE
-
 from .demo_cast import PICTURE
 from .pages import DOCS, ROOT
 
 PAGES = {page: page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *DOCS.glob("*.md"))}
-MADE = re.findall(r'"(board-\w+\.png)"', (ROOT / "ops" / "board_pictures.py").read_text(encoding="utf-8"))
+FOLDER = DOCS / "pictures"
+COMMAND = (ROOT / "ops" / "board_pictures.py").read_text(encoding="utf-8")
+MADE = re.findall(r'"(board-\w+\.png)"', COMMAND)
+WIDTHS = re.search(r"^WIDE, NARROW = \((\d+), \d+\), \((\d+), \d+\)$", COMMAND, re.M)
 
 
 def shown() -> set[str]:
@@ -32,8 +33,10 @@ def test_the_pages_show_what_the_commands_make() -> None:
 def test_a_picture_has_the_width_that_it_stands_for(name: str) -> None:
     header = (FOLDER / name).read_bytes()[:24]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
-    width = struct.unpack(">I", header[16:20])[0]
-    assert width == (NARROW if "narrow" in name else WIDE)[0]
+    assert WIDTHS is not None
+    (width,) = struct.unpack(">I", header[16:20])
+    assert width == int(WIDTHS[2] if "narrow" in name else WIDTHS[1])
+    assert WIDTHS[2] == "360"
 
 
 def test_the_page_of_the_board_names_the_command() -> None:

@@ -22,7 +22,7 @@ async def shown_on_the_board(running: Deployed, token: str, folder: Path) -> Non
         shown = await http.get("/api/transfers", headers={"authorization": f"Bearer {token}"})
         assert [each["outcome"] for each in shown.json()["transfers"]] == ["complete"]
         assert (await http.get(f"/?token={token}")).status_code == httpx.codes.SEE_OTHER
-    printed = [path.read_text(encoding="utf-8") for path in folder.glob("*.log")]
+    printed = [path.read_text(encoding="utf-8") for path in folder.glob("*.log")]  # noqa: ASYNC240
     assert token not in "".join([*printed, running.processes["board"].ready])
 
 
