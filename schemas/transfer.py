@@ -163,6 +163,8 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """Said before the question if the supervisor may answer by key."""
     identify: SpokenLine = "Hello, am I speaking with a person who can take a call?"
     """Asked before anything is told, if it is not clear that a person answered."""
+    identify_key: SpokenLine = "If you are a person, press 1."
+    """Said before `identify` if the supervisor may answer by key."""
     screening: SpokenLine = (
         "This is an AI assistant. A caller asked for a supervisor, and I would like to connect them to you."
     )

@@ -329,7 +329,7 @@ async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_b
     request_delivery = await last_delivery(fresh_bus, subjects.request(ID), 1)
     await fresh_bus.purge(subjects.IN, subjects.stored_request(ID, "request"))
     stopped = coordinator(fresh_bus)
-    lock_read = stopped._first_event
+    lock_read = stopped._start.first_event
 
     async def archived_meanwhile(*args: Any) -> Any:
         event = await lock_read(*args)
@@ -338,7 +338,7 @@ async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_b
         return event
 
     monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", 0.0)
-    monkeypatch.setattr(stopped, "_first_event", archived_meanwhile)
+    monkeypatch.setattr(stopped._start, "first_event", archived_meanwhile)
     await stopped.handle(request_delivery)
     assert await left_of(fresh_bus) == []
 
