@@ -352,7 +352,10 @@ class NoticeKind(StrEnum):
     CALLER_RESCUED = "caller_rescued"
     """As before, and the session is lost; the provider accepted the rescue."""
     CALLER_ALONE = "caller_alone"
-    """The supervisor left the caller alone right after completion, and no return or session was confirmed."""
+    """The supervisor left the caller alone right after completion, and no return or session was confirmed.
+
+    With `searching` in its data the return is still repeated, and a later notice says how it ended.
+    """
 
 
 class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):
