@@ -115,7 +115,7 @@ async def test_the_timer_runs_only_while_something_is_watched(watch: PullWatch) 
         assert not watch.running
         looks = consumer.looks
         await asyncio.sleep(0.03)
-        assert consumer.looks == looks
+        assert (consumer.looks, watch.running) == (looks, False)
 
 
 async def test_an_error_does_not_end_the_watch(watch: PullWatch) -> None:
