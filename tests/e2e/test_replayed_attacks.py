@@ -65,6 +65,23 @@ async def test_no_program_prints_a_password_of_an_address(
         assert secret not in output
 
 
+@pytest.mark.parametrize(
+    "url", ["u:s3cretpw@127.0.0.1:1", "nats://u:an@s3cretpw@127.0.0.1:1", "nats://u:s3cretpw/x@127.0.0.1:1"]
+)
+async def test_no_spelling_of_a_login_is_printed(driver: TransferDriver, url: str) -> None:
+    """Siblings of finding 7: no scheme, an @ or a slash in the password; `config` prints before it refuses."""
+    for command in (
+        ("warmxfer.cli", "doctor"),
+        ("warmxfer.cli", "config", "gateway"),
+        ("warmxfer.cli", "config", "gateway", "--json"),
+        ("warmxfer.cli", "list"),
+    ):
+        env = driver.stack.actor_env("gateway") | {"NATS_URL": url, "VIDEOSDK_BASE_URL": f"http://{url}"}
+        _, output = await output_of(env, *command)
+        assert output.strip()
+        assert "s3cretpw" not in output, command
+
+
 @pytest.mark.parametrize("role", ["summarizer", "briefing"])
 async def test_a_model_in_plain_http_elsewhere_gets_nothing(driver: TransferDriver, role: str) -> None:
     """Finding 11: the key and the conversation would be readable on the way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -107,6 +107,45 @@ async def is_ended(reader: asyncio.StreamReader) -> bool:
         return await reader.read(100) == b""
     except ConnectionError:
         return True
+
+
+async def dripped(url: str, head: str, pieces: Iterable[bytes], pause_s: float) -> bytes:
+    """Send a request piece by piece. Returns the first line of the response; b"" if there is none."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+            if reader.at_eof():
+                break
+        return await asyncio.wait_for(reader.readline(), CLOSED_S)
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_no_shape_of_a_request_takes_a_gateways_time_or_memory(driver: TransferDriver) -> None:
+    """Siblings of finding 6: a body that drips, one without an end, odd signatures, two lengths."""
+    async with signed_gateway(driver) as (url, _):
+        dripping, endless, two_lengths = await asyncio.gather(
+            dripped(url, "Content-Length: 1000", (b"x" for _ in range(100)), 0.2),
+            dripped(url, "Transfer-Encoding: chunked", (b"1000\r\n" + b"x" * 4096 + b"\r\n" for _ in range(64)), 0),
+            dripped(url, "Content-Length: 2\r\nContent-Length: 30", (b"{}",), 0),
+        )
+        assert b"408" in dripping
+        assert b"413" in endless or endless == b""
+        assert b"400" in two_lengths or two_lengths == b""
+        for signature in ("A", "=" * 2_000, "A" * 4_000, base64.b64encode(bytes(256)).decode()):
+            code, status = await post(url, b'{"webhookType":"participant-left","data":{}}', signature)
+            assert (code, status) == (401, "forged")
+        (caller,) = await driver.callers(1)
+        call = await driver.begin(caller)
+        assert (await call.result()).outcome is Outcome.COMPLETE
+        await call.assert_clean_end()
 
 
 async def test_a_transfer_ends_by_the_cloud_and_not_by_a_webhook_of_an_attacker(
