@@ -30,7 +30,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CALLER_ID = "+14155550177"
 """In the directory only: the sandbox has callers call `OUR_NUMBER`, and shows it in their call records."""
-POLICY = {"WARMXFER_DIAL_REGIONS": "US,CA", "WARMXFER_DIAL_CALLER_IDS": OUR_NUMBER}
+POLICY = {
+    "WARMXFER_DIAL_REGIONS": "US,CA",
+    "WARMXFER_DIAL_CALLER_IDS": OUR_NUMBER,
+    "WARMXFER_DIAL_SIP_HOSTS": "pbx.example.com",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
