@@ -1,7 +1,7 @@
 """Which streams can be read in the files of a nats-server: those that it does not encrypt.
 
-A server keeps a stream in `<store_dir>/jetstream/<account>/streams/<stream>`. If it encrypts the stream, the key of
-its metadata is there too. What it stored before it got a key stays readable. No server tells a client about it.
+A server keeps a stream in `<store_dir>/jetstream/<account>/streams/<stream>`. If it encrypts the stream, the
+key of its metadata is there too. What it stored before it got a key stays readable. No server tells a client.
 
 Test: `tests/cli/local_stack/test_stack.py`, with the files of a running server.
 """
@@ -22,15 +22,16 @@ MAX_BLOCKS = 100_000
 
 
 def readable_streams(store_dir: Path) -> tuple[str, ...]:
-    """Return the streams of warmxfer under `store_dir` with something that is not encrypted, by account and name.
+    """Return the streams of warmxfer under `store_dir` that are not encrypted in part, by account and name.
 
     Raises InvalidRequest if there is none of warmxfer that this user may read.
     """
-    streams = [path.parent for name in STREAMS for path in store_dir.glob(f"jetstream/*/streams/{name}/{META}")]
+    places = (f"jetstream/*/streams/{name}/{META}" for name in STREAMS)
+    streams = [path.parent for place in places for path in store_dir.glob(place)]
     if not streams:
         raise InvalidRequest(
-            f"WARMXFER_STORE_DIR is {str(store_dir)!r}, where this user finds no stream of warmxfer; give the "
-            "store_dir of the broker's block jetstream, and run this as a user who may read it",
+            f"WARMXFER_STORE_DIR is {str(store_dir)!r}, where this user finds no stream of warmxfer; give "
+            "the store_dir of the broker's block jetstream, and run this as a user who may read it",
             field="WARMXFER_STORE_DIR",
         )
     found = [path for path in streams if not (path / META_KEY).exists() or _has_readable_block(path)]

@@ -15,8 +15,8 @@ def user_without_separators(user: str) -> str:
 def one_spelling(address: str) -> str:
     """Return one text for all spellings of a destination: its number, or user and host.
 
-    Scheme, port, parameters and separators do not change who is called. So a limit for each destination counts
-    them as one. A number is the same one through every host.
+    Scheme, port, parameters and separators do not change who is called. So a limit for each destination
+    counts them as one. A number is the same one through every host.
     """
     scheme, colon, rest = address.partition(":")
     if not colon or "@" not in rest:

@@ -8,7 +8,8 @@ however often its command is delivered.
 - Invariant: each doubt counts too much, never too little. A gateway that dies after it counted has used a
   dial. A write without an acknowledgement may be counted twice. Each count is right again after its span.
 - A count that is lost with its stream begins again at zero: the limit then allows as many dials once more.
-- Invariant: all spellings of one destination have one count. Test: `tests/actors/common/test_dialled_address.py`.
+- Invariant: all spellings of one destination have one count. Test:
+  `tests/actors/common/test_dialled_address.py`.
 - A number stands in no subject. A destination is counted under 24 bits of its hash, which some hundred
   numbers of a country share.
 """

@@ -33,8 +33,8 @@ def tls_finding(report: BrokerReport, settings: BusSettings) -> Finding:
 def store_finding(env: Mapping[str, str], settings: BusSettings) -> Finding:
     """Say whether a reader of the broker's disk reads what it stores.
 
-    nats-server 2.15 says nothing of it to a client. So this looks at the files, if `env` names their directory.
-    Otherwise it repeats what `env` says, or says how to see it.
+    nats-server 2.15 says nothing of it to a client. So this looks at the files, if `env` names their
+    directory. Otherwise it repeats what `env` says, or says how to see it.
     """
     from warmxfer.bus.store_files import readable_streams
     from warmxfer.schemas import InvalidRequest
@@ -49,8 +49,8 @@ def store_finding(env: Mapping[str, str], settings: BusSettings) -> Finding:
         return Finding("store", "wrong", sentence_of(error), INVALID)
     if readable:
         sentence = (
-            f"The broker's store {directory} is not encrypted ({', '.join(readable)}), so a reader of its disk reads "
-            "numbers and summaries; set `cipher` and `key` in the block `jetstream` of an empty store."
+            f"The broker's store {directory} is not encrypted ({', '.join(readable)}), so a reader of its disk "
+            "reads numbers and summaries; set `cipher` and `key` in the block `jetstream` of an empty store."
         )
         return Finding("store", weak, sentence)
     if readable is not None:
@@ -59,13 +59,13 @@ def store_finding(env: Mapping[str, str], settings: BusSettings) -> Finding:
         return Finding("store", "ok", f"{STORE_ENCRYPTED} says that the broker's store is encrypted.")
     if env.get(STORE_ENCRYPTED, "").strip():
         sentence = (
-            f"{STORE_ENCRYPTED} says that the broker's store is not encrypted, so a reader of its disk reads numbers "
-            "and summaries; set `cipher` and `key` in its block `jetstream`."
+            f"{STORE_ENCRYPTED} says that the broker's store is not encrypted, so a reader of its disk reads "
+            "numbers and summaries; set `cipher` and `key` in its block `jetstream`."
         )
         return Finding("store", weak, sentence)
     sentence = (
-        "No broker tells its clients whether it encrypts what it stores, so look: `cipher` and `key` must stand in "
-        f"its block `jetstream`, or a reader of its disk reads numbers and summaries; then set {STORE_ENCRYPTED}, or "
-        f"{STORE_DIR} where its files are."
+        "No broker tells its clients whether it encrypts what it stores, so look: `cipher` and `key` must "
+        "stand in its block `jetstream`, or a reader of its disk reads numbers and summaries; then set "
+        f"{STORE_ENCRYPTED}, or {STORE_DIR} where its files are."
     )
     return Finding("store", "note", sentence)

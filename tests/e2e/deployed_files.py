@@ -1,8 +1,8 @@
 """Runs what compose.yaml or an overlay describes as processes of this machine.
 
 Commands, variables and secrets are those of the file. Only addresses are replaced: names of services by
-loopback, and ports by free ones. With `WARMXFER_TEST_TLS=yes` every connection to the broker is mutual TLS. The
-cloud is the sandbox beside it, which the files reach by HTTP.
+loopback, and ports by free ones. With `WARMXFER_TEST_TLS=yes` every connection to the broker is mutual TLS.
+The cloud is the sandbox beside it, which the files reach by HTTP.
 """
 
 from __future__ import annotations

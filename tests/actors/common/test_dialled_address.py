@@ -19,7 +19,7 @@ from warmxfer.actors.common.dialled_address import one_spelling
     ],
 )
 def test_a_number_is_the_same_in_every_spelling(spelling: str) -> None:
-    """Before, a client had a limit of its own for each spelling, so the limit for a destination held nothing."""
+    """Before, each spelling had a limit of its own, so the limit for a destination held nothing."""
     assert one_spelling(spelling) == "+14155550123"
 
 

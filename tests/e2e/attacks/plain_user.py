@@ -1,4 +1,4 @@
-"""A connection to the broker of a stack by a plain NATS client, as an attacker with a user's password has it."""
+"""A connection to the broker of a stack by a plain NATS client, as an attacker with a password has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding 12, replayed on running processes: bombs in compressed responses, limits, and secrets in the open."""
+"""Finding 12, replayed on running processes: bombs in responses, limits, and secrets in the open."""
 
 from __future__ import annotations
 
