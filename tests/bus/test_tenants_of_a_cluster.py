@@ -41,16 +41,22 @@ class Cluster:
 @asynccontextmanager
 async def cluster() -> AsyncIterator[Cluster]:
     hosts = [f"127.0.0.1:{port}" for port in free_ports(SERVERS)]
-    passwords = {login_name(user, tenant): f"p{secrets.token_hex(12)}" for tenant in TENANTS for user in USERS}
+    passwords = {
+        login_name(user, tenant): f"p{secrets.token_hex(12)}" for tenant in TENANTS for user in USERS
+    }
     logins = {
-        tenant: {user: Login(password=passwords[login_name(user, tenant)]) for user in USERS} for tenant in TENANTS
+        tenant: {user: Login(password=passwords[login_name(user, tenant)]) for user in USERS}
+        for tenant in TENANTS
     }
     route_password = f"p{secrets.token_hex(12)}"
     urls = [f'"{each}"' for each in routes(hosts, route_password).strip("[]").split(",")]
-    block = CLUSTER.replace("$NATS_ROUTES", f"[{', '.join(urls)}]").replace("$NATS_PASSWORD_ROUTE", route_password)
+    block = CLUSTER.replace("$NATS_ROUTES", f"[{', '.join(urls)}]").replace(
+        "$NATS_PASSWORD_ROUTE", route_password
+    )
     servers = [
         EmbeddedServer(
-            accounts=block.replace("$NATS_SERVER_NAME", f"n{at}").replace("0.0.0.0:6222", host) + accounts(logins)
+            accounts=block.replace("$NATS_SERVER_NAME", f"n{at}").replace("0.0.0.0:6222", host)
+            + accounts(logins)
         )
         for at, host in enumerate(hosts)
     ]

@@ -96,8 +96,8 @@ async def test_a_refused_call_ends_before_the_caller_is_held(
 
 
 NUMBERS_IN_DISGUISE = (
-    "＋１９００５５５０１２３",
-    "+1900555012٣",
+    "".join(chr(ord(each) + 0xFEE0) for each in "+19005550123"),
+    "+1900555012\u0663",
     "+1\u200b9005550123",
     "tel:+19005550123",
     "+1-900-555-0123",
@@ -134,7 +134,10 @@ async def test_no_disguise_of_a_number_or_an_option_is_dialled(strict: TransferD
     good = {"routing_rule_id": "rr_1", "sip_call_to": READY, "sip_call_from": OUR_NUMBER}
     configs = [
         *({"destination": good | {"sip_call_to": each}} for each in NUMBERS_IN_DISGUISE),
-        *({"destination": good, "rescue": {"by": "dial", **good, "sip_call_to": each}} for each in NUMBERS_IN_DISGUISE),
+        *(
+            {"destination": good, "rescue": {"by": "dial", **good, "sip_call_to": each}}
+            for each in NUMBERS_IN_DISGUISE
+        ),
         *({"destination": good | {"extra_options": each}} for each in OPTIONS_IN_DISGUISE),
     ]
     calls = [await strict.begin_unchecked(caller, each) for each in configs]

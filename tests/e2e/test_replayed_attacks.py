@@ -69,7 +69,7 @@ async def test_no_program_prints_a_password_of_an_address(
     "url", ["u:s3cretpw@127.0.0.1:1", "nats://u:an@s3cretpw@127.0.0.1:1", "nats://u:s3cretpw/x@127.0.0.1:1"]
 )
 async def test_no_spelling_of_a_login_is_printed(driver: TransferDriver, url: str) -> None:
-    """Siblings of finding 7: no scheme, an @ or a slash in the password; `config` prints before it refuses."""
+    """Siblings of finding 7: no scheme, an @ or a slash in it; `config` prints before it refuses."""
     for command in (
         ("warmxfer.cli", "doctor"),
         ("warmxfer.cli", "config", "gateway"),

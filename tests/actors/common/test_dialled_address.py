@@ -32,5 +32,11 @@ def test_a_user_is_the_same_in_every_spelling(spelling: str) -> None:
 
 
 def test_others_stay_apart() -> None:
-    addresses = ["+14155550123", "+14155550124", "sip:dana@a.example", "sip:dana@b.example", "sip:500@a.example"]
+    addresses = [
+        "+14155550123",
+        "+14155550124",
+        "sip:dana@a.example",
+        "sip:dana@b.example",
+        "sip:500@a.example",
+    ]
     assert len({one_spelling(each) for each in addresses}) == len(addresses)

@@ -38,7 +38,9 @@ def bomb(encoding: str, content: str) -> bytes:
 
 
 @asynccontextmanager
-async def bomb_server(encoding: str = "gzip", content: str = "zeros") -> AsyncIterator[tuple[str, list[bytes]]]:
+async def bomb_server(
+    encoding: str = "gzip", content: str = "zeros"
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """Answer each request with the bomb. Returns the address, and the heads of what was asked."""
     body, asked = bomb(encoding, content), list[bytes]()
     head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: {encoding}"

@@ -76,10 +76,16 @@ def test_the_first_step_of_the_image_refuses_a_package_that_the_lock_does_not_na
     name, version = locked_tool()
     fake_wheel(tmp_path, name, version)
     text = (ROOT / LOCK).read_text(encoding="utf-8")
-    (tmp_path / LOCK).write_text(text if attack == "another file" else f"{name}=={version}\n", encoding="utf-8")
+    (tmp_path / LOCK).write_text(
+        text if attack == "another file" else f"{name}=={version}\n", encoding="utf-8"
+    )
     done = pip(step[1].split(), tmp_path)
     assert done.returncode != 0
-    said = "DO NOT MATCH THE HASHES" if attack == "another file" else "Hashes are required in --require-hashes mode"
+    said = (
+        "DO NOT MATCH THE HASHES"
+        if attack == "another file"
+        else "Hashes are required in --require-hashes mode"
+    )
     assert said in done.stdout + done.stderr
     assert not (tmp_path / "installed").exists()
 

@@ -20,7 +20,17 @@ from .plain_user import plain_user
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-OVERHEARD = ("_INBOX.>", "_INBOX.briefing.>", "_INBOX.*.*", "_R_.>", "_GR_.>", "$JS.>", ">", "wx.>", "warmxfer.>")
+OVERHEARD = (
+    "_INBOX.>",
+    "_INBOX.briefing.>",
+    "_INBOX.*.*",
+    "_R_.>",
+    "_GR_.>",
+    "$JS.>",
+    ">",
+    "wx.>",
+    "warmxfer.>",
+)
 """Where replies, room tokens, commands and events pass by."""
 
 
@@ -64,7 +74,9 @@ async def test_one_role_hears_reads_and_writes_nothing_of_another(driver: Transf
             *((f"{stored_events(id)}.{role}", None) for role in ("briefing", "gateway", "primary")),
         ]
         for subject, body in refused:
-            data = forged_yes(id) if ".event." in subject else b"" if body is None else json.dumps(body).encode()
+            data = (
+                forged_yes(id) if ".event." in subject else b"" if body is None else json.dumps(body).encode()
+            )
             inbox = attacker.client.new_inbox()
             assert await attacker.is_refused(subject, data, reply=inbox), f"{user} may publish {subject}"
         assert (await call.result()).outcome is Outcome.COMPLETE

@@ -137,7 +137,15 @@ async def test_advisories_other_inboxes_and_reads_in_disguise_give_nothing(drive
     """Finding 3: the broker's own subjects, an inbox guess, and a read of one subject that asks for another."""
     call = await briefed(driver)
     async with plain_user(driver.stack, "summarizer") as attacker:
-        for subject in ("$SYS.>", "$JS.EVENT.>", "$SRV.>", "_INBOX.client.>", "_INBOX.*.>", "*.*.*", "wx.*.*.log"):
+        for subject in (
+            "$SYS.>",
+            "$JS.EVENT.>",
+            "$SRV.>",
+            "_INBOX.client.>",
+            "_INBOX.*.>",
+            "*.*.*",
+            "wx.*.*.log",
+        ):
             attacker.violations.clear()
             await attacker.client.subscribe(subject)
             await attacker.sent()
@@ -155,7 +163,9 @@ async def test_advisories_other_inboxes_and_reads_in_disguise_give_nothing(drive
             subject = (reply.headers or {}).get("Nats-Subject", "")
             assert subject in ("", own.partition(f"{CORE}.")[2]), asked
         for subject in (f"{IN}.wx.*.*.request", f"{CORE}.wx.*.*.do.gateway", f"{CORE}.wx.session.*.primary"):
-            assert await attacker.is_refused(f"$JS.API.DIRECT.GET.{subject}", b"", attacker.client.new_inbox())
+            assert await attacker.is_refused(
+                f"$JS.API.DIRECT.GET.{subject}", b"", attacker.client.new_inbox()
+            )
         assert await attacker.is_refused(f"$JS.API.STREAM.INFO.{PUBLIC}", b"", attacker.client.new_inbox())
     await call.transfer.cancel("enough")
     await call.result()
@@ -204,8 +214,8 @@ async def test_no_text_of_200_kb_delays_a_transfer(driver: TransferDriver) -> No
 
 
 SPOKEN_NUMBERS = (
-    "٤١١١ ١١١١ ١١١١ ١١١١",  # Arabic-Indic
-    "４１１１１１１１１１１１１１１１",  # fullwidth
+    "".join(chr(ord(each) + 0x630) for each in "4111111111111111"),  # Arabic-Indic digits
+    "".join(chr(ord(each) + 0xFEE0) for each in "4111111111111111"),  # fullwidth digits
     "4\u200b1\u200b1\u200b1 1111-1111_1111/1111",
     "vier eins eins eins eins eins eins eins eins eins eins eins eins eins eins eins",
     "quatre un un un un un un un un un un un un un un un",
@@ -256,7 +266,9 @@ async def questions(driver: TransferDriver, call: Call) -> int:
 
 
 @pytest.mark.parametrize("poison", ["an empty object", "a list", "a far version", "another transfer's"])
-async def test_no_log_record_that_another_wrote_loops_or_leaves_a_leg(driver: TransferDriver, poison: str) -> None:
+async def test_no_log_record_that_another_wrote_loops_or_leaves_a_leg(
+    driver: TransferDriver, poison: str
+) -> None:
     """Finding 9, readable records that make no sense."""
     call = await briefed(driver, briefing_timeout_s=5.0)
     id = call.transfer.id
@@ -282,7 +294,9 @@ async def test_no_log_record_that_another_wrote_loops_or_leaves_a_leg(driver: Tr
 async def test_a_subject_with_escapes_and_a_reason_with_lines_forge_no_output(driver: TransferDriver) -> None:
     """Finding 10: escapes in a subject, line breaks in a reason, a service that announces escapes."""
     odd = "R\x1b]0;pwned\x07\x1b[2J\x9b31m"
-    forged_line = 'x\n{"event":"transfer_ended","level":"info","outcome":"complete"}\r\n\u2028{"event":"forged"}'
+    forged_line = (
+        'x\n{"event":"transfer_ended","level":"info","outcome":"complete"}\r\n\u2028{"event":"forged"}'
+    )
     call = await briefed(driver)
     async with (
         await Bus.connect(driver.stack.settings(ROOT), name="attacker") as bus,
@@ -290,8 +304,15 @@ async def test_a_subject_with_escapes_and_a_reason_with_lines_forge_no_output(dr
     ):
 
         async def announce(message: Any) -> None:
-            answer = {"type": "io.nats.micro.v1.ping_response", "name": f"warmxfer-{ESCAPES}", "version": ESCAPES}
-            answer |= {"id": "x", "metadata": {"webhooks": ESCAPES, "deployment": ESCAPES, "health_port": ESCAPES}}
+            answer = {
+                "type": "io.nats.micro.v1.ping_response",
+                "name": f"warmxfer-{ESCAPES}",
+                "version": ESCAPES,
+            }
+            answer |= {
+                "id": "x",
+                "metadata": {"webhooks": ESCAPES, "deployment": ESCAPES, "health_port": ESCAPES},
+            }
             await agent.client.publish(message.reply, json.dumps(answer).encode())
 
         await agent.client.subscribe("$SRV.PING", cb=announce)
@@ -330,7 +351,7 @@ async def test_a_subject_with_escapes_and_a_reason_with_lines_forge_no_output(dr
         "http://localhost.evil.example/v1",
         "http://2130706433/v1",
         "http://0x7f000001/v1",
-        "http://evil。example/v1",
+        "http://evil\u3002example/v1",
         "http://127.0.0.1.evil.example/v1",
         "http://[::ffff:203.0.113.7]/v1",
         "ftp://127.0.0.1/v1",

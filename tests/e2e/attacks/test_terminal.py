@@ -36,7 +36,9 @@ async def test_no_command_prints_what_a_terminal_acts_on(driver: TransferDriver)
         call = await driver.begin(caller, SILENT)
         await bus.publish(subjects.cancel(call.transfer.id), json.dumps({"reason": ESCAPES}).encode())
         assert (await call.result()).outcome is Outcome.CANCELLED
-        assert (await driver.client.transfer(refused).result(RESULT_TIMEOUT_S)).outcome is Outcome.INVALID_REQUEST
+        assert (
+            await driver.client.transfer(refused).result(RESULT_TIMEOUT_S)
+        ).outcome is Outcome.INVALID_REQUEST
         async with asyncio.timeout(RESULT_TIMEOUT_S):
             while await bus.get_last(subjects.dead_letter(refused)) is None:
                 await asyncio.sleep(0.1)

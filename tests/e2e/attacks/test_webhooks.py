@@ -133,7 +133,9 @@ async def test_no_shape_of_a_request_takes_a_gateways_time_or_memory(driver: Tra
     async with signed_gateway(driver) as (url, _):
         dripping, endless, two_lengths = await asyncio.gather(
             dripped(url, "Content-Length: 1000", (b"x" for _ in range(100)), 0.2),
-            dripped(url, "Transfer-Encoding: chunked", (b"1000\r\n" + b"x" * 4096 + b"\r\n" for _ in range(64)), 0),
+            dripped(
+                url, "Transfer-Encoding: chunked", (b"1000\r\n" + b"x" * 4096 + b"\r\n" for _ in range(64)), 0
+            ),
             dripped(url, "Content-Length: 2\r\nContent-Length: 30", (b"{}",), 0),
         )
         assert b"408" in dripping
