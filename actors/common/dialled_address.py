@@ -18,8 +18,8 @@ def one_spelling(address: str) -> str:
     Scheme, port, parameters and separators do not change who is called. So a limit for each destination
     counts them as one. A number is the same one through every host.
     """
-    scheme, colon, rest = address.partition(":")
-    if not colon or "@" not in rest:
+    rest = address.partition(":")[2]
+    if "@" not in rest:
         return address.lower()
     user, _, host = rest.partition(";")[0].rpartition("@")
     called = user_without_separators(user).lower()

@@ -49,8 +49,9 @@ def store_finding(env: Mapping[str, str], settings: BusSettings) -> Finding:
         return Finding("store", "wrong", sentence_of(error), INVALID)
     if readable:
         sentence = (
-            f"The broker's store {directory} is not encrypted ({', '.join(readable)}), so a reader of its disk "
-            "reads numbers and summaries; set `cipher` and `key` in the block `jetstream` of an empty store."
+            f"The broker's store {directory} is not encrypted ({', '.join(readable)}), so a reader of its "
+            "disk reads numbers and summaries; set `cipher` and `key` in the block `jetstream` of an empty "
+            "store."
         )
         return Finding("store", weak, sentence)
     if readable is not None:

@@ -17,7 +17,7 @@ TESTS = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def names_of_tests(path: str) -> frozenset[str]:
     """Return the names of the tests in a file; none if there is no such file."""
     file = ROOT / path
     tree = ast.parse(file.read_text(encoding="utf-8") if file.exists() else "")
@@ -72,5 +72,5 @@ def test_each_finding_is_replayed_on_running_processes() -> None:
 def test_each_named_test_exists() -> None:
     named = TESTS.findall((ROOT / "docs" / "security.md").read_text(encoding="utf-8"))
     assert len(named) > 50
-    assert [path for path, _ in named if not tests_in(path)] == []
-    assert [(path, name) for path, name in named if name and name not in tests_in(path)] == []
+    assert [path for path, _ in named if not names_of_tests(path)] == []
+    assert [(path, name) for path, name in named if name and name not in names_of_tests(path)] == []

@@ -134,7 +134,7 @@ async def test_a_broker_that_plays_with_the_handshake_gets_no_secret(
 
 
 async def test_advisories_other_inboxes_and_reads_in_disguise_give_nothing(driver: TransferDriver) -> None:
-    """Finding 3: the broker's own subjects, an inbox guess, and a read of one subject that asks for another."""
+    """Finding 3: the broker's own subjects, an inbox guess, a read that asks for another."""
     call = await briefed(driver)
     async with plain_user(driver.stack, "summarizer") as attacker:
         for subject in (
