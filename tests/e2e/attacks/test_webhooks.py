@@ -113,15 +113,16 @@ async def dripped(url: str, head: str, pieces: Iterable[bytes], pause_s: float) 
     """Send a request piece by piece. Returns the first line of the response; b"" if there is none."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    answer = asyncio.create_task(reader.readline())
     try:
         writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(pause_s)
-            if reader.at_eof():
+            if answer.done():
                 break
-        return await asyncio.wait_for(reader.readline(), CLOSED_S)
+        return await asyncio.wait_for(answer, CLOSED_S)
     except ConnectionError:
         return b""
     finally:
