@@ -46,8 +46,8 @@ _CODES = (
     r"(?:code|number|digits?|one) (?:(?:that )?is )?(?:on|at|from) the (?:back|front|rear|reverse)",
     r"(?:back|front|reverse) of (?:my|the|that|this) card|card code",
     r"(?:code|nummer|ziffern?|zahl) (?:(?:hinten )?auf der|von der) (?:karten)?rückseite",
-    r"(?:code|chiffres|numéro) (?:au dos|derrière)|(?:código|número|dígitos) (?:(?:de|en|al|del) (?:el |la )?)?"
-    r"(?:dorso|reverso|atrás|detrás)",
+    r"(?:code|chiffres|numéro) (?:au dos|derrière)",
+    r"(?:código|número|dígitos) (?:(?:de|en|al|del) (?:el |la )?)?(?:dorso|reverso|atrás|detrás)",
     r"prüfziffer|prüfnummer|prüfzahl|kartenprüfnummer|sicherheitscode|sicherheitsnummer|geheimzahl",
     r"code de sécurité|cryptogramme|code secret|código de seguridad|clave",
 )
