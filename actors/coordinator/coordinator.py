@@ -244,7 +244,7 @@ class Coordinator:
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
-        record = _continuable(entry)
+        record = _continuable(id, entry)
         sent = self._cache.mark_sent(id, entry.seq)
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
         cached.trace = transfer_trace.read(id, entry.headers)
@@ -446,7 +446,7 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
-            if newest is not None and _why_not_believed(_continuable(newest), event, delivery) is not None:
+            if newest is not None and _why_not_believed(_continuable(id, newest), event, delivery) is not None:
                 return  # No actor that may say it has said it.
             await self._apply(ending, delivery)
         except NewerVersionNeeded as error:
@@ -492,13 +492,16 @@ class Coordinator:
         return await self._liveness.answer_liveness(query)
 
 
-def _continuable(entry: LogEntry) -> Record:
-    """Return the record in `entry`. Raises `NewerVersionNeeded` if this version cannot continue from it."""
+def _continuable(id: str, entry: LogEntry) -> Record:
+    """Return the record in `entry` of transfer `id`.
+
+    Raises `NewerVersionNeeded` if this version cannot continue from it.
+    """
     try:
         record = decode_record(entry.data)
     except UnreadableRecord as error:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {error}") from error
-    if (why := obstacle(record)) is not None:
+    if (why := obstacle(record, id)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 from .archiving import last_record
 from .kept_fields import UnknownFields
 from .plain_record import (
+    is_of_another,
     plain_first_event,
     plain_record,
     plain_stage,
@@ -94,6 +95,7 @@ __all__ = [
     "give_up",
     "last_record",
     "obstacle",
+    "is_of_another",
     "plain_first_event",
     "plain_record",
     "plain_stage",
