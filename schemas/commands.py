@@ -228,6 +228,7 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: str = SpokenLines().one_moment
     identify: str = SpokenLines().identify
+    identify_key: str = SpokenLines().identify_key
     screening: str = SpokenLines().screening
     language: str | None = None
     """The language of the lines, as an ISO 639-1 code, if the request names one."""
