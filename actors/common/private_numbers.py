@@ -43,7 +43,11 @@ _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,40}
 _SPACE = re.compile(r"[ -]")
 _CODES = (
     r"c ?v ?[cv] ?2?|security (?:code|number)|verification (?:code|number|value)|pin|passcode",
-    r"(?:three|3|four|4) digits? (?:on|at) the back",
+    r"(?:code|number|digits?|one) (?:(?:that )?is )?(?:on|at|from) the (?:back|front|rear|reverse)",
+    r"(?:back|front|reverse) of (?:my|the|that|this) card|card code",
+    r"(?:code|nummer|ziffern?|zahl) (?:(?:hinten )?auf der|von der) (?:karten)?rückseite",
+    r"(?:code|chiffres|numéro) (?:au dos|derrière)",
+    r"(?:código|número|dígitos) (?:(?:de|en|al|del) (?:el |la )?)?(?:dorso|reverso|atrás|detrás)",
     r"prüfziffer|prüfnummer|prüfzahl|kartenprüfnummer|sicherheitscode|sicherheitsnummer|geheimzahl",
     r"code de sécurité|cryptogramme|code secret|código de seguridad|clave",
 )

@@ -216,11 +216,14 @@ def unknown_fields(data: bytes, record: Record) -> UnknownFields:
     return find_unknown(msgspec.json.decode(data)["state"], msgspec.to_builtins(to_stored(record.state)))
 
 
-def obstacle(record: Record) -> str | None:
+def obstacle(record: Record, id: str | None = None) -> str | None:
     """Return why this version cannot continue the transfer of `record`, or None if it can.
 
-    An unknown event is no obstacle: the state after it is known.
+    `id`: the transfer in whose log the record is. An unknown event is no obstacle: the state after it is
+    known.
     """
+    if id is not None and record.state.id != id:
+        return "it is the record of another transfer"
     if record.min_machine_version > MACHINE_VERSION:
         return (
             f"it needs version {record.min_machine_version} of the state machine, this is {MACHINE_VERSION}"
