@@ -163,6 +163,16 @@ def test_a_caller_who_hung_up_ends_the_guard(news: Any) -> None:
     transfer = guarding()
     transfer.apply(news)
     assert_over_without_notice(transfer)
+    assert transfer.state.caller is CallerPlace.HUNG_UP
+
+
+def test_an_answer_to_an_older_check_decides_nothing() -> None:
+    transfer = guarding()
+    answer_check(transfer, UP, UP)
+    older = transfer.sent(CheckLegs)[-1].command_id
+    transfer.fire_timers_until_sent(CheckLegs)
+    assert transfer.apply(LegsChecked(command_id=older, caller=DOWN, supervisor=DOWN)) == []
+    assert transfer.stage is Stage.GUARDING
 
 
 @pytest.mark.parametrize("supervisor", [UP, DOWN, None])
@@ -339,7 +349,7 @@ def test_a_session_that_closed_before_completion_begins_no_guard() -> None:
     transfer = TransferBuilder().until(Stage.HANDING_OVER)
     transfer.apply(CallerReleased(command_id=None, cause="session_closed"))
     assert transfer.reply("leave_consultation", "check_legs").stage is Stage.COMPLETED
-    assert len(transfer.sent(LeaveCall)) == 1
+    assert (len(transfer.sent(LeaveCall)), transfer.state.pending) == (1, {})
 
 
 def test_a_new_transfer_does_not_end_a_return_that_was_begun() -> None:
