@@ -23,7 +23,7 @@ from msgspec import structs
 
 from warmxfer.schemas import TranscriptTurn
 
-from .number_words import FILLERS, LONGEST_PHRASE, PHRASES, REPEATS, SCALES
+from .number_words import FILLERS, FIRST_WORDS, LONGEST_PHRASE, PHRASES, REPEATS, SCALES
 from .unicode_text import without_format_characters
 
 LONG: Final = 9
@@ -197,6 +197,8 @@ def _parts(text: str) -> list[Found]:
 
 def _phrase(words: Sequence[str], place: int) -> tuple[int, str]:
     """Return how many words from `place` on say a number, and its digits; (1, "") if none does."""
+    if words[place] not in FIRST_WORDS:
+        return 1, ""
     for length in range(min(LONGEST_PHRASE, len(words) - place), 0, -1):
         if (digits := PHRASES.get(tuple(words[place : place + length]))) is not None:
             return length, digits

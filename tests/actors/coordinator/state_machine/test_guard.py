@@ -12,6 +12,7 @@ from warmxfer.schemas import (
     CallerReturned,
     CheckLegs,
     CloseRoom,
+    CommandFailed,
     FailureKind,
     LeaveCall,
     LegReport,
@@ -21,6 +22,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
     PhaseChanged,
     ReleaseCaller,
+    RescueByAgent,
     ReturnCaller,
     SpokenLines,
     SupervisorCallEnded,
@@ -295,6 +297,20 @@ def test_a_return_that_succeeds_soon_is_told_once() -> None:
     transfer.fail("return_caller", FailureKind.UNKNOWN).fire_timers_until_sent(ReturnCaller)
     transfer.reply("return_caller")
     assert notices(transfer) == [NoticeKind.CALLER_RETURNED]
+    assert transfer.state.alone_notice_at is None
+
+
+@pytest.mark.parametrize("caller_up", [True, False])
+def test_nothing_is_told_of_a_return_that_is_over(caller_up: bool) -> None:
+    transfer = alone_of_this_version(rescue=RescueByAgent(agent_id="agent"))
+    first = transfer.awaited("return_caller")
+    transfer.fire_timers_until_sent(ReturnCaller)
+    transfer.apply(CallerReturned(command_id=first, caller_up=caller_up))
+    told = notices(transfer)
+    assert transfer.state.alone_notice_at is None
+    transfer.now += 60.0
+    transfer.apply(CommandFailed(command_id=first, failure=FailureKind.UNKNOWN))
+    assert notices(transfer) == told
 
 
 def test_the_end_of_a_search_is_told_too() -> None:
