@@ -202,6 +202,36 @@ def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("held", "found", "allowed"),
+    [
+        ("string; required", "string max_length=256; required", True),
+        (
+            "map of string to anything; required",
+            "map of string max_length=64 to anything max_length=100; required",
+            True,
+        ),
+        ("null | string; default null", "null | string max_length=64; default null", True),
+        ("string max_length=64; required", "string max_length=32; required", False),
+        ("string; required", "string max_length=256; default \"\"", False),
+        ("string; required", "string pattern=^a; required", False),
+    ],
+)
+def test_what_warmxfer_writes_may_gain_a_length_and_what_users_write_may_not(
+    held: str, found: str, allowed: bool
+) -> None:
+    """A user's program would be refused what it wrote before. A reader only knows one thing more."""
+    for name in ("result.a", "api.list.reply.a", "api.dead_letters.one.a"):
+        old, new = {"messages": {name: held}}, {"messages": {name: found}}
+        assert (public_faults(old, new) == []) is allowed
+        assert (COMMAND in str(public_additions(old, new))) is allowed
+    for name in ("request.a", "cancel.reason", "api.list.limit", "api.start.id"):
+        assert public_faults({"messages": {name: held}}, {"messages": {name: found}}) != []
+    old, new = {"events": {"room_created.a": held}}, {"events": {"room_created.a": found}}
+    layout: Wire = {"stream": {"layout": 1}}
+    assert (layout_faults({**old, **layout}, {**new, **layout}) == []) is allowed
+
+
+@pytest.mark.parametrize(
     ("held", "found", "may_be_written"),
     [
         ("string; absent by default", "boolean | string; absent by default", True),

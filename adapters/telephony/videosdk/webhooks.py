@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from warmxfer.schemas import CallCause, InvalidRequest
+from warmxfer.schemas.fields import provider_id
 
 from ..errors import InvalidWebhookSignature
 from ..provider import (
@@ -129,8 +130,9 @@ def _call_notice(kind: str, data: Mapping[str, Any]) -> CallUpNotice | CallEnded
 
 
 def _room_notice(kind: str, data: Mapping[str, Any]) -> Notice:
-    room_id, participant_id = data.get("meetingId") or data.get("roomId"), data.get("participantId")
-    if not isinstance(room_id, str) or not isinstance(participant_id, str):
+    room_id = provider_id(data.get("meetingId") or data.get("roomId"))
+    participant_id = provider_id(data.get("participantId"))
+    if room_id is None or participant_id is None:
         raise InvalidRequest("The webhook names no room or no participant")
     if kind == "participant-joined":
         return ParticipantJoinedNotice(room_id, participant_id)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from warmxfer.adapters.telephony.videosdk.responses import (
     DOWN,
-    MAX_RAW_BYTES,
     Unreadable,
     bounded,
     cause_of,
@@ -22,6 +21,7 @@ from warmxfer.adapters.telephony.videosdk.responses import (
     read_switched,
 )
 from warmxfer.schemas import CallCause
+from warmxfer.schemas.fields import ANSWER_MAX_BYTES
 
 BUSY, NO_ANSWER, REJECTED = CallCause.BUSY, CallCause.NO_ANSWER, CallCause.REJECTED
 ABANDONED, FAILED, HUNG_UP = CallCause.ABANDONED, CallCause.FAILED, CallCause.HUNG_UP
@@ -143,7 +143,7 @@ def test_each_record_with_an_id_is_parsed(raw: dict[str, Any]) -> None:
 
 
 def test_a_huge_response_keeps_only_its_ids() -> None:
-    huge = {"data": {"callId": "c1", "status": "answered", "notes": "x" * MAX_RAW_BYTES}}
+    huge = {"data": {"callId": "c1", "status": "answered", "notes": "x" * ANSWER_MAX_BYTES}}
     assert bounded(huge) == {"data": {"callId": "c1", "status": "answered"}}
     small = {"data": {"callId": "c1"}, "message": "ok"}
     assert bounded(small) == small
