@@ -1,5 +1,8 @@
 """100 kB of hostile text for every function that meets foreign text: its work grows as the text does.
 
+A function that looks into a text with expressions or with tables of Unicode is found in the source. If no entry of
+`FUNCTIONS` reaches it and `OWN_TEXT` does not name it, a test fails and names it.
+
 What counts is CPU time of this thread, so a busy machine changes little. A function that is quick on the
 whole text passes. Of a slow one an eighth of the text is measured too. The whole text costs 8 times as much
 if the work is linear, and 64 times if it is quadratic.
@@ -17,13 +20,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.testkit.text_functions import Executed, text_functions
 from warmxfer.actors.briefing import sentences
 from warmxfer.actors.briefing.reply import rules
-from warmxfer.actors.common import spoken_check, unicode_text
+from warmxfer.actors.common import dial_refusals, private_numbers, spoken_check, unicode_text
+from warmxfer.actors.common.dial_policy import DialPolicy
 from warmxfer.actors.common.log_record import decode_log_record
 from warmxfer.actors.common.sent_by_log import command_number, find_in_log
-from warmxfer.actors.gateway import call_marks
+from warmxfer.actors.gateway import call_marks, room_tokens
 from warmxfer.actors.primary.own_lines import OwnLines
+from warmxfer.actors.runtime import visible_text
 from warmxfer.actors.runtime.log_setup import redact
 from warmxfer.actors.summarizer import call_facts, extractive_summary, prompt
 from warmxfer.adapters.llm import as_data, summarize_transcript, without_reasoning
@@ -36,7 +42,11 @@ from warmxfer.adapters.rooms.sandbox import frames
 from warmxfer.adapters.telephony.errors import masked
 from warmxfer.adapters.telephony.videosdk import responses, webhooks
 from warmxfer.bus import subjects
+from warmxfer.sandbox.api import request_fields
+from warmxfer.sandbox.errors import HttpError
 from warmxfer.schemas import (
+    SIPDestination,
+    SIPOptions,
     TranscriptTurn,
     WarmxferError,
     decode_command,
@@ -47,7 +57,10 @@ from warmxfer.schemas import (
     phone_number,
     read_cancel,
     read_request,
+    sip_address,
 )
+from warmxfer.schemas.odd_characters import odd_character
+from warmxfer.tracing.traceparent import TraceParent
 
 SIZE = 100_000
 PART = 8
@@ -89,10 +102,20 @@ UNITS = (
     ),
     *("\\", '"', "'", "Invalid value '", "unknown field `", "` - at `$", "{", "[[", "\x00", "\u202e", "eyJ"),
     *("-", "_", ".", "www.", "http://", "@", "no ", "yes and ", "not ready ", "don't ", "you reached "),
-    *("model not ", "my name is ", "$1 ", "1,", "wxs-", "data: ", "\r", "\ud83d"),
+    *("model not ", "my name is ", "$1 ", "1,", "wxs-", "data: ", "\r", "\ud83d", "\udc00\ud83d"),
+    # nested brackets and objects, half tags, and quotes of other scripts
+    *('{"a":', '["', "([{<", ")", "<a ", "</", "&lt", "“", "«", "「", "**", "| ", "# ", "```", "[a](", "1) a\n"),
+    # one character again and again, digits of other scripts, words for digits, numbers with separators
+    *("0", "٣", "०", "one ", "eins ", "+1 (", "1-", "DE12 ", "4111 "),
+    # combining marks, joiners, characters of no width, bidi, flags, jamo, emoji that are one
+    *("\u0301", "a\u0301", "\u200b", "\u200d", "\ufe0f", "\u2066", "\u200f", "\u061c", "\ufeff", "\u2028"),
+    *("\U0001f1e6", "\u1100", "👩\u200d", "ก", "ا", "가", "\u00ad", "\u3000", "！", "。", "ß", "İ", "ﬃ"),
 )
 """What the text repeats: beginnings that an expression looks far ahead from, and ends that never come."""
 
+DIAL_POLICY = DialPolicy.from_env(
+    {"WARMXFER_DIAL_REGIONS": "US,DE", "WARMXFER_DIAL_SIP_HOSTS": "pbx", "WARMXFER_DIAL_CALLER_IDS": "+14155550100"}
+)
 Function = Callable[[str], Any]
 
 
@@ -198,6 +221,25 @@ FUNCTIONS: dict[str, Function] = {
     "body of a model": body_of_model,
     "error of a model": lambda text: status_error(400, text, ModelSettings("https://h/v1", "m")),
     "frame of a room": lambda text: frames.parse(text),
+    "event of a room": lambda text: frames.event(
+        {"type": "speech", "participantId": text, "text": text, "reason": text}
+    ),
+    "shown text": lambda text: (visible_text.escaped(text), visible_text.plain(text)),
+    "private numbers": private_numbers.mask,
+    "private numbers of a call": lambda text: private_numbers.mask_turns(turns(text)),
+    "dialled number": lambda text: DIAL_POLICY.check(SIPDestination("rr", text, text)),
+    "dialled address": lambda text: DIAL_POLICY.check(SIPDestination("rr", f"sip:{text}@pbx", "+14155550100")),
+    "dialled digits": lambda text: DIAL_POLICY.check(
+        SIPDestination("rr", "+14155550101", "+14155550100", extra_options=SIPOptions(dtmf=text))
+    ),
+    "display name": lambda text: dial_refusals.check_name(text, "name"),
+    "SIP headers": lambda text: dial_refusals.check_headers({"X-A": text[:2_000]}, "headers"),
+    "masked address": lambda text: (dial_refusals.masked(text), sip_address.masked(text)),
+    "trace header": TraceParent.parse,
+    "room token": lambda text: room_tokens._read_query(in_json(text, "room_id")),
+    "odd character": lambda text: odd_character(text, ascii_only=True),
+    "request of the sandbox": lambda text: request_fields.chosen_id({"id": text[:128]}, "id"),
+    "number of the sandbox": lambda text: request_fields.phone_number({"to": text[:300]}, "to"),
 }
 """Every function that meets text of a caller, a supervisor, a provider, a model or the bus."""
 
@@ -205,7 +247,7 @@ FUNCTIONS: dict[str, Function] = {
 def cpu_s(function: Function, text: str) -> float:
     """Return the CPU seconds of one call. It may refuse the text."""
     began = time.thread_time()
-    with suppress(WarmxferError, InvalidBody, ValueError, responses.Unreadable):
+    with suppress(WarmxferError, InvalidBody, ValueError, responses.Unreadable, HttpError):
         function(text)
     return time.thread_time() - began
 
@@ -213,6 +255,25 @@ def cpu_s(function: Function, text: str) -> float:
 def repeated(unit: str, size: int) -> str:
     """Return a text that repeats `unit`."""
     return (unit * (size // len(unit) + 1))[:size]
+
+
+OWN_TEXT: dict[str, str] = {}
+"""Functions of `text_functions` that see no foreign text, each with what they see."""
+SHORT = 200
+"""Characters of a text that only shows which functions it reaches."""
+
+
+def test_no_function_that_meets_foreign_text_is_missing() -> None:
+    with Executed() as executed:
+        for function in FUNCTIONS.values():
+            for unit in UNITS:
+                cpu_s(function, repeated(unit, SHORT))
+    found = text_functions()
+    assert len(found) > 100
+    assert executed.names & OWN_TEXT.keys() == set(), "these are tried: remove them from OWN_TEXT"
+    assert OWN_TEXT.keys() - found == set(), "these are gone: remove them from OWN_TEXT"
+    missing = found - executed.names - OWN_TEXT.keys()
+    assert missing == set(), "add what reaches each of these to FUNCTIONS, or say in OWN_TEXT what it sees"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
