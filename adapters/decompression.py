@@ -60,7 +60,9 @@ async def whole(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.R
         if len(content) > MAX_WHOLE_BYTES:
             raise httpx.DecodingError(f"The body has more than {MAX_WHOLE_BYTES} bytes")
     headers = [(name, value) for name, value in response.headers.items() if name not in _OF_TRANSFER]
-    return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
+    return httpx.Response(
+        response.status_code, headers=headers, content=bytes(content), request=response.request
+    )
 
 
 _OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")

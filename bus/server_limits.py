@@ -1,4 +1,4 @@
-"""What one connection may cost a nats-server. The shipped configuration and the local stack have these limits."""
+"""What one connection may cost a nats-server: in the shipped configuration, and in the local stack."""
 
 from __future__ import annotations
 

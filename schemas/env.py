@@ -62,7 +62,7 @@ def env_credential(env: Mapping[str, str], name: str) -> str:
 
 
 def parse_http_url(text: str) -> SplitResult | None:
-    """Return the parts of a valid http:// or https:// address with a host, or None. None if it is too long."""
+    """Return the parts of a valid http:// or https:// address with a host; None for any other text."""
     if len(text) > URL_MAX_CHARS:
         return None
     try:

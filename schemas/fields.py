@@ -4,10 +4,10 @@ Every text, list and object of a message has a length. Two kinds of types say it
 
 - What users write has a pattern or a range. `extra["remedy"]` ends the sentence for a user whose value is
   rejected (`validation.py`).
-- What warmxfer writes has a `max_length` alone: `Id`, `Word`, `Line`, `Sentence` and the types after them. Its
-  writer cuts or refuses a foreign text where it comes in, at a limit that is lower or equal. So a longer text
-  in a message is not from warmxfer, and the message is refused. A log record is read without these limits
-  (`lenient.py`): a record is the only copy of a transfer's state.
+- What warmxfer writes has a `max_length` alone: `Id`, `Word`, `Line`, `Sentence` and the types after them.
+  Its writer cuts or refuses a foreign text where it comes in, at a limit that is lower or equal. So a longer
+  text in a message is not from warmxfer, and the message is refused. A log record is read without these
+  limits (`lenient.py`): a record is the only copy of a transfer's state.
 
 `extra["pii"]` marks a value that must never reach a log line or a subject.
 

@@ -1,7 +1,7 @@
 """100 kB of hostile text for every function that meets foreign text: its work grows as the text does.
 
-A function that looks into a text with expressions or with tables of Unicode is found in the source. If no entry of
-`FUNCTIONS` reaches it and `OWN_TEXT` does not name it, a test fails and names it.
+A function that looks into a text with expressions or with tables of Unicode is found in the source. If no
+entry of `FUNCTIONS` reaches it and `OWN_TEXT` does not name it, a test fails and names it.
 
 What counts is CPU time of this thread, so a busy machine changes little. A function that is quick on the
 whole text passes. Of a slow one an eighth of the text is measured too. The whole text costs 8 times as much
@@ -104,17 +104,52 @@ UNITS = (
     *("-", "_", ".", "www.", "http://", "@", "no ", "yes and ", "not ready ", "don't ", "you reached "),
     *("model not ", "my name is ", "$1 ", "1,", "wxs-", "data: ", "\r", "\ud83d", "\udc00\ud83d"),
     # nested brackets and objects, half tags, and quotes of other scripts
-    *('{"a":', '["', "([{<", ")", "<a ", "</", "&lt", "“", "«", "「", "**", "| ", "# ", "```", "[a](", "1) a\n"),
+    *(
+        '{"a":',
+        '["',
+        "([{<",
+        ")",
+        "<a ",
+        "</",
+        "&lt",
+        "“",
+        "«",
+        "「",
+        "**",
+        "| ",
+        "# ",
+        "```",
+        "[a](",
+        "1) a\n",
+    ),
     # one character again and again, digits of other scripts, words for digits, numbers with separators
-    *("0", "٣", "०", "one ", "eins ", "+1 (", "1-", "DE12 ", "4111 "),
+    *("0", "\u0663", "\u0966", "one ", "eins ", "+1 (", "1-", "DE12 ", "4111 "),
     # combining marks, joiners, characters of no width, bidi, flags, jamo, emoji that are one
     *("\u0301", "a\u0301", "\u200b", "\u200d", "\ufe0f", "\u2066", "\u200f", "\u061c", "\ufeff", "\u2028"),
-    *("\U0001f1e6", "\u1100", "👩\u200d", "ก", "ا", "가", "\u00ad", "\u3000", "！", "。", "ß", "İ", "ﬃ"),
+    *(
+        "\U0001f1e6",
+        "\u1100",
+        "👩\u200d",
+        "ก",
+        "\u0627",
+        "가",
+        "\u00ad",
+        "\u3000",
+        "\uff01",
+        "。",
+        "ß",
+        "İ",
+        "ﬃ",
+    ),
 )
 """What the text repeats: beginnings that an expression looks far ahead from, and ends that never come."""
 
 DIAL_POLICY = DialPolicy.from_env(
-    {"WARMXFER_DIAL_REGIONS": "US,DE", "WARMXFER_DIAL_SIP_HOSTS": "pbx", "WARMXFER_DIAL_CALLER_IDS": "+14155550100"}
+    {
+        "WARMXFER_DIAL_REGIONS": "US,DE",
+        "WARMXFER_DIAL_SIP_HOSTS": "pbx",
+        "WARMXFER_DIAL_CALLER_IDS": "+14155550100",
+    }
 )
 Function = Callable[[str], Any]
 
@@ -228,7 +263,9 @@ FUNCTIONS: dict[str, Function] = {
     "private numbers": private_numbers.mask,
     "private numbers of a call": lambda text: private_numbers.mask_turns(turns(text)),
     "dialled number": lambda text: DIAL_POLICY.check(SIPDestination("rr", text, text)),
-    "dialled address": lambda text: DIAL_POLICY.check(SIPDestination("rr", f"sip:{text}@pbx", "+14155550100")),
+    "dialled address": lambda text: DIAL_POLICY.check(
+        SIPDestination("rr", f"sip:{text}@pbx", "+14155550100")
+    ),
     "dialled digits": lambda text: DIAL_POLICY.check(
         SIPDestination("rr", "+14155550101", "+14155550100", extra_options=SIPOptions(dtmf=text))
     ),

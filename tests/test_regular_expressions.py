@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 import regex
 from msgspec import inspect
@@ -52,7 +51,7 @@ def expressions() -> list[Expression]:
     found: list[Expression] = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if has_types(path):
+            if has_types(path) and path.name != "__main__.py":
                 found += _of_module(path)
     for kind in schema_structs().values():
         for pattern in _of_type(inspect.type_info(kind)):
@@ -71,7 +70,9 @@ def _of_module(path: Path) -> Iterator[Expression]:
             methods = {
                 node.attr
                 for node in ast.walk(tree)
-                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+                if isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == name
             }
             searched = not methods or not methods <= ANCHORED
             yield Expression(f"{where.as_posix()} {name}", each.pattern, each.flags, searched)
@@ -159,7 +160,7 @@ def test_a_shape_is_found(pattern: str, shape: str) -> None:
         r"<[a-z]+>",
         r"[a-z]+",
         r"(?<!\w)[A-Za-z]+x",
-        r"(?:ab|cd)+e",
+        r"(?:ab|cd){1,9}e",
     ],
 )
 def test_a_linear_expression_passes(pattern: str) -> None:

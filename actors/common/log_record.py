@@ -100,7 +100,9 @@ class LogRecord(Struct, frozen=True):
 
     at: float
     state: LogState
-    outbox: Annotated[list[msgspec.Raw], Meta(max_length=MESSAGES_MAX)] = field(default_factory=list[msgspec.Raw])
+    outbox: Annotated[list[msgspec.Raw], Meta(max_length=MESSAGES_MAX)] = field(
+        default_factory=list[msgspec.Raw]
+    )
 
 
 _decoder = msgspec.json.Decoder(LogRecord)

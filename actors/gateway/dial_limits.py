@@ -56,9 +56,7 @@ class DialLimits:
 class DialCount(Struct, frozen=True):
     """Dials by the minute in which they were counted, since the epoch by the broker's clock."""
 
-    minutes: Annotated[dict[int, int], Meta(max_length=MAX_MINUTES)] = field(
-        default_factory=dict[int, int]
-    )
+    minutes: Annotated[dict[int, int], Meta(max_length=MAX_MINUTES)] = field(default_factory=dict[int, int])
 
     def recent(self, minute: int, span: int) -> DialCount:
         """Return the count of the last `span` minutes before `minute`, and of `minute` itself."""
@@ -81,9 +79,7 @@ class DialCount(Struct, frozen=True):
 class PendingCalls(Struct, frozen=True):
     """Calls that ring or are consulted, each with the minute in which it was dialled."""
 
-    calls: Annotated[dict[Id, int], Meta(max_length=2 * MAX_PENDING)] = field(
-        default_factory=dict[str, int]
-    )
+    calls: Annotated[dict[Id, int], Meta(max_length=2 * MAX_PENDING)] = field(default_factory=dict[str, int])
 
     def recent(self, minute: int, span: int) -> PendingCalls:
         """Return the calls that were dialled in the last `span` minutes."""

@@ -41,8 +41,9 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve `app` while the context is open. Connections queue from the moment the address is bound.
 
-    `name` is that of the task and of the server in the logs. Beyond `max_concurrent` requests at once the answer
-    is 503. One address has at most half as many connections. `limited_protocol.py` has the other limits.
+    `name` is that of the task and of the server in the logs. Beyond `max_concurrent` requests at once the
+    answer is 503. One address has at most half as many connections. The other limits are those of
+    `limited_protocol.py`.
     """
     peers = Peers(name, max_concurrent // 2)
     config = uvicorn.Config(

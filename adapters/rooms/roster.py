@@ -2,8 +2,8 @@
 
 A reconnect delivers a new snapshot of the room. Its difference to the old one is what happened meanwhile.
 
-Here the texts of a room come in. A participant chooses their own id: one whose id is too long for a message is
-left out, because warmxfer looks for no such participant. Other texts are cut.
+Here the texts of a room come in. A participant chooses their own id: one whose id is too long for a message
+is left out, because warmxfer looks for no such participant. Other texts are cut.
 """
 
 from __future__ import annotations

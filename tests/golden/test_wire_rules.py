@@ -174,7 +174,7 @@ def test_the_internal_list_is_changed_only_with_a_new_layout_number() -> None:
     found["commands"]["create_room.key"] = "integer; required"
     (fault,) = layout_faults(held, found)
     assert fault == (
-        "commands: create_room.key was 'string; required' and is 'integer; required'; "
+        "commands: create_room.key was 'string max_length=256; required' and is 'integer; required'; "
         "raise LAYOUT in bus/stream.py in the same commit"
     )
     found["stream"]["layout"] += 1
@@ -212,7 +212,7 @@ def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path)
         ),
         ("null | string; default null", "null | string max_length=64; default null", True),
         ("string max_length=64; required", "string max_length=32; required", False),
-        ("string; required", "string max_length=256; default \"\"", False),
+        ("string; required", 'string max_length=256; default ""', False),
         ("string; required", "string pattern=^a; required", False),
     ],
 )

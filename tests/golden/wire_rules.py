@@ -82,8 +82,8 @@ def internal_faults(held: Wire, found: Wire) -> list[str]:
 def layout_faults(held: Wire, found: Wire) -> list[str]:
     """Return what differs from the internal list if its layout number did not change.
 
-    A pure addition needs no new number: no older process reads or writes it. A length that a text, a list or an
-    object gains needs none either: it is what the writers of every version keep, and older readers take it.
+    A pure addition needs no new number: no older process reads or writes it. A length that a text, a list or
+    an object gains needs none either: the writers of every version keep it, and older readers take it.
     """
     section, name = LAYOUT
     if held.get(section, {}).get(name) != found[section][name]:
@@ -92,7 +92,7 @@ def layout_faults(held: Wire, found: Wire) -> list[str]:
     changes = (
         each
         for each in differences(held, found)
-        if (each.held is not None and not _gains_length(each)) or _is_required(each, held)
+        if (_is_required(each, held) if each.held is None else not _gains_length(each))
     )
     return [f"{each}; {remedy}" for each in changes]
 

@@ -73,10 +73,27 @@ def decoded() -> tuple[dict[str, Any], list[Place]]:
                 ".".join(["warmxfer", *Path(place.path).with_suffix("").parts]).removesuffix(".__init__")
             )
             try:
-                found[place.name] = eval(ast.unparse(place.type), {**vars(module)})
+                names = {**_imported_inside(path), **vars(module)}
+                found[place.name] = eval(ast.unparse(place.type), names)
             except NameError:
                 variable.append(place)
     return found, variable
+
+
+def _imported_inside(path: Path) -> dict[str, Any]:
+    """Return the names of warmxfer that functions of a file import."""
+    imports = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return {
+        alias.name: getattr(importlib.import_module(node.module), alias.name)
+        for node in imports
+        if isinstance(node, ast.ImportFrom)
+        and node.level == 0
+        and (node.module or "").startswith("warmxfer.")
+        and node.module is not None
+        and node.col_offset > 0
+        for alias in node.names
+        if hasattr(importlib.import_module(node.module), alias.name)
+    }
 
 
 def schema_structs() -> dict[str, type[Struct]]:

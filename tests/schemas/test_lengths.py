@@ -95,21 +95,23 @@ def test_the_folders_without_types_decode_into_none() -> None:
     assert [place for path in files() if not has_types(path) for place in places(path)] == []
 
 
+class Inner(Struct):
+    texts: Annotated[list[str], Meta(max_length=3)]
+    blob: bytes
+    anything: Any
+
+
+class Outer(Struct):
+    id: Id
+    name: str
+    inner: Inner | None
+    numbers: dict[str, int]
+    open_end: Annotated[str, Meta(pattern=r"^[a-z]+\Z")]
+    anchored: Annotated[str, Meta(pattern=r"^[a-z]{1,9}\Z")]
+    loose: Annotated[str, Meta(pattern=r"[a-z]{1,9}")]
+
+
 def test_a_field_without_a_length_is_named() -> None:
-    class Inner(Struct):
-        texts: Annotated[list[str], Meta(max_length=3)]
-        blob: bytes
-        anything: Any
-
-    class Outer(Struct):
-        id: Id
-        name: str
-        inner: Inner | None
-        numbers: dict[str, int]
-        open_end: Annotated[str, Meta(pattern=r"^[a-z]+\Z")]
-        anchored: Annotated[str, Meta(pattern=r"^[a-z]{1,9}\Z")]
-        loose: Annotated[str, Meta(pattern=r"[a-z]{1,9}")]
-
     assert unbounded(Outer) == [
         "Inner.anything: AnyType",
         "Inner.blob: bytes",
@@ -170,7 +172,11 @@ FIELDS = list(texts(inspect.type_info(WarmTransferRequest)))
 def test_the_fields_of_a_request_are_found() -> None:
     paths = {".".join(path) for path, _ in FIELDS}
     assert {"room_id", "config.summary_prompt", "config.destination.sip_call_to"} <= paths
-    assert {"config.destination.extra_options.headers", "config.lines.apologies", "config.lines.hold"} <= paths
+    assert {
+        "config.destination.extra_options.headers",
+        "config.lines.apologies",
+        "config.lines.hold",
+    } <= paths
     assert {"config.rescue.agent_id", "config.rescue.metadata", "caller_call_id"} <= paths
 
 

@@ -4,7 +4,7 @@ Three shapes are found:
 
 - nested: a repetition inside a repetition, where one text can be divided between the two in many ways
 - adjacent: two unbounded repetitions that may take the same characters, with nothing certain between them
-- searched: a search that begins anew at each place of a long repetition, and fails at its end each time
+- searched: a search that begins anew at each place of a long repetition, and each time fails at its end
 
 A character is compared with a sample of each kind of characters. So a shape may be missed whose characters are
 all outside of the sample; `tests/test_hostile_text.py` measures what each function costs.
@@ -21,7 +21,9 @@ _constants: Any = vars(re)["_constants"]
 
 MANY = 200
 """A repetition of at least as many characters counts as unbounded."""
-SAMPLE = [chr(each) for each in range(128)] + list("éßÄ字一かカ가ب०٠ก\u0301\u200d\u00a0\u2028\u202e♪’·😀\ud83d")
+SAMPLE = [chr(each) for each in range(128)] + list(
+    "éßÄ字一かカ가ب\u0966\u0660ก\u0301\u200d\u00a0\u2028\u202e♪\u2019·😀\ud83d"
+)
 REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 LOOKS = (_constants.ASSERT, _constants.ASSERT_NOT)
 _CATEGORIES = {
@@ -126,7 +128,7 @@ class _Finder:
                 self.visit(each)
 
     def _nested(self, body: Items) -> None:
-        """Find a long repetition at an edge of the body of another one, which the next round could take too."""
+        """Find a long repetition at an edge of the body of another one, which the next round could take."""
         whole = self.shape(body)
         for index, (op, value) in enumerate(body):
             before, after = self.shape(body[:index]), self.shape(body[index + 1 :])
@@ -155,7 +157,9 @@ class _Finder:
 
     def visit_search(self, items: Items) -> None:
         """Find a long repetition that a search enters at each of its places, and that may fail after it."""
-        branches = [list(each) for op, value in items for each in _branches(op, value)] if len(items) == 1 else []
+        branches = (
+            [list(each) for op, value in items for each in _branches(op, value)] if len(items) == 1 else []
+        )
         for each in branches:
             self.visit_search(each)
         if branches or (items and items[0][0] is _constants.AT and items[0][1] in _STARTS):
@@ -163,7 +167,9 @@ class _Finder:
         for index, (op, value) in enumerate(items):
             if op in REPEATS and value[1] >= MANY:
                 taken, after = self.shape(list(value[2])).all, self.shape(items[index + 1 :])
-                can_fail = not after.empty or any(each in (_constants.AT, *LOOKS) for each, _ in items[index + 1 :])
+                can_fail = not after.empty or any(
+                    each in (_constants.AT, *LOOKS) for each, _ in items[index + 1 :]
+                )
                 if can_fail and self._may_begin_in(items[:index], taken):
                     self.found.append("searched")
                     return

@@ -1,7 +1,7 @@
 """The functions of the product that look into a text with expressions or with tables of Unicode.
 
-These are the functions whose work may grow faster than the text. `text_functions` finds them in the source, and
-`Executed` notes which of them a run has reached.
+These are the functions whose work may grow faster than the text. `text_functions` finds them in the source,
+and `Executed` notes which of them a run has reached.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.docs.pages import FOLDERS
 ROOT = Path(__file__).resolve().parent.parent.parent
 MODULES = {"re", "regex", "unicodedata", "difflib"}
 METHODS = {"fullmatch", "search", "finditer", "findall", "subn", "sub"}
-"""Methods of a compiled expression. `match` and `split` are those of other objects too: they count on a name."""
+"""Methods of a compiled expression. `match` and `split` count on a name only: other objects have them too."""
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -89,7 +89,7 @@ def _is_use(node: ast.AST, patterns: set[str]) -> bool:
 
 
 class Executed:
-    """Notes the functions of the product that run while the context is open, as `text_functions` names them."""
+    """Notes the functions of the product that run while the context is open, named as by `text_functions`."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()

@@ -66,9 +66,12 @@ async def answered(http: httpx.AsyncClient) -> int | None:
 
 async def test_a_further_browser_gets_a_sentence(fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MAX_WATCHERS", 1)
-    async with board_on(fresh_bus) as board, client_of(board) as http:
-        async with http.stream("GET", "/api/events") as first:
-            assert first.status_code == 200
-            refused = await http.get("/api/events")
-            assert refused.status_code == 503
-            assert refused.json() == {"error": "1 browsers watch this board already; close one of them"}
+    async with (
+        board_on(fresh_bus) as board,
+        client_of(board) as http,
+        http.stream("GET", "/api/events") as first,
+    ):
+        assert first.status_code == 200
+        refused = await http.get("/api/events")
+        assert refused.status_code == 503
+        assert refused.json() == {"error": "1 browsers watch this board already; close one of them"}
