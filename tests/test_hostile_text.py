@@ -42,9 +42,10 @@ from warmxfer.adapters.rooms.sandbox import frames
 from warmxfer.adapters.telephony.errors import masked
 from warmxfer.adapters.telephony.videosdk import responses, webhooks
 from warmxfer.bus import subjects
-from warmxfer.sandbox.api import request_fields
+from warmxfer.sandbox.api import chat_completions, request_fields
 from warmxfer.sandbox.errors import HttpError
 from warmxfer.schemas import (
+    SUMMARY_MAX_CHARS,
     SIPDestination,
     SIPOptions,
     TranscriptTurn,
@@ -53,12 +54,14 @@ from warmxfer.schemas import (
     decode_event,
     decode_phase,
     decode_result,
+    lenient,
     participant_ids,
     phone_number,
     read_cancel,
     read_request,
     sip_address,
 )
+from warmxfer.schemas.fields import ID_MAX_CHARS, WORD_MAX_CHARS
 from warmxfer.schemas.odd_characters import odd_character
 from warmxfer.tracing.traceparent import TraceParent
 
@@ -123,7 +126,7 @@ UNITS = (
         "1) a\n",
     ),
     # one character again and again, digits of other scripts, words for digits, numbers with separators
-    *("0", "\u0663", "\u0966", "one ", "eins ", "+1 (", "1-", "DE12 ", "4111 "),
+    *("0", "\u042f", "\u042f1", "\u0663", "\u0966", "one ", "eins ", "+1 (", "1-", "DE12 ", "4111 "),
     # combining marks, joiners, characters of no width, bidi, flags, jamo, emoji that are one
     *("\u0301", "a\u0301", "\u200b", "\u200d", "\ufe0f", "\u2066", "\u200f", "\u061c", "\ufeff", "\u2028"),
     *(
@@ -183,7 +186,9 @@ def own_lines(text: str) -> list[TranscriptTurn]:
 
 
 def record(text: str) -> bytes:
-    state = {"id": text, "stage": text, "commands": 1, "room_id": text, "summary": text}
+    """Return a record whose state fits the lengths of the schema, and whose outbox has the whole text."""
+    id, word, summary = text[:ID_MAX_CHARS], text[:WORD_MAX_CHARS], text[:SUMMARY_MAX_CHARS]
+    state = {"id": id, "stage": word, "commands": 1, "room_id": id, "summary": summary}
     return msgspec.json.encode({"at": 1.0, "state": state, "outbox": [{"command_id": text}]})
 
 
@@ -275,6 +280,14 @@ FUNCTIONS: dict[str, Function] = {
     "trace header": TraceParent.parse,
     "room token": lambda text: room_tokens._read_query(in_json(text, "room_id")),
     "odd character": lambda text: odd_character(text, ascii_only=True),
+    "token": subjects.is_token,
+    "word of a newer version": lambda text: (lenient.is_word(text), lenient.is_token(text)),
+    "text beside a call": lambda text: spoken_check.unfit(text, ["Bestellung 4417 kam nie an."]),
+    "name that was asked for": lambda text: call_facts.name_given_to(f"May I have your name? {text}?", text),
+    "model of the sandbox": lambda text: (
+        chat_completions._matching_tool(text, []),
+        chat_completions._caller_lines(text),
+    ),
     "request of the sandbox": lambda text: request_fields.chosen_id({"id": text[:128]}, "id"),
     "number of the sandbox": lambda text: request_fields.phone_number({"to": text[:300]}, "to"),
 }
@@ -294,7 +307,36 @@ def repeated(unit: str, size: int) -> str:
     return (unit * (size // len(unit) + 1))[:size]
 
 
-OWN_TEXT: dict[str, str] = {}
+OWN_TEXT = {
+    "actors/common/dial_directory.py::_read_entry": "a name in the operator's directory",
+    "actors/common/dial_policy.py::DialPolicy._rules_from_env": "a variable",
+    "actors/gateway/settings.py::_deployment": "a variable",
+    "actors/primary/sandbox_agent/settings.py::_room_ids": "a variable",
+    "actors/runtime/unknown_variables.py::_allowed": "the name of a variable",
+    "actors/runtime/unknown_variables.py::_misspelt": "the name of a variable",
+    "actors/runtime/unknown_variables.py::_sentence": "the name of a variable",
+    "adapters/rooms/videosdk/framework_version.py::check_version": "the version of a package",
+    "bus/connection.py::Connection._on_error": "a protocol line of the broker, of 4 KB at most",
+    "bus/credentials.py::check_files": "a file of the operator",
+    "bus/embedded_server.py::_last_log_line": "the log of our own broker",
+    "bus/micro_service.py::Endpoints._get": "a subject of ours",
+    "bus/micro_service.py::Endpoints.of_consumer": "the name of a consumer",
+    "bus/permission_file.py::routes": "an option of the command line",
+    "bus/settings.py::BusSettings.__post_init__": "a variable",
+    "bus/settings.py::BusSettings.inbox": "a variable",
+    "bus/settings.py::BusSettings.shown_url": "a variable",
+    "bus/settings.py::_check": "a variable",
+    "bus/subject_table.py::SubjectSpec.filter": "a row of the table",
+    "bus/subject_table.py::SubjectSpec.written_by": "a row of the table",
+    "cli/asyncapi/document.py::_channels": "a row of the table",
+    "cli/board/access.py::TokenSettings.from_env": "a variable",
+    "cli/config.py::_shown": "a variable",
+    "cli/config.py::read_env_file": "a file of the operator",
+    "sandbox/api/chat_completions.py::_stream": "the sandbox's own reply",
+    "sandbox/api/rooms.py::validate_room": "a part of a path, of 8 KB at most",
+    "schemas/env.py::is_private": "a host in a variable",
+    "schemas/fields.py::snake_case": "the name of a class",
+}
 """Functions of `text_functions` that see no foreign text, each with what they see."""
 SHORT = 200
 """Characters of a text that only shows which functions it reaches."""

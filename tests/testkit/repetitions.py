@@ -6,8 +6,8 @@ Three shapes are found:
 - adjacent: two unbounded repetitions that may take the same characters, with nothing certain between them
 - searched: a search that begins anew at each place of a long repetition, and each time fails at its end
 
-A character is compared with a sample of each kind of characters. So a shape may be missed whose characters are
-all outside of the sample; `tests/test_hostile_text.py` measures what each function costs.
+Characters stand for their kinds, in a sample. So a shape whose characters are all outside of it is missed;
+`tests/test_hostile_text.py` measures what each function costs.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class _Finder:
             taken = self.shape(list(value[2])).all
             for next_op, next_value in items[index + 1 :]:
                 shape = self.shape_of(next_op, next_value)
-                if next_op in REPEATS and next_value[1] >= MANY and shape.all & taken:
+                if next_op in REPEATS and next_value[1] >= MANY and shape.first & taken:
                     self.found.append("adjacent")
                 if next_op not in (_constants.AT, *LOOKS) and not shape.empty and not shape.all & taken:
                     break
@@ -179,10 +179,19 @@ class _Finder:
         for op, value in items:
             if op is _constants.ASSERT_NOT and value[0] < 0 and taken <= self.shape(list(value[1])).all:
                 return False
-            shape = self.shape_of(op, value)
-            if not shape.empty and not shape.all & taken:
+            if not self._fits(op, value, taken):
                 return False
         return True
+
+    def _fits(self, op: Any, value: Any, taken: frozenset[str]) -> bool:
+        """Return whether one piece may match a text of the characters `taken`, which may be empty."""
+        if op is _constants.BRANCH:
+            return any(self._may_begin_in(list(each), taken) for each in value[1])
+        shape = self.shape_of(op, value)
+        if shape.empty:
+            return True
+        inner = _inner(op, value)
+        return bool(shape.all & taken) if inner is None else self._may_begin_in(inner, taken)
 
 
 _STARTS = (_constants.AT_BEGINNING, _constants.AT_BEGINNING_STRING)

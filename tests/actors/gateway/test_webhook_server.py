@@ -145,5 +145,5 @@ async def test_a_compressed_webhook_is_not_decompressed(idle_harness: GatewayHar
     """The signature is over the body as it was sent. So a bomb is 64 KB of text that is not JSON."""
     url = await idle_harness.start_with_webhooks()
     bomb = gzip.compress(bytes(10_000_000))
-    assert (await post(url, bomb, {"content-encoding": "gzip"})).status_code == 400
+    assert (await post(url, bomb, **{"content-encoding": "gzip"})).status_code == 400
     assert (await post(url, gzip.compress(participant_left_body(idle_harness)))).status_code == 400
