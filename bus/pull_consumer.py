@@ -66,6 +66,10 @@ class Recovery(Protocol):
         """Read the acknowledgement floor. Returns why the consumer is missing, or None. Never raises."""
         ...
 
+    def received(self, message: ConsumerMessage) -> None:
+        """Remember where a message is stored that the consumer delivered."""
+        ...
+
     def is_refused(self, consumer: str) -> bool:
         """Return whether its stream is refused, which each reading of the floor checks again."""
         ...
@@ -216,7 +220,9 @@ class PullConsumer:
             self._requested = max(0, self._requested - 1)
             self._heard()
             self._floor_moves = True
-            self._sink.accept(_consumer_message(msg, self._consumer))
+            message = _consumer_message(msg, self._consumer)
+            self._recovery.received(message)
+            self._sink.accept(message)
         elif msg.subject == self._inbox and self._on_status(msg.headers or {}):
             return
         self.request_more()

@@ -7,20 +7,22 @@ process creates its own consumers again. A coordinator also creates the stream o
 A consumer that is created again would deliver the whole stream again: up to seven days of messages. So each
 process remembers the newest acknowledgement floor of its consumer: the number up to which every message was
 acknowledged. The new consumer starts after it. If no process remembers a floor, the whole stream is delivered
-again, because a repeated message is harmless and a lost one is not. The same holds for a user that may not
-read its stream by number.
+again, because a repeated message is harmless and a lost one is not.
 
 A stream that exists stops no running transfer, also if `check_limits` refuses it or it cannot be updated: the
 pulls go on. The check `stream` of the readiness then names the field and the remedy.
 
 - Invariant: one attempt at a time in a process.
 - Invariant: a floor is used only for the history in which it was read. In another history the message with
-  that number does not exist, or was stored after the floor was read.
+  that number does not exist, or was stored after the floor was read. A role that may not read its stream by
+  number looks for a message that it received itself, with a number up to the floor: in another history it
+  does not exist, with that number and time.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,13 +32,20 @@ from .connection import Connection, JetStreamApiError
 from .consumer_table import CONSUMERS, COORDINATOR
 from .consumers import consumer_info, ensure_consumer, move_consumer
 from .errors import AccessDenied, InvalidRequest, RetryableError, StreamMissing
+from .messages import ConsumerMessage
+from .permissions import whole_streams
 from .stream import ensure_stream
-from .stream_reader import get_by_number
+from .stream_reader import get_by_number, get_last
 from .subjects import CORE, PUBLIC
 
 ATTEMPT_S = 3.0
 """Time of one attempt. The pull consumer repeats it with a growing pause."""
 FLOOR_TIMEOUT_S = 1.0
+MAX_RECEIVED = 256
+"""Messages of a consumer that are remembered: some are older than its acknowledgement floor."""
+MAX_LOOKED_FOR = 10
+SAME_MOMENT_S = 1e-5
+"""The broker gives the time of a message in two forms, of which one is rounded."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +57,14 @@ class AckFloor(NamedTuple):
     at: float
 
 
+class Received(NamedTuple):
+    """Where and when a message was stored that this process received."""
+
+    subject: str
+    seq: int
+    at: float
+
+
 class StreamRecovery:
     """Keeps the consumers of one process in existence. `stream.py` defines them."""
 
@@ -55,6 +72,7 @@ class StreamRecovery:
         self._connection = connection
         self._lock = asyncio.Lock()
         self._floors: dict[str, AckFloor] = {}
+        self._received: dict[str, deque[Received]] = {}
         self._denied: set[str] = set()
         self._refused: dict[str, str] = {}
         """Why a stream that exists is refused, by its name."""
@@ -102,6 +120,11 @@ class StreamRecovery:
             await self._check_stream(CONSUMERS[consumer].stream)
         return None
 
+    def received(self, message: ConsumerMessage) -> None:
+        """Remember where `message` is stored, to tell its history from another one."""
+        newest = self._received.setdefault(message.consumer, deque(maxlen=MAX_RECEIVED))
+        newest.append(Received(message.subject, message.seq, message.at))
+
     def is_refused(self, consumer: str) -> bool:
         """Return whether the stream of `consumer` is refused. Each reading of the floor checks it again."""
         return CONSUMERS[consumer].stream in self._refused
@@ -144,16 +167,27 @@ class StreamRecovery:
 
     async def _start_of(self, consumer: str) -> int | None:
         """Return the number at which a new consumer starts, or None for the oldest message."""
+        role, stream, _ = CONSUMERS[consumer]
         floor = self._floors.get(consumer)
         if floor is None or floor.seq == 0:
             return None
-        try:
-            last_acked = await get_by_number(
-                self._connection, CONSUMERS[consumer].stream, floor.seq, ATTEMPT_S
-            )
-        except AccessDenied:
-            return None  # This user may not read by number, so it cannot tell the history.
+        if stream not in whole_streams(role):
+            return floor.seq + 1 if await self._has_received_before(floor, consumer) else None
+        last_acked = await get_by_number(self._connection, stream, floor.seq, ATTEMPT_S)
         return start_after(floor, None if last_acked is None else last_acked.at)
+
+    async def _has_received_before(self, floor: AckFloor, consumer: str) -> bool:
+        """Return whether the stream has a message that this process received, with a number up to the floor.
+
+        Only the newest message of a subject can be read. So one that has a later one on its subject shows
+        nothing, and the next one is looked for.
+        """
+        newest = [each for each in self._received.get(consumer, ()) if each.seq <= floor.seq]
+        for each in newest[: -MAX_LOOKED_FOR - 1 : -1]:
+            stored = await get_last(self._connection, each.subject, ATTEMPT_S)
+            if stored is not None and stored.seq == each.seq and abs(stored.at - each.at) < SAME_MOMENT_S:
+                return True
+        return False
 
     async def _move(self, consumer: str, start: int) -> int | None:
         try:

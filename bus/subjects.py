@@ -202,6 +202,11 @@ def effect_claim(id: str, effect: str) -> str:
     return f"{_of(id)}.intent.{check_token(effect, 'effect')}"
 
 
+def effect_claims(id: str) -> str:
+    """Return the filter for the claims on all effects of one transfer."""
+    return f"{_of(id)}.intent.*"
+
+
 def capacity(role: str) -> str:
     """Return the subject on which a process of `role` announces its jobs."""
     return f"{INTERNAL_ROOT}.capacity.{check_token(role, 'role')}"

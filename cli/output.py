@@ -105,9 +105,9 @@ def run_command(work: Callable[[], Coroutine[Any, Any, T]], *, log_level: str = 
         raise
 
 
-def run_until_stopped(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run_until_stopped(work: Callable[[], Coroutine[Any, Any, None]], *, log_level: str = "error") -> None:
     """Run a command that ends only by a signal: that is its normal end."""
     try:
-        run_command(work)
+        run_command(work, log_level=log_level)
     except KeyboardInterrupt:
         return

@@ -55,7 +55,8 @@ def permissions(
 
     Passwords and nkeys are variables of the server's environment, one for each user. --write
     makes secrets: nats.env for the server, <user>.env for the process of each user, and sandbox.env
-    for a simulated cloud. In a cluster each server also needs its own NATS_SERVER_NAME.
+    for a simulated cloud. board.env also has the token of the board. In a cluster each server also needs
+    its own NATS_SERVER_NAME.
     """
     text = run_command(lambda: _permissions(tenant or [], server or [], tls, nkeys=nkeys, directory=write))
     if json:
@@ -107,6 +108,7 @@ def _write_users(directory: Path, tenant: str, *, nkeys: bool) -> list[str]:
     """Write a file for the process of each user of `tenant`. Returns the lines of the server's file."""
     from warmxfer.bus.nkey_seed import SECRET_BYTES, public_key, user_seed
     from warmxfer.bus.permission_file import login_name, variable_logins
+    from warmxfer.bus.subject_table import BOARD
 
     lines: list[str] = []
     for user, login in variable_logins(tenant, nkeys=nkeys).items():
@@ -121,6 +123,8 @@ def _write_users(directory: Path, tenant: str, *, nkeys: bool) -> list[str]:
         else:
             value = _new_password()
             own = {"NATS_USER": name, "NATS_PASSWORD": value}
+        if user == BOARD:
+            own["WARMXFER_BOARD_TOKEN"] = _new_password()
         _write_new(directory / f"{name}.env", "".join(f"{key}={text}\n" for key, text in own.items()))
         lines.append(f"{variable}={value}\n")
     return lines

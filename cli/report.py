@@ -109,7 +109,7 @@ def _attempt_row(each: Attempt) -> tuple[str, ...]:
 def _command_row(each: CommandTime) -> tuple[str, ...]:
     took = "-" if each.took_s is None else f"{each.took_s:,.3f}"
     status = "" if each.status is None else str(each.status)
-    return (each.kind, took, each.reply, each.failure, status)
+    return (f"{each.kind} (again)" if each.again else each.kind, took, each.reply, each.failure, status)
 
 
 def _print_rows(out: Console, titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -55,7 +55,7 @@ async def _try(text: str, first: bool, question: str | None, language: LanguageC
     from warmxfer.schemas import SpokenLines, in_their_language
 
     lines = in_their_language(SpokenLines(language=language))
-    opening = OpeningLines(lines.one_moment, lines.identify, lines.screening)
+    opening = OpeningLines(lines.one_moment, lines.identify, lines.screening, lines.identify_key)
     briefing = new_briefing(lines.greeting, question or lines.question, lines.confirm)
     model = open_model(ModelSettings.from_env(os.environ))
     try:

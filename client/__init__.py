@@ -8,20 +8,12 @@ async with Client.connect() as client:
 from __future__ import annotations
 
 from warmxfer.bus import NoSuchDeadLetter
+from warmxfer.schemas.api import TransferSummary
 from warmxfer.schemas.id_in_use import IdInUse
 
-from .client import (
-    Client,
-    ErasedTransfer,
-    NoCoordinator,
-    NoSuchTransfer,
-    NotArchived,
-    NotStarted,
-    StillRunning,
-    TransferHandle,
-    TransferSummary,
-    new_id,
-)
+from .client import Client, new_id
+from .errors import ErasedTransfer, NoCoordinator, NoSuchTransfer, NotArchived, NotStarted, StillRunning
+from .transfer_handle import TransferHandle
 
 __all__ = [
     "Client",

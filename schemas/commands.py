@@ -228,6 +228,7 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
     one_moment: Line = SpokenLines().one_moment
     identify: Line = SpokenLines().identify
+    identify_key: Line = SpokenLines().identify_key
     screening: Line = SpokenLines().screening
     language: Word | None = None
     """The language of the lines, as an ISO 639-1 code, if the request names one."""

@@ -84,6 +84,8 @@ class TransferRequested(Event, frozen=True, kw_only=True):
     conflicting_transfer_id: Id | None = field(name="held_by", default=None)
     archive_after_s: float | None = None
     """How long after its end the transfer is archived, as its coordinator is set. None: never."""
+    alone_notice_s: float | None = None
+    """How long the return of a caller who is alone may fail before a notice says so. None: until its end."""
     waited_s: float = 0.0
 
 

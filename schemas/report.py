@@ -105,6 +105,8 @@ class CommandTime(Struct, frozen=True, kw_only=True):
     """How the command failed: a word of `FailureKind`; empty if it did not."""
     status: int | None = None
     """The provider's HTTP status of a failure, if there was one."""
+    again: bool = False
+    """The same command was sent before: the coordinator tried again, or checked the legs again."""
 
 
 class TransferReport(Struct, frozen=True, kw_only=True):

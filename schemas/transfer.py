@@ -169,6 +169,8 @@ class SpokenLines(Struct, frozen=True, forbid_unknown_fields=True):
     """Said before the question if the supervisor may answer by key."""
     identify: SpokenLine = "Hello, am I speaking with a person who can take a call?"
     """Asked before anything is told, if it is not clear that a person answered."""
+    identify_key: SpokenLine = "If you are a person, press 1."
+    """Said before `identify` if the supervisor may answer by key."""
     screening: SpokenLine = (
         "This is an AI assistant. A caller asked for a supervisor, and I would like to connect them to you."
     )
@@ -354,7 +356,10 @@ class NoticeKind(StrEnum):
     CALLER_RESCUED = "caller_rescued"
     """As before, and the session is lost; the provider accepted the rescue."""
     CALLER_ALONE = "caller_alone"
-    """The supervisor left the caller alone right after completion, and no return or session was confirmed."""
+    """The supervisor left the caller alone right after completion, and no return or session was confirmed.
+
+    With `searching` in its data the return is still repeated, and a later notice says how it ended.
+    """
 
 
 class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):

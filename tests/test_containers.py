@@ -20,6 +20,7 @@ from warmxfer.actors.runtime.runner import CONNECT_DEADLINE_S, DRAIN_S
 from warmxfer.bus.bus import DRAIN_DEADLINE_S
 from warmxfer.bus.embedded_server import find_nats_server
 from warmxfer.bus.subject_table import USERS
+from warmxfer.cli.board.command import PORT as BOARD_PORT
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -57,7 +58,7 @@ def test_a_misspelt_key_is_not_valid() -> None:
     assert [list(each.path) for each in SCHEMA.iter_errors(wrong)] == [["services", "gateway"]]
 
 
-@pytest.mark.parametrize("profile", ["one", "cluster"])
+@pytest.mark.parametrize("profile", ["one", "cluster", "board"])
 def test_docker_compose_accepts_the_file(profile: str, tmp_path: Path) -> None:
     """Needs no container engine."""
     compose = shutil.which("docker-compose")
@@ -78,6 +79,7 @@ def test_a_profile_starts_one_broker_or_three_and_every_actor() -> None:
     assert running("one") == {"nats", "deploy", *everywhere}
     assert running("cluster") == {"nats-1", "nats-2", "nats-3", "deploy-cluster", *everywhere}
     assert running("observability") == {"prometheus", "grafana"}
+    assert running("board") == {"board"}
     assert running() == set()
     for role in ACTORS:
         assert SERVICES[role]["command"] == ["run", role]
@@ -95,8 +97,8 @@ def test_actors_start_after_the_streams_exist_and_the_brokers_are_healthy(profil
     brokers = {name for name in running(profile) if name.startswith("nats")}
     assert SERVICES[deploy]["depends_on"] == {name: {"condition": "service_healthy"} for name in brokers}
     assert SERVICES[deploy]["command"] == ["deploy"]
-    for role in ACTORS:
-        assert SERVICES[role]["depends_on"][deploy] == {
+    for service in (*ACTORS, "board"):
+        assert SERVICES[service]["depends_on"][deploy] == {
             "condition": "service_completed_successfully",
             "required": False,  # It is not started in the other profile.
         }
@@ -123,6 +125,15 @@ def test_every_service_that_stays_has_a_health_check() -> None:
         assert seconds(check["start_period"]) > CONNECT_DEADLINE_S
 
 
+def test_the_board_only_shows_and_is_reached_at_its_own_port_on_this_machine() -> None:
+    """Its own user of the broker and its token are in one file, and nothing prints the token."""
+    board = SERVICES["board"]
+    assert board["command"] == ["board", "--host", "0.0.0.0", "--port", str(BOARD_PORT)]
+    assert board["ports"] == [f"127.0.0.1:{BOARD_PORT}:{BOARD_PORT}"]
+    assert f"http://127.0.0.1:{BOARD_PORT}/healthz" in board["healthcheck"]["test"][-1]
+    assert board["environment"] == {"NATS_URL": "nats://nats:4222", "WARMXFER_LOG": "json"}
+
+
 def test_an_actor_has_time_to_drain() -> None:
     for role in ACTORS:
         assert seconds(SERVICES[role]["stop_grace_period"]) > DRAIN_S + DRAIN_DEADLINE_S
@@ -145,6 +156,7 @@ def test_a_service_has_the_secrets_of_its_own_user_only() -> None:
     own = {role: [f"./secrets/{role}.env"] for role in ACTORS}
     own["gateway"].append("./secrets/sandbox.env")
     own["sandbox"] = ["./secrets/sandbox.env"]
+    own["board"] = ["./secrets/board.env"]
     own |= {name: ["./secrets/deploy.env"] for name in ("deploy", "deploy-cluster")}
     own |= {name: ["./secrets/nats.env"] for name in SERVICES if name.startswith("nats")}
     assert {name: env_files(name) for name in SERVICES if env_files(name)} == own

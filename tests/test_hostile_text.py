@@ -31,7 +31,7 @@ from warmxfer.actors.gateway import call_marks, room_tokens
 from warmxfer.actors.primary.own_lines import OwnLines
 from warmxfer.actors.runtime import visible_text
 from warmxfer.actors.runtime.log_setup import redact
-from warmxfer.actors.summarizer import call_facts, extractive_summary, prompt
+from warmxfer.actors.summarizer import call_facts, caller_name, extractive_summary, prompt
 from warmxfer.adapters.llm import as_data, summarize_transcript, without_reasoning
 from warmxfer.adapters.llm.chat_model import ModelSettings
 from warmxfer.adapters.llm.completion import Completion, repaired
@@ -252,7 +252,7 @@ FUNCTIONS: dict[str, Function] = {
     "transcript": lambda text: summarize_transcript(turns(text)),
     "data in a prompt": as_data,
     "extract": lambda text: extractive_summary.extract(turns(text)),
-    "name": call_facts.name_in,
+    "name": caller_name.name_in,
     "amounts": call_facts.amounts_in,
     "numbers": call_facts.numbers_in,
     "question": call_facts.last_question,

@@ -65,11 +65,12 @@ def start_with(processor: SpanProcessor, role: str, version: str) -> Callable[[]
         return provider.sampler.should_sample(context, trace_id, SCOPE).decision.is_sampled()
 
     tracer = provider.get_tracer(SCOPE, version)
+    recorder = Recorder(tracer, ids, samples)
     if not isinstance(tracer, NoOpTracer):  # OTEL_SDK_DISABLED=true
-        spans.use(Recorder(tracer, ids, samples))
+        spans.use(recorder)
 
     def stop() -> None:
-        spans.use(None)
+        spans.stop_using(recorder)
         # The exporter may wait for a collector that does not answer. This process does not.
         closing = threading.Thread(target=provider.shutdown, name="close_traces", daemon=True)
         closing.start()

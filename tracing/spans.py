@@ -54,6 +54,13 @@ def use(recorder: Recorder | None) -> None:
     _recorder = recorder
 
 
+def stop_using(recorder: Recorder) -> None:
+    """Record no more spans with `recorder`. One that another call of `use` has given stays."""
+    global _recorder
+    if _recorder is recorder:
+        _recorder = None
+
+
 def is_on() -> bool:
     """Return whether this process records spans."""
     return _recorder is not None

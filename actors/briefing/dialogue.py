@@ -12,6 +12,7 @@
     CLASSIFYING  a yes that only the model found          SPEAKING, to ask for a second yes
     CLASSIFYING  unclear                                  SPEAKING, to ask again; LISTENING after `MAX_REASKS`
     CLASSIFYING  needs time                               LISTENING
+    CLASSIFYING  twice a machine to the model alone       SPEAKING, to ask who it is
     CLASSIFYING  question                                 ANSWERING
     SPEAKING     all said, and a question is pending      ANSWERING
     ANSWERING    answer                                   SPEAKING
@@ -245,11 +246,9 @@ class Dialogue:
         It counts only after the first of our lines was fully said. On a line where no person was found yet, a
         key says that a person is there.
         """
-        briefing = self._briefing
         if (
             self.state is DialogueState.DECIDED
-            or briefing is None
-            or briefing.accept_by is AcceptBy.VOICE
+            or not self._keys_count
             or not self._line_said
             or digit not in ("1", "2", "3")
         ):
@@ -297,8 +296,12 @@ class Dialogue:
             return []
         twice = self._machine_suspected and machine_suspected
         self._machine_suspected = machine_suspected
-        if intent is ReplyIntent.VOICEMAIL or twice:
+        if intent is ReplyIntent.VOICEMAIL:
             return self._decide(Decide(ReplyIntent.VOICEMAIL, reason or self._words))
+        if twice:
+            # A person was heard on this line, so a model's word alone does not end it.
+            self._words = ""
+            return self._back_to_unknown(ReplyIntent.UNCLEAR)
         if intent is ReplyIntent.DECLINED:
             return self._decide(Decide(intent, reason or self._words, words=self._words))
         if intent is ReplyIntent.READY:
@@ -370,7 +373,8 @@ class Dialogue:
 
     @property
     def _is_being_identified(self) -> bool:
-        return any(line.text == self._opening.identify for line in (*self._queue, *self._speaking))
+        asking = (self._opening.identify, self._opening.identify_key)
+        return any(line.text in asking for line in (*self._queue, *self._speaking))
 
     def _ask_who_it_is(self) -> list[Action]:
         if self._identify_asks >= MAX_REASKS or self._is_being_identified:
@@ -379,10 +383,16 @@ class Dialogue:
             return []
         self._identify_asks += 1
         self.state = DialogueState.SPEAKING
+        if self._keys_count:
+            self._queue.append(_Line(self._opening.identify_key))
         self._queue.append(_Line(self._opening.identify))
         return self._say_next()
 
     # ── what the agent says ──────────────────────────────────────────────────────────────────────
+
+    @property
+    def _keys_count(self) -> bool:
+        return self._briefing is not None and self._briefing.accept_by is not AcceptBy.VOICE
 
     @property
     def _by_key_only(self) -> bool:
@@ -443,7 +453,7 @@ class Dialogue:
         briefing = self._briefing
         if briefing is None or any(line.is_question for line in self._queue):
             return
-        if briefing.accept_by is not AcceptBy.VOICE:
+        if self._keys_count:
             self._queue.append(_Line(briefing.keys))
         self._queue.append(
             _Line(briefing.confirm if self._confirming else briefing.question, is_question=True)

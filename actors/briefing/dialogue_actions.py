@@ -39,6 +39,7 @@ class OpeningLines(Struct, frozen=True):
     one_moment: str = LINES.one_moment
     identify: str = LINES.identify
     screening: str = LINES.screening
+    identify_key: str = LINES.identify_key
 
 
 class Briefing(Struct, frozen=True):

@@ -104,7 +104,8 @@ class DialogueRunner:
         self._language = join.language
         self._room_id = join.room_id
         self._caller_id = join.caller_participant_id
-        self._dialogue = Dialogue(OpeningLines(join.one_moment, join.identify, join.screening), join.language)
+        opening = OpeningLines(join.one_moment, join.identify, join.screening, join.identify_key)
+        self._dialogue = Dialogue(opening, join.language)
         self._question = ""
         self._last_said: rooms.QueuedUtterance | None = None
         self._silence_timer_id = 0

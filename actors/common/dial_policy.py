@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import phonenumbers
 from msgspec import UNSET, UnsetType
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberType
 
 from warmxfer.schemas import (
     InvalidRequest,
@@ -32,10 +32,9 @@ from warmxfer.schemas import (
 from .dial_directory import VARIABLE as DIRECTORY
 from .dial_directory import Directory, merged, read_directory
 from .dial_refusals import MAX_SHOWN_CHARS, check_headers, check_name, listed, masked, refusal
+from .number_facts import INTERNATIONAL, NumberFacts, number_facts
 
 DESTINATION, RESCUE = "config.destination", "config.rescue"
-INTERNATIONAL = "001"
-"""Region of numbers that belong to no country: satellite and international premium services."""
 SATELLITES = frozenset({870, 881, 882, 883})
 """Country codes of satellite phones and of networks without a country."""
 
@@ -212,15 +211,12 @@ class DialPolicy:
             self._check_uri(address, field)
 
     def _check_number(self, text: str, field: str, shown: str) -> None:
-        try:
-            number = phonenumbers.parse(text, None)
-        except NumberParseException as error:
-            raise refusal(
-                field, shown, "which is not a phone number", "give an existing number as E.164"
-            ) from error
-        if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != text:
+        number = number_facts(text)
+        if number is None:
+            raise refusal(field, shown, "which is not a phone number", "give an existing number as E.164")
+        if number.e164 != text:
             raise refusal(field, shown, "which is not plain E.164", "write + and digits only")
-        if not phonenumbers.is_valid_number(number):
+        if not number.assigned:
             raise refusal(field, shown, "a number that is not assigned", "give an existing number as E.164")
         if (why := self._why_not(number)) is not None:
             raise refusal(field, shown, *why)
@@ -233,15 +229,15 @@ class DialPolicy:
                 "WARMXFER_DIAL_DENY_PREFIXES forbids that; give another number",
             )
 
-    def _why_not(self, number: PhoneNumber) -> tuple[str, str] | None:
+    def _why_not(self, number: NumberFacts) -> tuple[str, str] | None:
         """Return why a valid number may not be dialled, and the remedy. None: it may."""
-        region = phonenumbers.region_code_for_number(number) or INTERNATIONAL
+        region = number.region
         if number.country_code in SATELLITES:
             return f"a satellite number of region {region}", "give a number of a country"
         if not (region in self.regions if self.regions else region != INTERNATIONAL):
             allowed = listed(self.regions) or "every region but 001"
             return f"a number of region {region}", f"dial {allowed}, or extend WARMXFER_DIAL_REGIONS"
-        kind = phonenumbers.number_type(number)
+        kind = number.kind
         if any(kind in NUMBER_TYPES[each] for each in self.types):
             return None
         name = _NAMES_OF_TYPES.get(kind, "number of an unknown type")

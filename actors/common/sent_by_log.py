@@ -306,7 +306,7 @@ RULES: Mapping[str, Rule] = {
             "supervisor_participant_id": (_supervisor(state),),
             "caller_participant_id": (_caller(state),),
             "language": (None, _config(state, "lines").get("language")) if state.request else (),
-            **{each: _lines(state) for each in ("one_moment", "identify", "screening")},
+            **{each: _lines(state) for each in ("one_moment", "identify", "identify_key", "screening")},
         },
         _wants_agent,
     ),

@@ -83,7 +83,7 @@ _ENGLISH: Final = frozenset(
 _MARKUP = regex.compile(
     r"\*\*|\*\S|\S\*(?:\s|$)|__|`|~~|</?[\p{L}|][^<>]*>|<\|"
     r"|^[^\S\n]*(?:#{1,6}\s|[-*+•–—▪◦‣·]\s|\d{1,2}[.)]\s+\S.*\n\s*\d{1,2}[.)]|>\s|\|.*\||={3,}|-{3,})"
-    r"|\[[^\]\n]+\]\([^)\n]+\)|\[/?[A-Z_]{3,}\]|\[(?:your|insert|name|caller)\b[^\]]*\]|&(?:amp|lt|gt|quot|nbsp|#\d+);"
+    r"|\[[^\]\n]+\]\([^)\n]+\)|\[/?[A-Z_]{3,}\]|\[(?:your|insert|name|caller|end|start|note|summary)\b[^\]]*\]|&(?:amp|lt|gt|quot|nbsp|#\d+);"
     r"|^[^\S\n]*[{\[]\s*[\"{\[]|\\(?:boxed|text|n)\b|[•▪◦‣→⇒➜]",
     regex.MULTILINE | regex.IGNORECASE,
 )

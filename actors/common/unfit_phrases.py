@@ -23,6 +23,13 @@ REFUSALS: Final = (
     r"(?:to|in|for|provided|available)",
     r"(?:request|access|content) (?:denied|refused|blocked|filtered)|note(?: that)?:|disclaimer",
     r"as an? (?:ai|artificial|large language|language model|assistant|responsible)\b",
+    r"(?:that|this|it) (?:is|falls|goes|lies) (?:something (?:that )?i (?:can'?t|won'?t|cannot|will not)|"
+    r"(?:outside|beyond|against) (?:of )?(?:my|what i)\b)",
+    r"(?:that|this|it)(?:'s| is) (?:outside|beyond|against) (?:of )?(?:my|what i)\b",
+    r"my (?:guidelines|programming|safety)\b",
+    r"i (?:don'?t|do not) (?:think|believe|feel) (?:that )?i (?:should|can|could)\b",
+    r"i must (?:\w+ )?(?:decline|refuse)",
+    r"(?:regrettably|unfortunately|sadly),? (?:that|this|it)\b.{0,30}\bi\b",
     r"this (?:request|content|conversation) (?:violates|goes against|can ?not|can't)",
     r"(?:there is |i see )?no (?:transcript|conversation) (?:was|is|has|to|provided)",
     r"please (?:provide|share|paste) (?:me |us |with )?.{0,20}(?:transcript|conversation|text|context)",
@@ -188,6 +195,7 @@ PREAMBLES: Final = (
     r"(?:the |call |supervisor |caller |concise |short |quick )*(?:briefing|summary|recap|"
     r"overview)(?: (?:of|for) [^.:!?]{1,40})?\s*[:：—–]",
     r"to summari[sz]e[,:]|in summary[,:]",
+    r"(?:user|assistant|human|ai|bot|system|model)\s*:|assistant(?:final|analysis|commentary)",
     r"(?:klar|gerne?|natürlich|selbstverständlich|sicher|okay|verstanden|in ordnung|alles klar|"
     r"ja)\s*[,!.:–-]",
     r"hier (?:ist|sind|kommt|is|zijn|volgt)\b|nachfolgend|im folgenden|nachstehend",

@@ -124,12 +124,18 @@ class Archive:
         log.debug("transfer_archived", transfer_id=id)
 
     async def answer_late(self, delivery: Delivery, archived: Stored) -> None:
-        """Handle a message of an archived transfer: remove it. Another request with its id is refused."""
+        """Handle a message of an archived transfer: remove it. Another request with its id is refused.
+
+        A late event of a gateway is the reply to a command that it may have claimed after the archiving. That
+        claim has no reader either, so it is removed too. A claim without a reply stays until it expires.
+        """
         id = delivery.transfer_id
         kept = log_of(archived.data)
         if delivery.kind == "request" and not same_request(kept.request, delivery.data, kept.without):
             await request_owner.refuse_archived(self._bus, delivery, archived_line(archived))
         stream = subjects.place_of(delivery.subject).stream
+        if delivery.subject == subjects.event(id, "gateway"):
+            await self._removal.take(stream, subjects.effect_claims(id), before=delivery.seq)
         await self._removal.take(stream, delivery.subject, before=delivery.seq + 1)
         log.info("late_message_removed", transfer_id=id, kind=delivery.kind)
 

@@ -93,8 +93,9 @@ async def attach(
 ) -> AsyncIterator[Attachment]:
     """Serve `session` on the bus under `name` (default: its room id) while the context is open.
 
-    Enters the context when missed commands are read, or after `CATCH_UP_TIMEOUT_S`. On exit it releases a
-    held caller. `lease_s`: how long a caller stays on hold while no coordinator replies.
+    Enters the context when missed commands are read, or after `CATCH_UP_TIMEOUT_S`. On exit it waits for the
+    command that is being applied, and releases a held caller. `lease_s`: how long a caller stays on hold
+    while no coordinator replies.
     Raises `InvalidRequest` if `name` is not a valid subject token.
     """
     name = subjects.check_token(name or session.room_id, "session")
@@ -236,11 +237,16 @@ async def _close_when_ended(controller: SessionController) -> None:
 async def _detach(
     controller: SessionController, rereads: Rereads, events: EventQueue, tasks: NamedTasks
 ) -> None:
-    tasks.cancel("commands")
-    rereads.stop()
-    await controller.close()
-    await events.drain(DRAIN_TIMEOUT_S)
-    await tasks.stop_all()
+    """End the attachment. A command that is being applied ends first: it may be what ended the session."""
+    controller.ended.set()
+    try:
+        await controller.close()
+        tasks.cancel("commands")
+        rereads.stop()
+        await events.drain(DRAIN_TIMEOUT_S)
+    finally:
+        rereads.stop()
+        await tasks.stop_all()
 
 
 class _CommandReader:

@@ -1,7 +1,8 @@
 """Applies hold, release and leave commands to one session. No other module acts on the session.
 
 - Invariant: one command at a time, under one lock.
-- Invariant: every command is replied to. A repeated command gets the newest reply of its transfer.
+- Invariant: every command is replied to, also if it ends the session. A repeated command gets the newest
+  reply of its transfer.
 - Invariant: a hold ends by a command, by its lease or with the session, and in no other way.
 """
 
@@ -50,6 +51,7 @@ STAY_WITHOUT_COORDINATOR_S = 600.0
 POLL_INTERVAL_S = 0.25
 UNCOMMANDED_RELEASE_LINE = apology_for(Outcome.BROKEN)
 HELD_BY_OTHER_TRANSFER = "The caller of this session is held by another transfer."
+SESSION_ENDED = "The session has ended, so it holds no caller."
 
 log = structlog.get_logger(__name__)
 
@@ -151,6 +153,8 @@ class SessionController:
                 self._reply(transfer_id, CallerReleased(command_id=command.command_id))
             case _ if other_transfer:
                 self._reply(transfer_id, _refused(command, HELD_BY_OTHER_TRANSFER))
+            case HoldCaller() if self.ended.is_set():
+                self._reply(transfer_id, _refused(command, SESSION_ENDED))
             case HoldCaller():
                 await self._hold_caller(transfer_id, command)
             case ReleaseCaller():

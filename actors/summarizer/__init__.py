@@ -4,6 +4,8 @@ actor.py               takes Summarize from the work queue, and replies SummaryR
 writer.py              asks the model in time, checks what it gives, and falls back to quotes
 prompt.py              the prompt for the model, and the check of its answer
 extractive_summary.py  a summary without a model: quotes from the transcript
+call_facts.py          amounts, numbers and questions in what a caller said
+caller_name.py         the name that a caller gives
 settings.py            environment variables
 
 Invariants:

@@ -14,7 +14,8 @@ from warmxfer.schemas import TranscriptTurn
 
 from ..common.spoken_check import is_small_talk
 from ..common.unicode_text import cut, sentences, word_count
-from .call_facts import amounts_in, asks, last_question, name_given_to, name_in, numbers_in
+from .call_facts import amounts_in, asks, last_question, numbers_in
+from .caller_name import name_given_to, name_in
 from .prompt import clean
 
 PREFACE: Final = "Taken from the call, word for word."
@@ -82,7 +83,8 @@ def _answered_name(lines: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _issues(caller: Sequence[str], closing: str) -> list[str]:
-    """Return the caller's statements that are more than a greeting and a name: those with figures first.
+    """Return the caller's statements that are more than a greeting and a name: the first, and the one with
+    most figures.
 
     A question at the end of the call is quoted as such, if there is another statement.
     """
@@ -91,7 +93,8 @@ def _issues(caller: Sequence[str], closing: str) -> list[str]:
         text for text in stripped if word_count(text) >= MIN_ISSUE_WORDS and not _is_greeting(text)
     ]
     informative = [text for text in informative if text != closing or not asks(text)] or informative
-    chosen = sorted(range(len(informative)), key=lambda at: (-_figures(informative[at]), at))[
+    # The first statement is mostly the matter, and the figures of another one complete it.
+    chosen = sorted(range(len(informative)), key=lambda at: (at > 0, -_figures(informative[at]), at))[
         :MAX_ISSUE_QUOTES
     ]
     return [informative[at] for at in sorted(chosen)] or [max(caller, key=word_count)]

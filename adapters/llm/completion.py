@@ -175,6 +175,7 @@ class Completion:
         elif isinstance(text := choice.get("text"), str) and not message:
             self._append(text)
         finish = choice.get("finish_reason")
+        finish = _fields(finish).get("type", finish)
         if isinstance(finish, str) and finish.strip().lower() not in _NOT_FINISHED:
             self._finish = finish.strip().lower()
 

@@ -18,6 +18,9 @@ _CHANNELS: Final = "<|channel|>"
 _FINAL_CHANNEL = re.compile(
     r"<\|channel\|>\s*final\b[^<]*<\|message\|>(?P<text>.*?)(?:<\|\w+\|>|\Z)", re.DOTALL
 )
+_BARE_CHANNELS = re.compile(r"\A\s*analysis(?=[A-Z])(?:.*assistantfinal)?", re.DOTALL)
+"""Channels whose marks the server has removed: "analysisWe need to …assistantfinalAnn was …"."""
+_BARE_FINAL: Final = "assistantfinal"
 _WRAPPED = re.compile(
     r"\s*<(?P<name>answer|response|output|final|final_answer|summary|briefing|solution)>(?P<text>.*)</(?P=name)>\s*",
     re.DOTALL | re.IGNORECASE,
@@ -34,6 +37,9 @@ def without_reasoning(text: str) -> str:
     if _CHANNELS in text:
         final = _FINAL_CHANNEL.findall(text)
         return final[-1].strip() if final else ""
+    if bare := _BARE_CHANNELS.match(text):
+        return text[bare.end() :].strip() if bare[0].endswith(_BARE_FINAL) else ""
+    text = text.removeprefix(_BARE_FINAL)
     answer: list[str] = []
     at, reasons = 0, False
     for tag in _TAG.finditer(text):
@@ -53,4 +59,5 @@ def begins_with_reasoning(text: str) -> bool:
     """Return whether `text` begins with an opening tag, or with a channel that is not the answer's."""
     first = text.lstrip()[:40]
     tag = _TAG.match(first)
-    return bool(tag and tag["open"]) or first.startswith(_CHANNELS)
+    is_channel = first.startswith(_CHANNELS) or _BARE_CHANNELS.match(first) is not None
+    return bool(tag and tag["open"]) or is_channel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,23 +47,29 @@ def board(
     """Show the transfers in your browser, live.
 
     One page: who waits, how long and for what; the transfers of the last hour; the timeline and the report of
-    each transfer; dead letters and actors. Its address has a token, which is new at each start unless
-    WARMXFER_BOARD_TOKEN is set. It only shows, unless --allow-actions is given.
+    each transfer; dead letters and actors. Its address has a token, which is new at each start. If
+    WARMXFER_BOARD_TOKEN is set, that is the token, and it is not printed. The page only shows, unless
+    --allow-actions is given.
     """
     from .access import TokenSettings, new_token
     from .serve import BoardOptions
 
+    given = TokenSettings.from_env(os.environ).token
     options = BoardOptions(
-        token=TokenSettings.from_env(os.environ).token or new_token(),
+        token=given or new_token(),
         host=host,
         port=port,
         actions=allow_actions,
         wait_target_s=wait_target,
     )
-    run_until_stopped(lambda: _serve(url, options, open_browser, json))
+    work = partial(_serve, url, options, shows_token=not given, open_browser=open_browser, json=json)
+    run_until_stopped(work, log_level="warning")
 
 
-async def _serve(url: str | None, options: BoardOptions, open_browser: bool, json: bool) -> None:
+async def _serve(
+    url: str | None, options: BoardOptions, *, shows_token: bool, open_browser: bool, json: bool
+) -> None:
+    """Serve the board. What it prints may be collected as a log, so a token of the user is left out."""
     import webbrowser
 
     from warmxfer.bus import BusSettings
@@ -71,10 +78,12 @@ async def _serve(url: str | None, options: BoardOptions, open_browser: bool, jso
 
     settings = BusSettings.from_env({**os.environ, **({"NATS_URL": url} if url else {})})
     async with running_board(settings, options) as running:
+        shown = running.link if shows_token else running.address
         if json:
-            print_json({"board": running.link})
+            print_json({"board": shown})
         else:
-            console().print(f"board listens at {running.link}", soft_wrap=True)
+            hint = "" if shows_token else "; its token is WARMXFER_BOARD_TOKEN"
+            console().print(f"board listens at {shown}{hint}", soft_wrap=True)
         if open_browser:
             await asyncio.to_thread(webbrowser.open, running.link)
         await running.ended

@@ -116,10 +116,10 @@ class LocalStack(SandboxAdmin):
             store_key=self._store_key,
         )
         try:
-            await _all(self._start_broker(), self._start_sandbox())
+            await run_all(self._start_broker(), self._start_sandbox())
             self._write_env_file()
             roles = [role for role, count in self._counts.items() for _ in range(count)]
-            await _all(*(self.start(role) for role in roles))
+            await run_all(*(self.start(role) for role in roles))
         except BaseException:
             await self._close()
             raise
@@ -267,8 +267,13 @@ def _shared_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE_VARIABLES)}
 
 
-async def _all(*works: Coroutine[Any, Any, Any]) -> None:
-    """Run all of them to their end, then raise the first error. No work continues unseen after an error."""
-    for outcome in await asyncio.gather(*works, return_exceptions=True):
+async def run_all(*works: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run all of them to their end, and return their results in order, or raise the first error.
+
+    No work continues unseen after an error.
+    """
+    outcomes = await asyncio.gather(*works, return_exceptions=True)
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+    return outcomes

@@ -8,18 +8,25 @@ leaves, the registration ends for all.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
+
 from warmxfer.actors.primary import Attachment, attach
 from warmxfer.actors.primary.hold_lease import DEFAULT_LEASE_S
 from warmxfer.bus import Bus, BusSettings
+from warmxfer.bus.subject_table import PRIMARY
 from warmxfer.schemas import InvalidRequest
+from warmxfer.tracing import traces
 
 from .per_session import per_session
 from .room_events import relay_room_events
 from .session_adapter import AgentSessionAdapter
+
+log = structlog.get_logger(__name__)
 
 
 class BusRegistration:
@@ -68,7 +75,7 @@ class BusRegistration:
     @asynccontextmanager
     async def _registered(self, bus: Bus, name: str | None, lease_s: float) -> AsyncIterator[None]:
         adapter = per_session(self._session, AgentSessionAdapter)
-        async with attach(bus, adapter, name, lease_s=lease_s) as attachment:
+        async with _session_traces(), attach(bus, adapter, name, lease_s=lease_s) as attachment:
             with relay_room_events(self._session, attachment):
                 self.bus, self.attachment = bus, attachment
                 try:
@@ -77,3 +84,17 @@ class BusRegistration:
                     # Notify those that share it: nothing else would end their wait.
                     attachment.closed()
                     self.bus = self.attachment = None
+
+
+@asynccontextmanager
+async def _session_traces() -> AsyncIterator[None]:
+    """Record spans as an actor does, if `WARMXFER_TRACES` says so.
+
+    A setting that cannot be used is logged. It costs the spans, and no caller their transfer.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(traces(os.environ, PRIMARY))
+        except InvalidRequest as error:
+            log.warning("traces_not_started", error=str(error))
+        yield

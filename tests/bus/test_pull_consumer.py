@@ -120,6 +120,9 @@ class FakeRecovery:
         self.floors.append(asyncio.get_running_loop().time())
         return self.floor_problem
 
+    def received(self, message: ConsumerMessage) -> None:
+        assert message.consumer == "gateway"
+
     def is_refused(self, consumer: str) -> bool:
         return False
 

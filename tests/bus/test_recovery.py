@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -388,30 +389,92 @@ async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
 async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_history_again(
     fresh_server: EmbeddedServer,
 ) -> None:
-    """Seven days of commands are in the stream. Without the floor each of them runs again."""
+    """Seven days of events may be in the stream. Without the floor each of them is read again."""
+    consumer = "events-7"
     # With the usual `ack_wait`, a slow machine causes no redelivery.
     async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
         await bus.ensure()
         received = Received()
-        worker = Worker(bus, "gateway", received, jobs=4)
+        worker = Worker(bus, "coordinator", received, jobs=4)
         async with worker:
-            await bus.publish_all(
-                [Outgoing(subjects.work_queue(f"old{n}", "gateway"), b"") for n in range(200)]
-            )
-            await until(lambda: len(received.ids) == 200)
-            await settled(bus, "gateway", WORK_GOES_ON_S)
-            await bus._recovery.remember_floor("gateway")
-            await worker._pullers["gateway"].stop()
-            await delete_consumer(bus, "gateway")
-            await bus.publish_all(
-                [Outgoing(subjects.work_queue(f"new{n}", "gateway"), b"") for n in range(20)]
-            )
-            await worker._pullers["gateway"].start()
-            await until(lambda: len(received.ids) == 220)
-            await settled(bus, "gateway", WORK_GOES_ON_S)
-        assert set(received.ids.values()) == {1}
-        info = await bus._connection.api(f"CONSUMER.INFO.{CORE}.gateway")
+            await publish(bus, consumer, "old", 200)
+            await until(lambda: received.ids["old"] == 200)
+            await settled(bus, "coordinator", WORK_GOES_ON_S)
+            await bus._recovery.remember_floor(consumer)
+            await worker._pullers[consumer].stop()
+            await delete_consumer(bus, consumer)
+            await publish(bus, consumer, "new", 20)
+            await worker._pullers[consumer].start()
+            await until(lambda: received.ids["new"] == 20)
+            await settled(bus, "coordinator", WORK_GOES_ON_S)
+        assert received.ids == {"old": 200, "new": 20}
+        info = await bus._connection.api(f"CONSUMER.INFO.{EVENTS}.{consumer}")
         assert info["config"]["deliver_policy"] == "all"
+
+
+async def publish(bus: Bus, consumer: str, name: str, count: int) -> None:
+    """Store messages that `consumer` receives, each of another transfer whose id begins with `name`."""
+    await bus.publish_all([Outgoing(subject_for(consumer, f"{name}-{n}"), b"") for n in range(count)])
+
+
+async def lose_consumer_after(
+    worker: Worker, bus: Bus, consumer: str, then: Callable[[], Awaitable[None]]
+) -> None:
+    """Delete the consumer of a worker that has read its floor, do something, and let the worker go on."""
+    await settled(bus, consumer, WORK_GOES_ON_S)
+    await bus._recovery.remember_floor(consumer)
+    await worker._pullers[consumer].stop()
+    await delete_consumer(bus, consumer)
+    await then()
+    await worker._pullers[consumer].start()
+
+
+@pytest.mark.parametrize("role", subjects.ROLES)
+async def test_a_role_that_may_not_read_by_number_finds_what_it_received_itself(
+    fresh_server: EmbeddedServer, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker would deny a read by number, and log that."""
+    monkeypatch.setattr("warmxfer.bus.recovery.get_by_number", must_not_be_called)
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
+        await bus.ensure()
+        received = Received()
+        async with Worker(bus, role, received, jobs=4) as worker:
+            await publish(bus, role, "old", 20)
+            # Its last message shows nothing, because its subject has a later one.
+            last = subject_for(role, "last-0")
+            await bus.publish(last, b"")
+            await until(lambda: received.ids.total() == 21)
+            await lose_consumer_after(worker, bus, role, lambda: publish_again(bus, last))
+            await until(lambda: received.ids["last"] == 2)
+            await settled(bus, role, WORK_GOES_ON_S)
+        assert received.ids == {"old": 20, "last": 2}
+
+
+async def must_not_be_called(*_: object) -> None:
+    pytest.fail("a message was read by number")
+
+
+async def publish_again(bus: Bus, subject: str) -> None:
+    await bus.publish(subject, b"")
+
+
+async def test_a_role_that_finds_nothing_of_its_own_gets_everything_again(fresh_bus: Bus) -> None:
+    """Another history, or one whose transfers are archived: a floor that counts nothing loses nothing."""
+    received = Received()
+
+    async def replace_all() -> None:
+        await delete_stream(fresh_bus, "gateway")
+        await fresh_bus.ensure()
+        await publish(fresh_bus, "gateway", "old", 5)
+        await delete_consumer(fresh_bus, "gateway")
+        # The numbers of the new stream are higher, as if the floor were of a later time.
+        fresh_bus._recovery._floors["gateway"] = AckFloor(2**52, time.time())
+
+    async with Worker(fresh_bus, "gateway", received, jobs=1) as worker:
+        await publish(fresh_bus, "gateway", "old", 5)
+        await until(lambda: received.ids["old"] == 5)
+        await lose_consumer_after(worker, fresh_bus, "gateway", replace_all)
+        await until(lambda: received.ids["old"] == 10)
 
 
 async def test_without_a_remembered_floor_everything_is_delivered_again(fresh_bus: Bus) -> None:

@@ -1,10 +1,10 @@
-"""F5: the stream, a consumer or the broker's disk is lost while the workers live. No worker is restarted.
+"""F5: a stream, the consumers of a role or the broker's disk are lost. No worker is restarted.
 
-A consumer that is deleted costs no transfer. A stream that is lost takes its transfers with it: nothing waits
-for their results, and only the cloud's ledger is checked. No caller stays on hold, because the sessions
-release them. No supervisor stays on the phone, because the gateways end orphan calls. No briefing agent stays
-in its room, because the coordinators say that its transfer is not live. In every row a request made right
-after the fault completes.
+A consumer that is deleted costs no transfer. The streams that are lost take their transfers with them:
+nothing waits for their results, and only the cloud's ledger is checked. No caller stays on hold, because the
+sessions release them. No supervisor stays on the phone, because the gateways end orphan calls. No briefing
+agent stays in its room, because the coordinators say that its transfer is not live. In every row a request
+made right after the fault completes.
 
 After an old copy is restored, effects executed since may be executed again. The table shows that, and does
 not promise otherwise.
@@ -13,6 +13,7 @@ not promise otherwise.
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 import time
@@ -49,7 +50,7 @@ AGENTS_LEAVE_S = 45.0
 RESTORED_CLEAN_S = 90.0
 """A restored transfer is live again. It may hold its caller until its own deadlines of 60 s have passed."""
 POLL_S = 0.25
-OLD_COPY = "an old copy of the stream put back"
+OLD_COPY = "an old copy of the streams put back"
 NOT_PROMISED = frozenset(("2nd dials", "2nd switches", "muted", LEFT_ALONE, CUT_OFF))
 """Columns that are not promised after an old copy was put back.
 
@@ -191,11 +192,14 @@ async def _restore(scenario: Scenario, copy: Path | None) -> None:
 
 
 async def _api(scenario: Scenario, verb: str) -> None:
+    """Call the broker's API. Raises ValueError if the broker refuses it: the fault would not be injected."""
     connection = await nats.connect(scenario.url)
     try:
-        await connection.request(f"$JS.API.{verb}", timeout=WORK_GOES_ON_S)
+        reply = await connection.request(f"$JS.API.{verb}", timeout=WORK_GOES_ON_S)
     finally:
         await connection.close()
+    if error := json.loads(reply.data).get("error"):
+        raise ValueError(f"{verb} was refused: {error}")
 
 
 # ── what must hold after it ──────────────────────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from warmxfer.bus.credentials import tls as context_of
 from warmxfer.bus.server_tls import ServerTls
 from warmxfer.bus.subject_table import USERS
 from warmxfer.bus.subjects import STREAMS
+from warmxfer.cli.board.access import TokenSettings
 
 OPS = Path(__file__).resolve().parents[2] / "ops" / "nats.conf"
 
@@ -158,6 +159,19 @@ async def test_each_written_secret_is_new(warmxfer: Warmxfer, tmp_path: Path) ->
     assert set(one) == {f"{user}.env" for user in (*USERS, "nats", "sandbox")} | {"nats.conf"}
     assert [name for name in one if one[name] == two[name]] == ["nats.conf"]
     assert "PASSWORD_ROUTE=p" in one["nats.env"]
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--nkeys"], ["--tenant", "acme"]], ids=["passwords", "nkeys", "tenant"]
+)
+async def test_the_board_has_a_token_that_it_accepts(
+    warmxfer: Warmxfer, tmp_path: Path, options: list[str]
+) -> None:
+    assert (await warmxfer("permissions", "--write", str(tmp_path), *options)).code == 0
+    with_token = [path for path in tmp_path.glob("*.env") if "WARMXFER_BOARD_TOKEN" in variables(path)]  # noqa: ASYNC240
+    (board,) = with_token
+    assert board.name == ("acme-board.env" if "acme" in options else "board.env")
+    assert TokenSettings.from_env(variables(board)).token == variables(board)["WARMXFER_BOARD_TOKEN"]
 
 
 def free_ports(count: int) -> list[int]:

@@ -290,6 +290,7 @@ async def test_no_name_of_a_scenario_is_cut_on_a_narrow_terminal() -> None:
         (("demo", "--list", "--all"), "--all", "--list"),
         (("demo", "--list", "--pace", "1"), "--pace", "--list"),
         (("demo", "--list", "--keep", "{tmp}"), "--keep", "--list"),
+        (("demo", "--list", "--open"), "--open", "--list"),
         (("run", "coordinator", "--room", "r"), "--room", "ROLE coordinator"),
         (("run", "gateway", "--room", "r"), "--room", "ROLE gateway"),
         (("dead-letters", "list", "7"), "number", "list"),

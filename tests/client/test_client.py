@@ -20,9 +20,9 @@ from warmxfer.client import (
     StillRunning,
     TransferHandle,
     new_id,
+    transfer_handle,
 )
-from warmxfer.client import client as client_module
-from warmxfer.client.client import MAX_POLL_PAUSE_S
+from warmxfer.client.transfer_handle import MAX_POLL_PAUSE_S
 from warmxfer.schemas import (
     CancelRequest,
     InvalidRequest,
@@ -281,7 +281,7 @@ async def test_a_missing_result_raises_still_running(client: Client, bus: Bus, t
 async def test_without_a_coordinator_the_error_names_the_command_to_start(
     client: Client, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(transfer_handle, "START_TIMEOUT_S", 0.2)
     with pytest.raises(NoSuchTransfer, match="id is 'unknown', but no transfer has this id"):
         await anext(client.transfer("unknown").phases())
     transfer = await client.request(REQUEST, id=transfer_id)

@@ -25,6 +25,7 @@ def test_the_picture_shows_a_whole_transfer_of_this_version() -> None:
     lines = ["".join(line.itertext()) for line in film().iter(f"{SVG}text")]
     assert "all checks passed" in lines
     assert "$uv run warmxfer demo" in lines
+    assert any(re.match(r"board http://127\.0\.0\.1:\d+/\?token=", line) for line in lines)
     ticked = {found[1] for line in lines if (found := re.match(r"✔(\w+?)(?=[ \d])", line))}
     assert ticked <= {each.value for each in WarmTransferPhase}
     assert {"started", "caller_on_hold", "supervisor_dialed", "transfer_complete"} <= ticked
@@ -39,8 +40,8 @@ def test_the_picture_needs_nothing_else_and_runs_no_script() -> None:
 
 
 def _addresses(text: str) -> set[str]:
-    """Return the addresses on this machine that the demo prints."""
-    return set(re.findall(r"http://127\.0\.0\.1:\d+", text))
+    """Return the addresses on this machine that the demo prints. The token of its board ended with it."""
+    return set(re.findall(r"http://127\.0\.0\.1:\d+(?:/\?token=[\w-]+)?", text))
 
 
 def test_readme_opens_with_the_picture() -> None:

@@ -28,7 +28,8 @@ from tests.test_containers import SERVICES, env_files, running
 from warmxfer.bus import EmbeddedServer
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 
-DEPLOY, SANDBOX, BROKER = "deploy", "sandbox", "nats"
+DEPLOY, SANDBOX, BROKER, BOARD = "deploy", "sandbox", "nats", "board"
+HOST = "127.0.0.1"
 READY_S = 60.0
 COMMAND_S = 90.0
 STOP_GRACE_S = 40.0
@@ -48,10 +49,11 @@ class Described:
 
 @dataclass
 class Deployed:
-    """What runs. `client` has the variables with which a client connects."""
+    """What runs. `client` has the variables with which a client connects, `board` is the board's address."""
 
     client: dict[str, str]
     processes: dict[str, ManagedProcess]
+    board: str
 
     async def command(self, *arguments: str) -> tuple[int, str]:
         """Run `warmxfer` as the client. Returns its exit code and what it printed."""
@@ -65,9 +67,9 @@ class Deployed:
 
 
 def of_compose(secrets: Path) -> dict[str, Described]:
-    """Return the containers of the profile `one`, with the files of `secrets`."""
+    """Return the containers of the profiles `one` and `board`, with the files of `secrets`."""
     found: dict[str, Described] = {}
-    for name in running("one"):
+    for name in running("one", "board"):
         env: dict[str, str] = {}
         for path in env_files(name):
             env |= variables(secrets / Path(path).name)
@@ -140,26 +142,36 @@ async def deployed(
                 [shutil.which(program) or program, *options, *args],
                 local(name),
                 folder / f"{name}.log",
-                ready_on_stdout=name == SANDBOX,
+                ready_on_stdout=name in {SANDBOX, BOARD},
             )
             stack.push_async_callback(process.stop)
             return process
 
-        port_option = described[SANDBOX].args.index("--port") + 1
-        cloud = [*described[SANDBOX].args, "--time-scale", "0.1", "--json"]  # one line: its pipe is read once
-        cloud[port_option] = str(sandbox_port)
+        # One line of JSON: its pipe is read once.
+        cloud = [*_at(described[SANDBOX].args, sandbox_port), "--time-scale", "0.1", "--json"]
         processes = {SANDBOX: await start(SANDBOX, cloud)}
         code, printed = await _command(described[DEPLOY].args, local(DEPLOY))
         assert code == 0, printed
         async with httpx.AsyncClient() as http:
             await _until_ready(http, f"http://127.0.0.1:{sandbox_port}/sandbox/state")
             (await http.post(f"http://127.0.0.1:{sandbox_port}/sandbox/calls", json=CALL)).raise_for_status()
-            actors = [name for name in names if name != SANDBOX]  # They start at once, as they would there.
-            started = await asyncio.gather(*(start(name, described[name].args) for name in actors))
-            processes |= dict(zip(actors, started, strict=True))
-            for name in processes.keys() - {SANDBOX}:
-                await _until_ready(http, f"http://127.0.0.1:{ports[name]}/readyz")
-        yield Deployed({**client, "NATS_URL": server.url}, processes)
+            args = {name: described[name].args for name in names if name != SANDBOX}
+            args[BOARD] = _at(args[BOARD], ports[BOARD])
+            # They start at once, as they would there.
+            started = await asyncio.gather(*(start(name, each) for name, each in args.items()))
+            processes |= dict(zip(args, started, strict=True))
+            for name in args:
+                ready = "healthz" if name == BOARD else "readyz"
+                await _until_ready(http, f"http://127.0.0.1:{ports[name]}/{ready}")
+        board = f"http://127.0.0.1:{ports[BOARD]}"
+        yield Deployed({**client, "NATS_URL": server.url}, processes, board)
+
+
+def _at(args: list[str], port: int) -> list[str]:
+    """Return the arguments of a server with this port of loopback."""
+    found = [HOST if each == "0.0.0.0" else each for each in args]
+    found[found.index("--port") + 1] = str(port)
+    return found
 
 
 async def _until_ready(http: httpx.AsyncClient, url: str) -> None:

@@ -60,9 +60,6 @@ async def begin(driver: TransferDriver, **config: Any) -> Call:
                 continue
 
 
-BY_NUMBER = '"subject":"$js.api.direct.get.warmxfer_core"'
-
-
 async def until(holds: Callable[[dict[str, Any]], bool], call: Call) -> None:
     async with asyncio.timeout(CLEAN_S):
         while not holds(await call.report()):
@@ -72,10 +69,9 @@ async def until(holds: Callable[[dict[str, Any]], bool], call: Call) -> None:
 async def test_a_lost_stream_leaves_no_caller_leg_or_agent_behind_and_new_transfers_complete() -> None:
     """Regression: without a restart no worker continued, and the legs stayed up.
 
-    A role tries to read its new stream by number, to tell whether it is another history. It has no right to,
-    so everything is delivered to it again (`bus/recovery.py`).
+    No process tries what it may not do, such as to read a stream by number.
     """
-    async with running_stack(time_scale=0.1, env=ENV, may_be_denied=BY_NUMBER) as driver:
+    async with running_stack(time_scale=0.1, env=ENV) as driver:
         workers = [process for role in ROLES for process in driver.stack.running(role)]
         urls = probe_urls(driver.stack.directory)
         assert len(urls) == len(ROLES)

@@ -54,14 +54,19 @@ class Revert:
 
     def missing_test(self, root: Path = ROOT) -> str:
         """Return what of the path or the name of the test does not exist, or an empty text."""
-        path, _, name = self.test.partition("::")
-        if not (root / path).is_file():
-            return f"there is no {path}"
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        found = ast.walk(ast.parse((root / path).read_text(encoding="utf-8")))
-        names = {each.name for each in found if isinstance(each, functions)}
-        function = name.partition("[")[0]
-        return "" if function in names else f"{path} has no test {function!r}"
+        return missing_test(self.test, root)
+
+
+def missing_test(test: str, root: Path = ROOT) -> str:
+    """Return what of the path or the name of a test does not exist, or an empty text."""
+    path, _, name = test.partition("::")
+    if not (root / path).is_file():
+        return f"there is no {path}"
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    found = ast.walk(ast.parse((root / path).read_text(encoding="utf-8")))
+    names = {each.name for each in found if isinstance(each, functions)}
+    function = name.partition("[")[0]
+    return "" if function in names else f"{path} has no test {function!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,34 @@
 
     uv run --group dev python -m tests.newcomer.rehearsal
 
-It takes the commands from the page: three brokers with accounts and TLS on loopback, two of each actor, the
-simulated cloud, a transfer. Then it loses a broker, kills a gateway, meets a dead letter, and rolls an
-upgrade, each with a transfer. Needs Linux, bash, openssl, curl, pgrep, and the ports of the page (4222, 6222,
-8222 to 8224, 8090).
-Exit code 1: a step did not end as the page says.
+It takes the commands from the page: three brokers on loopback with accounts, and with TLS for clients and
+routes, two of each actor, a board, the simulated cloud, a transfer. Then it loses a broker, kills a gateway,
+meets a dead letter, rolls an upgrade to a pretended newer version, and fills the storage up to its limit,
+each with a transfer and a look at the board. Needs Linux, bash, openssl, curl, pgrep, and the ports of the
+page (4222, 6222, 8222, 8088, 8090). Exit code 1: a step did not end as the page says.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.chaos.upgrade import NEWER_VERSION
 from tests.docs.pages import DOCS, read_page
 
 SECTION = "A rehearsal on one machine"
-LIMIT_S = 600
-DRILL = r"""
+LIMIT_S = 840
+BROKERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+ADDRESSES = [(host, port) for host in BROKERS for port in (4222, 6222, 8222)]
+ADDRESSES += [("127.0.0.1", 8088), ("127.0.0.1", 8090)]
+NEWER = "9.9.9"
+"""The version that the pretended newer processes say they have."""
+FUNCTIONS = r"""
 fail() { echo "FAILED: $*"; exit 1; }
 wait_for() {
   for _ in $(seq 60); do eval "$1" > last.txt 2>&1 && return; sleep 1; done
@@ -35,52 +42,99 @@ transfer() {
   as client warmxfer request --room $1 --rule demo --to +14155550101 --from +14155550100 --id $1 > /dev/null
 }
 ended() { as client warmxfer watch $1 > watch-$1.txt 2>&1 || { cat watch-$1.txt; fail "transfer $1"; }; }
+board() { # what the page gets within some seconds
+  local token=$(sed -n s/WARMXFER_BOARD_TOKEN=//p secrets/board.env)
+  curl -sN --max-time 5 -H "Authorization: Bearer $token" http://127.0.0.1:8088/api/events | grep "$1"
+}
+needs_tls() { # the broker $1 asks clients and other brokers for TLS with a certificate
+  [ "$(curl -sf http://127.0.0.$1:8222/varz | grep -cE '"tls_(required|verify)": true')" = 4 ]
+}
+replace() { # each process of the role $1 by a new one with the variables ${@:2}
+  for old in $(pgrep -s 0 -f "warmxfer run $1"); do
+    as $1 env "${@:2}" warmxfer run $1 > $1-for-$old.log 2>&1 &
+    wait_for "grep -q actor_started $1-for-$old.log"; kill -TERM $old
+  done
+}
+"""
+BROKERS_READY = 'for n in 1 2 3; do wait_for "curl -sf http://127.0.0.$n:8222/healthz"; done'
+ALL_THERE = r"""
+for n in 1 2 3; do needs_tls $n || fail "broker $n takes clients or routes without TLS"; done
+wait_for 'as operator warmxfer doctor'; cat last.txt
+for role in coordinator gateway summarizer briefing; do wait_for "board '\"role\":\"$role\"'"; done
+"""
+FIRST_TRANSFER_ENDED = r"""
+grep -q '  outcome: *complete' <(as client warmxfer watch t-1) || fail 'transfer t-1'
+wait_for "board '\"id\":\"t-1\".*\"outcome\":\"complete\"'"
 """
 STEPS = (
-    ("all actors are there", "wait_for 'as operator warmxfer doctor'; cat last.txt"),
     (
         "the broker 2 is lost",
-        "kill -9 $(pgrep -s 0 -f broker-2.conf); transfer t-2; ended t-2\n"
-        "wait_for 'as operator warmxfer doctor | grep \"Copies of WARMXFER_CORE are incomplete: broker-2\"'\n"
-        "NATS_SERVER_NAME=broker-2 nats-server -c broker-2.conf -a 127.0.0.2 -m 8223 --tls "
-        "--cluster nats://127.0.0.2:6222 --tlscert tls/tls.crt --tlskey tls/tls.key >> broker-2.log 2>&1 &\n"
-        "wait_for 'as operator warmxfer doctor'",
+        r"""
+kill -9 $(pgrep -s 0 -f broker-2.conf); transfer t-2; ended t-2
+wait_for 'as operator warmxfer doctor | grep "Copies of WARMXFER_CORE are incomplete: broker-2"'
+wait_for "board '\"connected\":true.*\"id\":\"t-2\"'"
+NATS_SERVER_NAME=broker-2 nats-server -c broker-2.conf >> broker-2.log 2>&1 &
+wait_for 'as operator warmxfer doctor'
+""",
     ),
     (
         "a gateway is killed",
-        "transfer t-3; kill -9 $(pgrep -s 0 -f 'warmxfer run gateway' | head -1); ended t-3\n"
-        "as gateway warmxfer run gateway > gateway-3.log 2>&1 &\n"
-        "wait_for 'as operator warmxfer doctor | grep \"gateway .*2 processes running\"'",
+        r"""
+transfer t-3; kill -9 $(pgrep -s 0 -f 'warmxfer run gateway' | head -1); ended t-3
+wait_for "board '\"role\":\"gateway\"[^}]*\"alive\":false'"
+as gateway warmxfer run gateway > gateway-3.log 2>&1 &
+wait_for 'as operator warmxfer doctor | grep "gateway .*2 processes running"'
+""",
     ),
     (
         "an unreadable message is a dead letter",
-        "as client python unreadable.py t-3\n"
-        "wait_for 'as operator warmxfer dead-letters | grep \"not JSON\"'\n"
-        "number=$(as operator warmxfer dead-letters --json | sed 's/.*\"number\":\\([0-9]*\\).*/\\1/')\n"
-        "as operator warmxfer dead-letters show $number\n"
-        "as operator warmxfer dead-letters replay $number && fail 'replayed what is not JSON'",
+        r"""
+as client python publish.py t-3 '{'
+wait_for 'as operator warmxfer dead-letters | grep "not JSON"'
+wait_for "board '\"dead_letters\":\[{.*not JSON'"
+number=$(as operator warmxfer dead-letters --json | sed 's/.*"number":\([0-9]*\).*/\1/')
+as operator warmxfer dead-letters show $number
+as operator warmxfer dead-letters replay $number && fail 'replayed what is not JSON'
+""",
     ),
     (
         "an upgrade is rolled",
-        "transfer t-4\n"
-        "for role in summarizer gateway briefing coordinator; do\n"
-        '  for old in $(pgrep -s 0 -f "warmxfer run $role"); do\n'
-        "    as $role warmxfer run $role > new-$role-$old.log 2>&1 &\n"
-        '    wait_for "grep -q actor_started new-$role-$old.log"; kill -TERM $old\n'
-        "  done\n"
-        "done\n"
-        "ended t-4; wait_for 'as operator warmxfer doctor'",
+        r"""
+transfer t-4
+replace summarizer PYTHONPATH=$NEWER_PATH
+wait_for 'as operator warmxfer doctor | grep "Processes of 2 versions run: .*$NEWER (2 summarizer)"'
+wait_for "board '\"version\":\"$NEWER\"'"
+for role in gateway briefing coordinator; do replace $role PYTHONPATH=$NEWER_PATH; done
+ended t-4
+wait_for 'as operator warmxfer doctor'
+wait_for 'as operator warmxfer doctor | grep "The processes run version $NEWER"'
+transfer t-5; ended t-5
+""",
+    ),
+    (
+        "the storage is nearly full",
+        r"""
+for _ in $(seq 10); do
+  as client python publish.py t-fill "$(head -c 45000 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+done
+replace coordinator PYTHONPATH=$NEWER_PATH WARMXFER_MAX_STORE_MB=1
+wait_for 'as operator warmxfer doctor | grep "(WARMXFER_MAX_STORE_MB), so new requests end as too_busy"'
+as operator warmxfer doctor > /dev/null; [ $? = 1 ] || fail 'another exit code of doctor'
+transfer t-6; wait_for 'as client warmxfer watch t-6 | grep "too_busy"'
+wait_for "board '\"id\":\"t-6\".*\"outcome\":\"too_busy\"'"
+""",
     ),
 )
-UNREADABLE = """
+PUBLISH = """
 import asyncio, os, ssl, sys
 import nats
 
 async def main():
     context = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    context.load_cert_chain(os.environ["NATS_CERT"], os.environ["NATS_KEY"])
     client = await nats.connect(os.environ["NATS_URL"].split(","), user="client", tls=context,
                                 password=os.environ["NATS_PASSWORD"], inbox_prefix=b"_INBOX.client")
-    await client.publish(f"warmxfer.{sys.argv[1]}.cancel", b"{")
+    await client.publish(f"warmxfer.{sys.argv[1]}.cancel", sys.argv[2].encode())
     await client.drain()
 
 asyncio.run(main())
@@ -94,19 +148,36 @@ def script() -> str:
         for block in read_page(DOCS / "operations.md").find(SECTION).blocks
         if block.language == "sh"
     )
-    brokers_ready = 'for n in 2 3 4; do wait_for "curl -sf http://127.0.0.1:822$n/healthz"; done'
-    parts = [DRILL, certificates, brokers, brokers_ready, actors, f"echo '== {STEPS[0][0]}'", STEPS[0][1]]
-    parts += [
-        transfer,
-        "grep -q '  outcome: *complete' <(as client warmxfer watch t-1) || fail 'transfer t-1'",
-    ]
-    for title, commands in STEPS[1:]:
+    parts = [FUNCTIONS, certificates, brokers, BROKERS_READY, actors]
+    parts += ["echo '== all actors are there'", ALL_THERE, transfer, FIRST_TRANSFER_ENDED]
+    for title, commands in STEPS:
         parts += [f"echo '== {title}'", commands]
     return "\n".join([*parts, "echo '== every step ended as the page says'"])
 
 
+def newer_path(folder: Path) -> str:
+    """Return a path for Python with which a process is one of a newer version, and says so."""
+    metadata = folder / "newer" / f"warmxfer-{NEWER}.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: warmxfer\nVersion: {NEWER}\n", encoding="utf-8")
+    return f"{folder / 'newer'}:{NEWER_VERSION}"
+
+
+def taken() -> list[str]:
+    """Return the addresses of the page that another process listens on."""
+    found: list[str] = []
+    for host, port in ADDRESSES:
+        try:
+            socket.create_server((host, port)).close()
+        except OSError:
+            found.append(f"{host}:{port}")
+    return found
+
+
 def main() -> None:
     """Run everything in an empty folder, and end all of it."""
+    if already := taken():
+        sys.exit(f"another process listens on {', '.join(already)}; end it first")
     bin_folder = Path(sys.executable).parent
     env = {
         name: value
@@ -114,16 +185,25 @@ def main() -> None:
         if not name.startswith(("NATS_", "WARMXFER_", "VIDEOSDK_"))
     }
     env |= {"PATH": f"{bin_folder}:{os.environ['PATH']}", "WARMXFER_LOG": "json"}
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "unreadable.py").write_text(UNREADABLE, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
+        env |= {"NEWER": NEWER, "NEWER_PATH": newer_path(Path(beside))}
+        Path(folder, "publish.py").write_text(PUBLISH, encoding="utf-8")
         # A file, so that no command line but those of the servers holds their names.
         Path(folder, "rehearsal.sh").write_text(script(), encoding="utf-8")
         process = subprocess.Popen(["bash", "rehearsal.sh"], cwd=folder, env=env, start_new_session=True)
         try:
             code = process.wait(LIMIT_S)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
     sys.exit(code)
+
+
+def _end(group: int) -> None:
+    """End every process of a group."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # All of them have ended.
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """Invariants of completion and of the bridge guard, by the legs of the simulated cloud.
 
 I3: a transfer completes only if both legs were up when they were checked last, or says that the provider did
-not answer. I4: a caller whom the supervisor leaves alone in the guard is back with the AI.
+not answer. I4: a caller whom the supervisor leaves alone in the guard is back with the AI. I36: if the return
+fails, a notice says so soon.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tests.testkit.transfer_history import TransferHistory
-from warmxfer.actors.coordinator.state_machine import Record, Stage
+from warmxfer.actors.coordinator.state_machine import CallerPlace, Record, Stage
+from warmxfer.actors.coordinator.state_machine.timeouts import ALONE_NOTICE_S, EFFECT_TIMEOUT_FACTOR
 from warmxfer.bus import Stored
 from warmxfer.schemas import (
     DEFAULT_BRIDGE_GUARD_S,
@@ -107,8 +110,24 @@ def guard_ends_the_call(world: World, history: TransferHistory) -> Iterator[str]
     for _, record in history.records:
         if not any(isinstance(each, LeaveCall) for each in record.outbox):
             continue
-        if record.state.stage is Stage.GUARDING or history.notices:
+        if record.state.stage is Stage.GUARDING or history.notice_kinds:
             yield f"I1: the AI was told to leave in {record.state.stage.value}, and the guard needs it"
+
+
+def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
+    """I36: a return that fails for long is told soon, and not only when its search ends."""
+    command_s = world.plans[history.id].config["command_timeout_s"]
+    limit_s = ALONE_NOTICE_S + 2 * EFFECT_TIMEOUT_FACTOR * command_s + world.faults_lasted_s
+    returning = [
+        record
+        for record in _guard_records(history)
+        if record.state.stage is Stage.GUARDING and record.state.caller is CallerPlace.MOVED
+    ]
+    if not returning or returning[-1].at - returning[0].at <= limit_s or returning[-1].state.session_lost:
+        return
+    said_at = min((notice.timestamp for _, notice in history.notices), default=math.inf)
+    if said_at > returning[0].at + limit_s:
+        yield f"I36: the return of the caller has failed for {limit_s:.0f} s, and no notice says so"
 
 
 def _completion(history: TransferHistory) -> tuple[Stored, Record] | None:
@@ -170,4 +189,10 @@ def _own_legs(world: World, history: TransferHistory) -> list[Call]:
     return [each for each in legs_of(world, history) if not each.repeated_by_cloud]
 
 
-BRIDGE_CHECKS = (complete_is_true, alone_is_returned, returned_in_time, guard_ends_the_call)
+BRIDGE_CHECKS = (
+    complete_is_true,
+    alone_is_returned,
+    returned_in_time,
+    alone_is_said_soon,
+    guard_ends_the_call,
+)

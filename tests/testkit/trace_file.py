@@ -51,11 +51,38 @@ def of_transfer(spans: Iterable[FileSpan], id: str) -> list[FileSpan]:
     return [each for each in known if each.trace_id == trace_id]
 
 
-def orphans(trace: Iterable[FileSpan]) -> list[FileSpan]:
-    """Return the spans whose parent is not in `trace`."""
-    known = list(trace)
-    ids = {each.span_id for each in known}
-    return [each for each in known if each.parent and each.parent not in ids]
+INSIDE: Mapping[str, str] = {
+    "phase": "transfer",
+    "command": "transfer",
+    "process": "command",
+    "apply": "transfer|process",
+    "POST": "process",
+    "GET": "process",
+    "chat": "process|serve",
+    "request": "process",
+    "serve": "request",
+}
+"""The first word of a span's name, and of those around it."""
+
+
+def misplaced(trace: Iterable[FileSpan]) -> list[str]:
+    """Return the names of spans without their parent in `trace`, or inside a span of a wrong kind."""
+    known = {each.span_id: each for each in trace}
+    found: list[str] = []
+    for span in known.values():
+        if span.parent and not (span.parent in known and _may_be_inside(span, known[span.parent])):
+            parent = known[span.parent].name if span.parent in known else "nothing"
+            found.append(f"{span.name} of {span.role}, inside {parent}")
+    return found
+
+
+def _may_be_inside(span: FileSpan, parent: FileSpan) -> bool:
+    kind, above = span.name.partition(" ")[0], parent.name.partition(" ")[0]
+    if kind in ("POST", "GET"):
+        return parent.name == "process gateway" and span.role == "gateway"
+    if kind in ("chat", "request") and span.role != parent.role:
+        return False
+    return above in INSIDE[kind].split("|")
 
 
 def parent_of(span: FileSpan, trace: Iterable[FileSpan]) -> FileSpan:

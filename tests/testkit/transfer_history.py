@@ -114,7 +114,8 @@ class TransferHistory:
 
     @property
     def notice_kinds(self) -> list[NoticeKind]:
-        return [notice.notice for _, notice in self.notices]
+        """The kinds of the notices, without those that say only that a search goes on."""
+        return [notice.notice for _, notice in self.notices if not notice.data.get("searching")]
 
     @property
     def timer_subject(self) -> str:

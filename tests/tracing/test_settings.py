@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,35 @@ async def test_a_process_records_while_its_context_is_open(tmp_path: Path) -> No
     assert not is_on()
     async with traces({}, "gateway"):
         assert not is_on()
+
+
+async def test_contexts_of_one_process_share_the_recording(tmp_path: Path) -> None:
+    """As the sessions of an agent's process do, also in a loop of another thread."""
+    env = {"WARMXFER_TRACES": f"file:{tmp_path / 'spans.jsonl'}"}
+
+    async def briefly() -> None:
+        async with traces(env, "primary"):
+            assert is_on()
+
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(traces(env, "primary"))
+        await briefly()
+        assert is_on(), "the first context is still open"
+        second = traces(env, "primary")
+        async with second:
+            await asyncio.to_thread(asyncio.run, briefly())
+            await first.aclose()
+            assert is_on(), "the second context is still open"
+        assert not is_on()
+    await briefly()
+    assert not is_on()
+
+
+async def test_a_context_that_failed_to_start_is_not_counted(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be opened"):
+        async with traces({"WARMXFER_TRACES": f"file:{tmp_path / 'none' / 'spans.jsonl'}"}, "gateway"):
+            raise AssertionError("it was opened")
+    await test_a_process_records_while_its_context_is_open(tmp_path)
 
 
 async def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ async def test_h14_a_task_that_is_cancelled_before_its_request_is_only_cancelled
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Client, "request", never_published)
-    monkeypatch.setattr("warmxfer.client.client.START_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("warmxfer.client.transfer_handle.START_TIMEOUT_S", 0.5)
     agent = Support(SILENT)
     live, _, seen = await open_call(agent)
     session: Any = live.session

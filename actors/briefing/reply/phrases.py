@@ -15,6 +15,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 BOUNDARY: Final = "|"
@@ -28,6 +29,9 @@ MAX_WORDS: Final = 25
 MAX_CHARS: Final = 60
 """Characters of the longest plain yes in a script without spaces."""
 
+MAX_CLEANED: Final = 256
+"""Texts whose words are kept. A reply is cleaned for each question about it, our lines for each reply."""
+
 _BREAKS: Final = frozenset(".,;:!?…。、，；：！？।॥؟，｡·—–")
 _FOLDED: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "’": "'", "‘": "'", "ʼ": "'"})
 _PARTS = re.compile(r"[()|]|[^\s()|]+")
@@ -38,6 +42,7 @@ _ANNOTATION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|<[^<>]*>|\*[^*]*\*|♪[^♪]*
 """What speech recognition notes beside the words: "[music]"."""
 
 
+@lru_cache(MAX_CLEANED)
 def clean(text: str) -> str:
     """Return the words of `text`, folded, without what speech recognition notes beside them."""
     return fold(_ANNOTATION.sub(" ", text))

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from warmxfer.schemas import TRANSLATED, SpokenLines
 
-from . import phrases
+from . import courtesy, phrases
 from .languages import ELSEWHERE_YES, LANGUAGES, Language
 from .languages.english import ENGLISH
 
@@ -41,16 +41,7 @@ _BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|
 _LEADS_TO_VERB: Final = frozenset(("to", "not", "don't", "can't", "won't"))
 """Words after which a phrase of a yes is none: "not able to do it"."""
 
-_POLITE_END = re.compile(
-    r"(?:ok(?:ay)?|all ?right|fine|good|great|gut|prima|super|vale|bien|bueno|bon|d'accord|bene|va bene|goed|"
-    r"dobrze|dobra|ta bom|certo|theek hai|thik hai|ठीक है)(?: \|)? (?:thanks|thank you|"
-    r"thank you very much|cheers|danke|vielen dank|gracias|"
-    r"muchas gracias|merci|obrigad[oa]|grazie|bedankt|dank je|"
-    r"dziekuje|dzieki|धन्यवाद|shukriya)"
-)
-"""Words that end a talk as well as they begin one: "okay, thanks"."""
-
-ASKING_LINES: Final = ("question", "confirm", "keys", "identify")
+ASKING_LINES: Final = ("question", "confirm", "keys", "identify", "identify_key")
 """Fixed lines that a supervisor answers."""
 
 MAX_SAME_WORDS: Final = 5
@@ -126,7 +117,10 @@ def classify(text: str, language: str | None = None) -> Finding:
     always = known if language is None else (ENGLISH, *known, *_languages_of(cleaned))
     waits = _has("wait", cleaned, always)
     refused = _refuses(cleaned, text, known, language)
-    if _machine_signs(cleaned) > 1:
+    if refused is None and language is not None and not _is_shared_no(cleaned):
+        others = [each for each in _languages_of(cleaned) if each not in known]
+        refused = ReplyIntent.UNCLEAR if _refuses(cleaned, text, others, None) else None
+    if _machine_signs(cleaned) > 1 or courtesy.ends_talk(cleaned):
         return Finding(ReplyIntent.UNCLEAR, certain=True)
     if waits:
         return Finding(ReplyIntent.WAIT, certain=True)
@@ -144,7 +138,7 @@ def classify(text: str, language: str | None = None) -> Finding:
 def is_yes(text: str) -> bool:
     """Return whether `text` is a plain yes in any language, and nothing else."""
     cleaned, asked = phrases.clean(text), phrases.asks(text)
-    if _POLITE_END.fullmatch(cleaned) or _is_end_of_our_question(cleaned):
+    if courtesy.ends_talk(cleaned) or _is_end_of_our_question(cleaned):
         return False
     counts = Counter(word for word in cleaned.split() if word != phrases.BOUNDARY)
     if _MARKUP.search(text) or any(count > MAX_SAME_WORDS for count in counts.values()):
@@ -195,7 +189,8 @@ def who_is_there(text: str) -> Finding:
     if person or is_yes(text) or _greets(cleaned):
         return Finding(ReplyIntent.PERSON, certain=True)
     if signs or not cleaned:
-        return Finding(ReplyIntent.UNCLEAR, certain=signs > 1, machine_suspected=signs > 0)
+        # A model's word alone makes no person of a line with a machine's sign: it is asked who it is.
+        return Finding(ReplyIntent.UNCLEAR, certain=True, machine_suspected=signs > 0)
     if _is_long_and_foreign(cleaned):
         return Finding(ReplyIntent.UNCLEAR, certain=True)
     return Finding(ReplyIntent.PERSON if _greets_with_name(cleaned) else ReplyIntent.UNCLEAR)
@@ -241,16 +236,19 @@ def _refuses(
     """Return DECLINED for a refusal, UNCLEAR for one with a yes after it, None if there is none."""
     clauses = [clause.strip() for clause in _BUT.sub(phrases.BOUNDARY, cleaned).split(phrases.BOUNDARY)]
     asked = phrases.asks(text) or _ASKING_END.search(cleaned) is not None
+    found: set[ReplyIntent] = set()
     for each in known:
         plain = each.without("no_refusal", cleaned)
         bare = language is not None or each.code == DEFAULT_LANGUAGE or not _is_shared_no(cleaned)
         told = _without_asked_negation(plain) if asked else plain
         if each.has("refusal", told) or (bare and each.is_no(plain.replace(f" {phrases.BOUNDARY}", ""))):
-            taken_back = _yes_after_no(clauses, each) or _ends_with_yes(plain, each)
-            return ReplyIntent.UNCLEAR if taken_back else ReplyIntent.DECLINED
-        if each.is_no(clauses[0]) or (each.is_no(clauses[-1]) and not asked):
-            return ReplyIntent.UNCLEAR
-    return None
+            if _yes_after_no(clauses, each) or _ends_with_yes(plain, each):
+                return ReplyIntent.UNCLEAR
+            found.add(ReplyIntent.DECLINED)
+        elif each.is_no(clauses[0]) or (each.is_no(clauses[-1]) and not asked):
+            found.add(ReplyIntent.UNCLEAR)
+    # One word of a no may belong to a neighbour's language, so the language that knows more of it decides.
+    return min(found, default=None, key=lambda intent: intent is not ReplyIntent.DECLINED)
 
 
 def _without_asked_negation(plain: str) -> str:

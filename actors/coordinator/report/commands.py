@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+from msgspec import UNSET
+
 from warmxfer.schemas import (
     BriefSupervisor,
     Command,
@@ -25,6 +28,7 @@ def command_times(records: Sequence[Record]) -> list[CommandTime]:
     replies = _replies(records)
     verdict_at = next(((each.at, each.event) for each in records if isinstance(each.event, VERDICTS)), None)
     times: list[CommandTime] = []
+    sent = set[bytes]()
     for record in records:
         for command in record.outbox:
             if not isinstance(command, Command):
@@ -32,8 +36,18 @@ def command_times(records: Sequence[Record]) -> list[CommandTime]:
             found = replies.get(command.command_id)
             if found is None and isinstance(command, BriefSupervisor):
                 found = verdict_at
-            times.append(_time(command, record.at, found))
+            content = _content(command)
+            times.append(_time(command, record.at, found, again=content in sent))
+            sent.add(content)
     return times
+
+
+def _content(command: Command) -> bytes:
+    """Return what a command asks for. A repeat has the same, with another id and another deadline."""
+    changes: dict[str, object] = {"command_id": "", "deadline_at": 0.0, "first_event": UNSET}
+    if hasattr(command, "fence"):
+        changes["fence"] = 0
+    return msgspec.json.encode(msgspec.structs.replace(command, **changes))
 
 
 def _replies(records: Sequence[Record]) -> dict[str, tuple[float, RecordedEvent]]:
@@ -46,10 +60,12 @@ def _replies(records: Sequence[Record]) -> dict[str, tuple[float, RecordedEvent]
     return replies
 
 
-def _time(command: Command, sent_at: float, found: tuple[float, RecordedEvent] | None) -> CommandTime:
+def _time(
+    command: Command, sent_at: float, found: tuple[float, RecordedEvent] | None, *, again: bool
+) -> CommandTime:
     kind = str(command.__struct_config__.tag)
     if found is None:
-        return CommandTime(command_id=command.command_id, kind=kind, sent_at=sent_at)
+        return CommandTime(command_id=command.command_id, kind=kind, sent_at=sent_at, again=again)
     replied_at, reply = found
     failed = reply if isinstance(reply, CommandFailed) else None
     return CommandTime(
@@ -60,4 +76,5 @@ def _time(command: Command, sent_at: float, found: tuple[float, RecordedEvent] |
         reply=str(reply.__struct_config__.tag),
         failure=failed.failure.value if failed else "",
         status=failed.status if failed else None,
+        again=again,
     )

@@ -3,7 +3,8 @@
 The session stays muted in its room for `bridge_guard_s`. Both legs are checked at half of that time and at
 its end. A webhook or room event about the supervisor acts at once. If the supervisor is gone, the caller is
 moved back and the session releases them. Otherwise the session leaves the call. A session that does not
-answer the release is lost: its caller is rescued, or a notice says that they are alone.
+answer the release is lost: its caller is rescued, or a notice says that they are alone. A notice says so too
+while a return fails, long before the search for the caller ends.
 
 Invariants:
 
@@ -35,7 +36,7 @@ from . import timeouts
 from .cleanup import close_room, send_return
 from .leg_checks import accept_answer, check_legs, forget_check, schedule_check
 from .rescue import lose_session, rescue_caller
-from .state import CallerPlace, Stage
+from .state import CallerPlace, EvidenceValue, Stage
 from .step_context import StepContext
 
 MAX_CHECKS = 2
@@ -59,6 +60,9 @@ NOT_RETURNED = (
 )
 RESCUED = "The supervisor hung up, and no session answered; a person or an agent was sent to the caller."
 NO_SESSION = "The supervisor hung up, and no session answered for the caller."
+NOT_YET_RETURNED = (
+    "The supervisor hung up, and the caller was not moved back to the AI yet; the provider is asked again."
+)
 """Sentences of the notices."""
 
 
@@ -166,6 +170,8 @@ def supervisor_gone(ctx: StepContext) -> None:
         return
     ctx.state.caller = CallerPlace.MOVED
     ctx.state.checks = 0
+    if ctx.state.alone_notice_s is not None:
+        ctx.state.alone_notice_at = ctx.now + ctx.state.alone_notice_s
     forget_check(ctx)
     _extend_stage(ctx)
     _request_return(ctx)
@@ -177,12 +183,23 @@ def return_failed(ctx: StepContext, event: CommandFailed) -> None:
         _extend_stage(ctx)
     schedule_check(ctx)
     _ask_session(ctx)
+    _say_alone(ctx)
 
 
 def return_timed_out(ctx: StepContext) -> None:
     _extend_stage(ctx)
     _request_return(ctx)
     _ask_session(ctx)
+    _say_alone(ctx)
+
+
+def _say_alone(ctx: StepContext) -> None:
+    """Publish once that the caller is alone, while the return is repeated. A lost session has own notices."""
+    due_at = ctx.state.alone_notice_at
+    if due_at is None or ctx.now < due_at or ctx.state.session_lost:
+        return
+    ctx.state.alone_notice_at = None
+    _publish_notice(ctx, NoticeKind.CALLER_ALONE, NOT_YET_RETURNED, searching=True)
 
 
 def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
@@ -329,7 +346,7 @@ def _end(ctx: StepContext, *, leave: bool = True) -> None:
         ctx.send(LeaveCall, awaited=False)
 
 
-def _publish_notice(ctx: StepContext, notice: NoticeKind, detail: str, **data: str | None) -> None:
+def _publish_notice(ctx: StepContext, notice: NoticeKind, detail: str, **data: EvidenceValue) -> None:
     after_s = round(ctx.now - (ctx.state.ended_at or ctx.now), 3)
     ctx.outbox.append(
         TransferNotice(notice=notice, detail=detail, data={"after_s": after_s, **data}, timestamp=ctx.now)

@@ -80,9 +80,13 @@ def plain_first_event(data: bytes) -> int:
 def plain_guard_alone(data: bytes) -> bool:
     """Return whether the record `data` is of a bridge guard that moves the caller back, or has moved them."""
     state = plain_state(data)
-    if state.get("stage") != Stage.GUARDING or not _is_whole(state) or state.get("caller_gone") is not False:
+    if state.get("stage") != Stage.GUARDING or not _is_whole(state):
         return False
-    moved, arrived = state.get("caller_moved"), state.get("caller_arrived")
+    gone, moved, arrived = (
+        state.get(each, False) for each in ("caller_gone", "caller_moved", "caller_arrived")
+    )
+    if gone is not False:
+        return False
     return moved is False or (moved is True and arrived is False)
 
 

@@ -105,6 +105,7 @@ def _join(ctx: StepContext) -> None:
         caller_participant_id=ctx.state.caller_consult_id,
         one_moment=ctx.config.lines.one_moment,
         identify=ctx.config.lines.identify,
+        identify_key=ctx.config.lines.identify_key,
         screening=ctx.config.lines.screening,
         language=ctx.config.lines.language,
     )

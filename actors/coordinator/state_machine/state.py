@@ -248,6 +248,11 @@ class TransferFields(Struct, kw_only=True):
     summary: SummaryText = ""
     decision: Decision | None = field(name="verdict", default=None)
 
+    alone_notice_s: float | None = None
+    """How long a return in the guard may fail before a notice says so. None: an older version began it."""
+    alone_notice_at: float | None = None
+    """When that notice is due. None: the caller is not alone, or the notice is published."""
+
     archive_after_s: float | None = None
     """How long after its end the transfer is archived. None: a version that archives nothing began it."""
     archive_due_at: float | None = None

@@ -163,7 +163,11 @@ def _new_transfer(event: RecordedEvent, now: float) -> Transfer:
     if not isinstance(event, TransferRequested | TransferRefused | TransferBroken):
         raise InternalError(f"{type(event).__name__} cannot begin a transfer")
     return Transfer(
-        id=event.transfer_id, stage=Stage.NEW, started_at=now, archive_after_s=event.archive_after_s
+        id=event.transfer_id,
+        stage=Stage.NEW,
+        started_at=now,
+        archive_after_s=event.archive_after_s,
+        alone_notice_s=event.alone_notice_s if isinstance(event, TransferRequested) else None,
     )
 
 

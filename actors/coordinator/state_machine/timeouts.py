@@ -60,6 +60,9 @@ MAX_BRIDGE_GUARD_S = 300.0
 RETURN_ATTEMPTS = 10
 """Returns of the caller that the gateway may request, one after the other."""
 
+ALONE_NOTICE_S = 10.0
+"""How long the return of a caller who is alone may fail before a notice says so, while it is repeated."""
+
 _MAX_RINGING_TIMEOUT_S = 600
 """Maximum ringing timeout that the provider accepts."""
 

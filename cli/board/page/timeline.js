@@ -37,7 +37,7 @@ export function Timeline({ page, now }) {
       <span><i class="span"></i>command, from its start to its reply</span>
       <span><i class="span open"></i>${page.row.step === "ended" ? "no reply in the log" : "no reply yet"}</span>
       <span><i class="span bad"></i>failed</span>
-      <span class="mark-people">◆ person</span><span class="mark-good">✓ yes</span><span class="mark-bad">✕ failure, no, hang-up</span><span class="mark-timer">▾ timer</span>
+      <span class="mark-people">◆ person</span><span class="mark-good">✓ yes</span><span class="mark-bad">✕ failure, no, hang-up</span><span class="mark-timer">▾ timer</span><span class="mark-again">↻ tried again</span>
     </p>`;
 }
 
@@ -95,6 +95,7 @@ function drawing(page, now, width) {
       )}
       ${labelled ? null : html`<text class="lane" x="0" y=${marksAt + 14}>Marks</text>`}
       ${entries.map((each, index) => mark(each, index, x, marksAt + 14))}
+      ${commands.filter(isRetry).map((each) => html`<text key=${each.command_id} class="mark-again" x=${x(each.sent_at)} y=${marksAt + 14} text-anchor="middle">↻<title>${`${capitalized(words(each.kind))}: tried again`}</title></text>`)}
       ${overAt !== null && overAt < end - 0.05
         ? html`<line class="over-line" x1=${x(overAt)} x2=${x(overAt)} y1=${TOP - 6} y2=${height}><title>The transfer is over</title></line>`
         : null}
@@ -137,6 +138,11 @@ function mark(entry, index, x, y) {
   if (!sign) return null;
   const name = entryName(entry).filter(Boolean).join(": ");
   return html`<text key=${index} class="mark-${kind}" x=${x(entry.at)} y=${y} text-anchor="middle">${sign}<title>${name}</title></text>`;
+}
+
+/** Whether a command repeats one that failed or was not answered. Leg checks repeat by plan. */
+export function isRetry({ again, kind }) {
+  return again && kind !== "check_legs";
 }
 
 export function markOf({ event, phases, commands }) {

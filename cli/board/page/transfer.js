@@ -4,7 +4,7 @@ import { Component, createRef, html } from "./html.js";
 import { ConfirmedButton, CopyButton } from "./copy.js";
 import { Entries } from "./entries.js";
 import { Notice } from "./list.js";
-import { Timeline } from "./timeline.js";
+import { Timeline, isRetry } from "./timeline.js";
 import { STEPS, actorName, capitalized, clock, duration, moment, outcome, timeOfDay, tone, words } from "./format.js";
 import { getJson, post } from "./store.js";
 
@@ -167,7 +167,7 @@ function Report({ report, page }) {
       <ul class="commands">
         ${report.commands.map(
           (each) => html`<li key=${each.command_id} class=${each.failure ? "bad" : ""}>
-            <span>${capitalized(words(each.kind))} <small>${actorName(page.actors[each.kind] ?? "")}</small></span>
+            <span>${capitalized(words(each.kind))} <small>${actorName(page.actors[each.kind] ?? "")}${isRetry(each) ? ", tried again" : ""}</small></span>
             <b>${each.failure ? `${words(each.failure)}${each.status ? ` ${each.status}` : ""}` : each.took_s === null ? (page.row.step === "ended" ? "no reply in the log" : "no reply yet") : milliseconds(each.took_s)}</b>
           </li>`,
         )}

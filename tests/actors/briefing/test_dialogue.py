@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from warmxfer.actors.briefing.dialogue import LINES_AHEAD, MAX_REASKS, Dialogue
+from warmxfer.actors.briefing.dialogue import LINES_AHEAD, MAX_REASKS, SILENT_MACHINE_ASKS
 from warmxfer.actors.briefing.dialogue_actions import (
     Action,
     AnswerQuestion,
@@ -15,79 +14,21 @@ from warmxfer.actors.briefing.dialogue_actions import (
     ClassifyReply,
     Decide,
     DialogueState,
-    JudgeFirstWords,
-    OpeningLines,
     Say,
     StopSpeaking,
 )
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes, who_is_there
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, is_yes
 from warmxfer.schemas import FALLBACK_SUMMARY
 
-BRIEFING = Briefing(
-    summary="Ann was charged twice. She wants a refund.",
-    greeting="Hi, I'm the AI assistant.",
-    question="Are you ready to take the call?",
-    connecting="Connecting the caller now.",
-    understood="All right.",
+from .dialogue_harness import (
+    BRIEFING,
+    IDENTIFY,
+    LINES,
+    ONE_MOMENT,
+    DialogueHarness,
+    person_harness,
+    speaking_harness,
 )
-ONE_MOMENT = "A moment, please."
-IDENTIFY = "Who is there?"
-SCREENING = "A caller waits for you."
-OPENING = OpeningLines(ONE_MOMENT, IDENTIFY, SCREENING)
-LINES = ["Hi, I'm the AI assistant.", "Ann was charged twice.", "She wants a refund.", BRIEFING.question]
-
-
-class DialogueHarness:
-    """A dialogue with a simulated room: it ends spoken lines, and records all actions."""
-
-    def __init__(self) -> None:
-        self.dialogue = Dialogue(OPENING)
-        self.actions: list[Action] = []
-        self.speaking = 0
-        self.now = 0.0
-
-    def apply(self, actions: list[Action]) -> None:
-        for action in actions:
-            self.actions.append(action)
-            if isinstance(action, Say):
-                self.speaking += 1
-
-    def end_line(self, *, interrupted: bool = False) -> None:
-        self.speaking -= 1
-        self.apply(self.dialogue.speech_ended(interrupted=interrupted))
-
-    def finish_speaking(self) -> None:
-        while self.speaking:
-            self.end_line()
-
-    def supervisor_says(self, text: str) -> None:
-        """Pass an utterance to the dialogue, and classify it by the built-in rules."""
-        self.now += 10.0
-        self.apply(self.dialogue.utterance_heard(text, self.now))
-        last_action = self.actions[-1] if self.actions else None
-        if isinstance(last_action, ClassifyReply):
-            intent = classify(last_action.text).intent
-            self.apply(self.dialogue.reply_classified(last_action.request_id, intent))
-        if isinstance(last_action, JudgeFirstWords):
-            found = who_is_there(last_action.text).intent
-            suspected = found is ReplyIntent.UNCLEAR
-            self.apply(
-                self.dialogue.first_words_judged(last_action.request_id, found, machine_suspected=suspected)
-            )
-
-    def answer(self, text: str) -> None:
-        question = self.actions[-1]
-        assert isinstance(question, AnswerQuestion)
-        self.apply(self.dialogue.question_answered(question.request_id, text))
-
-    @property
-    def said(self) -> list[str]:
-        return [action.text for action in self.actions if isinstance(action, Say)]
-
-    @property
-    def decisions(self) -> list[Decide]:
-        """The decisions, without the words that they rest on."""
-        return [replace(action, words="") for action in self.actions if isinstance(action, Decide)]
 
 
 @pytest.fixture
@@ -96,22 +37,6 @@ def asked() -> DialogueHarness:
     harness = speaking_harness()
     harness.finish_speaking()
     assert harness.dialogue.state is DialogueState.LISTENING
-    return harness
-
-
-def speaking_harness() -> DialogueHarness:
-    """A dialogue with a person that is being briefed."""
-    harness = person_harness()
-    harness.apply(harness.dialogue.briefing_received(BRIEFING))
-    return harness
-
-
-def person_harness() -> DialogueHarness:
-    """A dialogue with a person who has said hello."""
-    harness = DialogueHarness()
-    harness.apply(harness.dialogue.supervisor_connected())
-    harness.supervisor_says("Hello?")
-    harness.actions.clear()
     return harness
 
 
@@ -337,6 +262,43 @@ def test_the_machine_detector_makes_the_agent_ask_who_it_is_until_the_question_w
     assert late.dialogue.machine_suspected() == []
     late.supervisor_says("Yes.")
     assert late.decisions == [Decide(ReplyIntent.READY)]
+
+
+def test_a_person_whom_the_model_takes_for_a_machine_is_asked_and_briefed_again(
+    asked: DialogueHarness,
+) -> None:
+    for words in ("Jättebra, jag är redo.", "Jag är redo."):
+        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
+        request = asked.actions[-1]
+        assert isinstance(request, ClassifyReply)
+        asked.apply(
+            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
+        )
+        asked.finish_speaking()
+    assert asked.decisions == []
+    assert asked.said[-1] == IDENTIFY
+    asked.supervisor_says("Yes.")
+    asked.finish_speaking()
+    assert asked.said[-3:] == LINES[1:]
+    asked.supervisor_says("Yes.")
+    assert [each.intent for each in asked.decisions] == [ReplyIntent.READY]
+
+
+def test_a_line_that_the_model_takes_for_a_machine_and_that_stays_silent_is_one(
+    asked: DialogueHarness,
+) -> None:
+    for words in ("Tryck ett.", "Tryck två."):
+        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
+        request = asked.actions[-1]
+        assert isinstance(request, ClassifyReply)
+        asked.apply(
+            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
+        )
+        asked.finish_speaking()
+    for _ in range(SILENT_MACHINE_ASKS):
+        asked.apply(asked.dialogue.silence_elapsed())
+        asked.finish_speaking()
+    assert [each.intent for each in asked.decisions] == [ReplyIntent.VOICEMAIL]
 
 
 def test_a_suspected_machine_that_stays_silent_is_one() -> None:

@@ -5,16 +5,11 @@ The model names English as the language of everything, and takes every line for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from warmxfer.actors.briefing.dialogue_actions import OpeningLines
-from warmxfer.actors.briefing.reply.classifier import ReplyClassifier, ToolName
-from warmxfer.actors.briefing.trial import NextStep, Trial, new_briefing, try_first_words, try_reply
-from warmxfer.adapters.llm import Message, Reply, Tool, ToolCall
+from warmxfer.actors.briefing.trial import NextStep
 
-QUESTION = "Are you ready to take the call?"
+from .agreeing_model import first_words, reply
 
 NO_YES = [
     "I'm good over here, thank you.",
@@ -89,30 +84,6 @@ YES = [
     "Bring her my way.",
     "Yup, patch 'em on through.",
 ]
-
-
-class AgreeingModel:
-    """A model that finds a yes, or a person, in everything."""
-
-    async def reply(
-        self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
-    ) -> Reply:
-        names = {tool.name for tool in tools}
-        name = ToolName.PERSON if ToolName.PERSON in names else ToolName.DONE
-        return Reply("", ToolCall(name, {"language": "en"}))
-
-    async def aclose(self) -> None:
-        return None
-
-
-async def reply(words: str, question: str = QUESTION) -> Trial:
-    classifier = ReplyClassifier(AgreeingModel())
-    return await try_reply(classifier, words, OpeningLines(), new_briefing("Hi.", question, "Shall I?"))
-
-
-async def first_words(words: str) -> Trial:
-    classifier = ReplyClassifier(AgreeingModel())
-    return await try_first_words(classifier, words, OpeningLines(), new_briefing("Hi.", QUESTION, "Shall I?"))
 
 
 @pytest.mark.parametrize("words", NO_YES)

@@ -455,7 +455,7 @@ def test_a_refusal_that_is_asked_politely_declines(words: str) -> None:
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_end_of_our_own_question_is_no_yes(code: str) -> None:
     lines = in_their_language(convert({"language": code}, SpokenLines))
-    for line in (lines.question, lines.confirm, lines.keys, lines.identify):
+    for line in (lines.question, lines.confirm, lines.keys, lines.identify, lines.identify_key):
         words = line.rstrip("?？ ").split()
         for start in range(len(words) - 1):
             assert not is_yes(" ".join(words[start:]))

@@ -114,7 +114,16 @@ FORGED = {
     "question": ["Say yes."],
     **{
         each: ["Read this aloud."]
-        for each in ("connecting", "understood", "confirm", "keys", "one_moment", "identify", "screening")
+        for each in (
+            "connecting",
+            "understood",
+            "confirm",
+            "keys",
+            "one_moment",
+            "identify",
+            "identify_key",
+            "screening",
+        )
     },
     "notice": ["Read this aloud."],
     "language": ["sv"],

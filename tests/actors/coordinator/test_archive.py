@@ -16,10 +16,11 @@ import pytest
 from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.state_machine import Stage, decode_record, last_record
-from warmxfer.bus import Bus, BusSettings, Delivery, RetryableError, Stored, subjects
+from warmxfer.bus import Bus, BusSettings, Delivery, RetryableError, Stored, claim_effect, subjects
 from warmxfer.bus.archive import line_of, log_of, read_archived
 from warmxfer.bus.transfer_log import LAST_RECORD_S
 from warmxfer.schemas import (
+    CallEnded,
     NoticeKind,
     Outcome,
     SupervisorReady,
@@ -178,6 +179,26 @@ async def test_a_late_message_has_no_effect_and_is_removed(
     assert await left_of(fresh_bus) == ([subjects.log(ID)] if last_record == "kept" else [])
 
 
+async def test_a_late_claim_is_removed_with_the_reply_after_it(fresh_bus: Bus) -> None:
+    """A gateway was stopped before its claim, until the transfer was archived."""
+    await archive(fresh_bus)
+    replied = subjects.event(ID, "gateway")
+    await claim_effect(fresh_bus, ID, "dial-1", b'{"token":"t"}')
+    await fresh_bus.publish(replied, encode(CallEnded(command_id="x-1", attempt=1, existed=False)))
+    delivery = await last_delivery(fresh_bus, replied, 1)
+    await claim_effect(fresh_bus, ID, "dial-2", b'{"token":"t"}')
+    await coordinator(fresh_bus).handle(delivery)
+    assert await left_of(fresh_bus) == [subjects.log(ID), subjects.effect_claim(ID, "dial-2")]
+
+
+async def test_a_late_event_of_another_role_removes_no_claim(fresh_bus: Bus) -> None:
+    await archive(fresh_bus)
+    await claim_effect(fresh_bus, ID, "dial-1", b'{"token":"t"}')
+    await fresh_bus.publish(subjects.event(ID, "briefing"), encode(SupervisorReady()))
+    await coordinator(fresh_bus).handle(await last_delivery(fresh_bus, subjects.event(ID, "briefing"), 1))
+    assert await left_of(fresh_bus) == [subjects.log(ID), subjects.effect_claim(ID, "dial-1")]
+
+
 async def test_the_archive_keeps_the_first_request_and_a_redelivery_of_it_starts_nothing(
     fresh_bus: Bus,
 ) -> None:
@@ -308,7 +329,7 @@ async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_b
     request_delivery = await last_delivery(fresh_bus, subjects.request(ID), 1)
     await fresh_bus.purge(subjects.IN, subjects.stored_request(ID, "request"))
     stopped = coordinator(fresh_bus)
-    lock_read = stopped._first_event
+    lock_read = stopped._start.first_event
 
     async def archived_meanwhile(*args: Any) -> Any:
         event = await lock_read(*args)
@@ -317,7 +338,7 @@ async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_b
         return event
 
     monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", 0.0)
-    monkeypatch.setattr(stopped, "_first_event", archived_meanwhile)
+    monkeypatch.setattr(stopped._start, "first_event", archived_meanwhile)
     await stopped.handle(request_delivery)
     assert await left_of(fresh_bus) == []
 

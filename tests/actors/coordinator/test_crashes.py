@@ -227,7 +227,7 @@ async def test_a_request_that_breaks_every_coordinator_is_answered(
     async def break_down(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.lock_caller", break_down)
+    monkeypatch.setattr("warmxfer.actors.coordinator.transfer_start.lock_caller", break_down)
     async with running_coordinators(fresh_bus):
         result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
     assert result.outcome is Outcome.BROKEN

@@ -197,14 +197,14 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
     await append(fresh_bus, "t-race", stage)
     coordinator = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.event("t-race", "briefing"), encode(SupervisorReady()))
-    real = coordinator._log.since
+    real = coordinator._records.log.since
 
     async def since(id: str, seq: int, on: list[str]) -> Any:
-        monkeypatch.setattr(coordinator._log, "since", real)
+        monkeypatch.setattr(coordinator._records.log, "since", real)
         await append(fresh_bus, "t-race", lambda written: written["state"].update(stage="briefing"))
         return await real(id, seq, on)
 
-    monkeypatch.setattr(coordinator._log, "since", since)
+    monkeypatch.setattr(coordinator._records.log, "since", since)
     delivery = await last_delivery(fresh_bus, subjects.event("t-race", "briefing"), LAST_DELIVERY)
     await coordinator.on_dead_letter(delivery, "too new")
     kept = await records(fresh_bus, "t-race")
@@ -351,7 +351,7 @@ async def test_fields_of_a_newer_version_survive_the_records_of_this_one(fresh_b
 
     def add(written: Json) -> None:
         written["state"]["mood"] = {"of": "caller"}
-        written["state"]["request"]["config"]["lines"]["music"] = "waltz"
+        written["state"]["request"]["config"].setdefault("lines", {})["music"] = "waltz"
         for pending in written["state"]["pending"].values():
             pending["colour"] = "red"
 

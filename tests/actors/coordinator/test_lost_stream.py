@@ -81,7 +81,7 @@ async def test_a_transfer_of_a_lost_stream_is_not_continued_from_memory(
     coordinator = Coordinator(fresh_bus)
     await fresh_bus.publish(subjects.request("t1"), request("room-a"))
     await deliver(fresh_bus, coordinator, subjects.request("t1"), 1)
-    cached = coordinator._cache.get("t1")
+    cached = coordinator._records._cache.get("t1")
     assert cached is not None
     cached.sent = sent
     for stream in lost:

@@ -160,7 +160,7 @@ async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
     monkeypatch.setattr("warmxfer.actors.coordinator.coordinator.PAUSED_PROCESS_S", SHORT_WINDOW_S)
     await shorten_duplicate_window(fresh_bus)
     paused, others = Coordinator(fresh_bus), Coordinator(fresh_bus)
-    paused._log = pausing_log = PausingLog(fresh_bus)
+    paused._records.log = pausing_log = PausingLog(fresh_bus)
     await fresh_bus.publish(subjects.request("t-cold"), request("room-a"))
     handling = asyncio.create_task(deliver(fresh_bus, paused, subjects.request("t-cold"), 1))
     await asyncio.wait_for(pausing_log.paused.wait(), 5)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
+STEP_GOES_ON_S = 0.2
+"""How long a step goes on after the room has closed."""
+
 
 @dataclass
 class RecordingSession:
@@ -70,3 +73,17 @@ class RecordingSession:
 
     async def on_phase(self, phase: PhaseChanged) -> None:
         self.phases.append(phase)
+
+
+@dataclass
+class EndingSession(RecordingSession):
+    """Sets `ended` at the start of one step, as a room that closes before the framework has returned."""
+
+    ends_at: str = "leave"
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def _do(self, step: str) -> None:
+        await super()._do(step)
+        if step == self.ends_at:
+            self.ended.set()
+            await asyncio.sleep(STEP_GOES_ON_S)

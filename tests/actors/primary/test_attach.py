@@ -8,7 +8,7 @@ import pytest
 
 from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.actors.primary import attach
-from warmxfer.actors.primary.session_controller import HELD_BY_OTHER_TRANSFER
+from warmxfer.actors.primary.session_controller import HELD_BY_OTHER_TRANSFER, SESSION_ENDED
 from warmxfer.bus import Bus, InvalidRequest, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -30,7 +30,7 @@ from warmxfer.schemas import (
 )
 
 from .conftest import Boss, until
-from .fake_session import RecordingSession
+from .fake_session import EndingSession, RecordingSession
 
 HELD = ["mute", "suspend_auto_end", "say uninterruptible: Please hold."]
 RELEASED = ["restore_auto_end", "unmute"]
@@ -147,6 +147,38 @@ async def test_leave_ends_the_session_and_detaches(bus: Bus, boss: Boss, room: s
     assert session.gone
     assert "unmute" not in session.done, "the caller has left this room"
     await boss.hears_nothing()
+
+
+@pytest.mark.parametrize("step", ["leave", "restore_auto_end"])
+async def test_a_command_that_ends_the_program_of_its_session_is_replied_to(
+    bus: Bus, boss: Boss, room: str, step: str
+) -> None:
+    """The room closes while the framework still leaves it, so the program detaches within the command."""
+    session = EndingSession(room, ends_at=step)
+    async with attach(bus, session):
+        await boss.send(boss.hold())
+        await boss.hears()
+        command = boss.leave() if step == "leave" else boss.release(line=None)
+        await boss.send(command)
+        await session.ended.wait()
+    reply = CallLeft if step == "leave" else CallerReleased
+    assert await boss.hears() == reply(command_id=command.command_id)
+    assert session.gone is (step == "leave")
+    assert session.muted is (step == "leave"), "the caller of a session that left is in another room"
+    await boss.hears_nothing()
+
+
+async def test_a_session_that_has_ended_refuses_a_hold(bus: Bus, boss: Boss, room: str) -> None:
+    session = RecordingSession(room)
+    async with attach(bus, session) as attachment:
+        attachment.closed()
+        command = boss.hold()
+        await boss.send(command)
+        assert await boss.hears() == CommandFailed(
+            command_id=command.command_id, failure=FailureKind.REFUSED, detail=SESSION_ENDED
+        )
+        assert not attachment.holding
+    assert session.done == []
 
 
 async def test_a_closed_session_publishes_caller_released(bus: Bus, boss: Boss, room: str) -> None:

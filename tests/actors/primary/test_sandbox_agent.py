@@ -19,6 +19,7 @@ from warmxfer.bus import Bus, LiveMessage, NoReply, subjects
 from warmxfer.schemas import (
     CallerHeld,
     CallerReleased,
+    CallLeft,
     History,
     HistoryQuery,
     InvalidRequest,
@@ -155,6 +156,27 @@ async def test_a_caller_who_leaves_on_hold_is_reported_and_ends_the_session_afte
         await boss.hears()
         async with asyncio.timeout(5.0):
             await agents
+
+
+async def test_the_ai_leaves_the_room_and_says_so(
+    bus: Bus, tokens: None, http: httpx.AsyncClient, transfer_id: str
+) -> None:
+    """Its own leave ends the program that serves the room."""
+    room_id = (await call(http))["roomId"]
+    async with (
+        agents_in(bus, room_id) as agents,
+        bus.subscribe(subjects.event(transfer_id, "primary")) as events,
+    ):
+        boss = Boss(bus, room_id, transfer_id, events)
+        await turns(bus, room_id, 1)
+        await boss.send(boss.hold())
+        assert isinstance(await boss.hears(), CallerHeld)
+        command = boss.leave()
+        await boss.send(command)
+        assert await boss.hears() == CallLeft(command_id=command.command_id)
+        async with asyncio.timeout(5.0):
+            await agents
+        assert f"agent-{room_id}" not in await participants(http, room_id)
 
 
 async def test_a_caller_who_returns_shortly_after_the_release_finds_the_ai(

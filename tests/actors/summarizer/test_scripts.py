@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from warmxfer.actors.summarizer.call_facts import amounts_in, asks, name_given_to, name_in, numbers_in
+from warmxfer.actors.summarizer.call_facts import amounts_in, asks, numbers_in
+from warmxfer.actors.summarizer.caller_name import name_given_to, name_in
 from warmxfer.actors.summarizer.extractive_summary import extract
 from warmxfer.schemas import TranscriptTurn
 
@@ -49,6 +50,38 @@ def test_numbers_are_found_beside_letters_of_any_script() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Hi, Sam Bauer. I lost my card.", "Sam Bauer"),
+        ("Dr. Amy St. John here.", "Amy St. John"),
+        ("It's Dr. John Smith.", "John Smith"),
+        ("Soy la Sra. Inés Gil.", "Inés Gil"),
+        ("Buongiorno, Maria Rossi.", "Maria Rossi"),
+        ("Добрый день, Пётр Иванов.", "Пётр Иванов"),
+        ("我姓王，王小明。", "王小明"),
+        ("هذا معك أحمد السيد، فاتورتي خطأ", "أحمد السيد"),
+        ("नमस्ते, मैं रवि शर्मा। मेरा बिल", "रवि शर्मा"),
+    ],
+)
+def test_a_name_is_found_behind_a_greeting_and_a_title(text: str, name: str) -> None:
+    assert name_in(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Guten Tag, Herr Müller, ich rufe an.",
+        "Hello. New York is cold.",
+        "Hola, Buenas Tardes.",
+        "I am still here.",
+        "नमस्ते, मैं बहुत परेशान हूँ।",
+    ],
+)
+def test_a_greeting_without_a_name_gives_none(text: str) -> None:
+    assert name_in(text) is None
+
+
+@pytest.mark.parametrize(
     "text", ["我是你们的客户，你好", "I am very angry.", "我叫了三次", "Das ist mein Name."]
 )
 def test_what_is_no_name_is_not_called_one(text: str) -> None:
@@ -69,10 +102,14 @@ def test_a_question_without_its_mark_is_one(text: str) -> None:
     [
         ("What's your name, please?", "Tom Delgado.", "Tom Delgado"),
         ("Wie ist Ihr Nachname?", "Ja, ich bin Kern.", "Kern"),
-        ("お名前をお願いできますか", "高橋美咲です。", "高橋美咲です"),
+        ("お名前をお願いできますか", "高橋美咲です。", "高橋美咲"),
         ("What's your name, please?", "Why do you ask?", None),
         ("What's your name, please?", "4417.", None),
         ("What's your name, please?", "I already told your colleague yesterday morning.", None),
+        ("Your name, please.", "Ann Example.", "Ann Example"),
+        ("¿Con quién hablo?", "Con Álvaro Gil.", "Álvaro Gil"),
+        ("Mit wem spreche ich?", "Mit Kern.", "Kern"),
+        ("Please hold.", "Tom Delgado.", None),
         ("What's your order?", "Tom Delgado.", None),
         ("I have your name.", "Tom Delgado.", None),
     ],

@@ -13,7 +13,7 @@ from warmxfer.schemas import TranscriptTurn
 CALLS: list[dict[str, Any]] = tomllib.loads(
     (Path(__file__).parents[2] / "summaries" / "transcripts_second.toml").read_text(encoding="utf-8")
 )["transcript"]
-KINDS = {"matter_contains": 0.9, "amounts": 1.0, "numbers": 0.95, "names": 0.7, "last_open_question": 1.0}
+KINDS = {"matter_contains": 0.9, "amounts": 1.0, "numbers": 1.0, "names": 0.95, "last_open_question": 1.0}
 """The part of each kind that must be in the extracts."""
 
 

@@ -15,6 +15,7 @@ from warmxfer.bus import Bus, LiveMessage, subjects
 from warmxfer.cli.board.serve import BoardOptions, RunningBoard, running_board
 from warmxfer.schemas import InvalidRequest, PhaseChanged, WarmTransferPhase, encode
 from warmxfer.schemas.api import CancelReply
+from warmxfer.schemas.report import CommandTime, Durations, Moments, TransferReport
 from warmxfer.schemas.timeline import (
     DeadLetter,
     DeadLettersReply,
@@ -41,6 +42,10 @@ class FakeCoordinator:
         self.cancelled: list[str] = []
         self.replayed: list[int] = []
         self.dead_letters: list[DeadLetter] = []
+        self.commands: list[CommandTime] | None = None
+        """Those of the report of each transfer. None: there is no report."""
+        self.entries: list[TimelineEntry] | None = None
+        """Those of the timeline of each transfer. None: it was requested, and no more."""
         self.answering = True
 
     @asynccontextmanager
@@ -78,11 +83,23 @@ class FakeCoordinator:
         )
 
     def _timeline(self, query: dict[str, Any]) -> object:
-        entry = TimelineEntry(at=time.time(), event="transfer_requested", phases=["started"])
-        return TransferTimeline(id=query["id"], entries=[entry])
+        requested = TimelineEntry(at=time.time(), event="transfer_requested", phases=["started"])
+        return TransferTimeline(id=query["id"], entries=self.entries or [requested])
 
     def _report(self, query: dict[str, Any]) -> object:
-        raise InvalidRequest("No record of it can be read")
+        if self.commands is None:
+            raise InvalidRequest("No record of it can be read")
+        return TransferReport(
+            transfer_id=query["id"],
+            stage="returning",
+            moments=Moments(asked_at=self.commands[0].sent_at),
+            durations=Durations(),
+            attempts=[],
+            commands=self.commands,
+            recordings=[],
+            unconfirmed=[],
+            records=1,
+        )
 
     def _cancel(self, query: dict[str, Any]) -> object:
         if query["id"] == "ended":

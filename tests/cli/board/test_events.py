@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.actors.coordinator.coordinator_fixture import running_coordinators
 from tests.actors.coordinator.test_archive import ID, run_transfer
 from tests.client.test_archived import archive
 from warmxfer.bus import Bus, subjects
@@ -59,6 +60,11 @@ async def test_archived_transfers_of_the_last_hour_are_there(fresh_bus: Bus) -> 
         await events.until(lambda it: it.last["last_hour"]["ended"] == 1)
         answer = await http.get(f"/api/transfers/{ID}")
         assert answer.json()["phases"][0]["phase"] == "started"
+        async with running_coordinators(fresh_bus):
+            page = (await http.get(f"/api/transfers/{ID}")).json()
+        assert page["problems"] == []
+        assert (page["report"]["transfer_id"], page["report"]["outcome"]) == (ID, "complete")
+        assert len(page["timeline"]["entries"]) == page["report"]["records"] > 1
 
 
 async def test_a_missed_phase_is_read_from_the_stream(

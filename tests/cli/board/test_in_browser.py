@@ -6,6 +6,7 @@ Each test ends with `no_fault`: no complaint in the console, no violation of the
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,11 @@ async def test_a_live_transfer_appears_advances_ends_and_opens(deployment: Deplo
     await expect(report).to_contain_text("time to human")
     await expect(report).to_contain_text("Dial supervisor")
     await expect(page.get_by_role("region", name="Evidence")).to_contain_text("accepted by")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await report.get_by_role("button", name="Copy JSON: report").click()
+    await expect(report.get_by_role("button", name="Copied: report")).to_have_count(1)
+    copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
+    assert (copied["transfer_id"], copied["outcome"]) == (transfer.id, "complete")
     await visit.check_accessibility("one transfer")
     assert "4155550101" not in await page.content()
     await page.keyboard.press("Escape")

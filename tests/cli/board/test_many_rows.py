@@ -13,7 +13,8 @@ from playwright.async_api import Browser, expect
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.cli.board import feed
 from warmxfer.cli.board.serve import RunningBoard
-from warmxfer.schemas.timeline import DeadLetter
+from warmxfer.schemas.report import CommandTime
+from warmxfer.schemas.timeline import DeadLetter, TimelineEntry
 
 from .board_fixture import RINGING, TOKEN, FakeCoordinator, board_on, publish
 from .conftest import Visit
@@ -135,6 +136,41 @@ async def test_a_dead_letter_is_replayed_after_a_question(
     await page.get_by_role("dialog").get_by_role("button", name="Replay").click()
     await expect(letters).to_contain_text("Replayed")
     assert coordinator.replayed == [4730]
+    await visit.no_fault()
+
+
+async def test_a_command_that_was_sent_again_has_a_mark_and_leg_checks_are_one_group(
+    bus: Bus, board: RunningBoard, coordinator: FakeCoordinator, visit: Visit
+) -> None:
+    """Leg checks are repeated by plan and have no mark."""
+    await publish(bus, "t-again", *RINGING)
+    began_at = time.time()
+    coordinator.commands = [
+        CommandTime(command_id=f"c-{number}", kind=kind, sent_at=began_at + number, again=again)
+        for number, (kind, again) in enumerate(
+            [("return_caller", False), ("check_legs", False), ("return_caller", True), ("check_legs", True)]
+        )
+    ]
+    coordinator.entries = [
+        TimelineEntry(at=began_at, event="transfer_requested", phases=["started"]),
+        TimelineEntry(at=began_at + 1, event="deadline_passed", commands=["check_legs"]),
+        TimelineEntry(at=began_at + 2, event="legs_checked", note="caller up, supervisor up"),
+        TimelineEntry(at=began_at + 3, event="deadline_passed", commands=["check_legs"]),
+        TimelineEntry(at=began_at + 4, event="legs_checked", note="caller up, supervisor down"),
+    ]
+    try:
+        await visit.open(board.link)
+        await visit.page.goto(f"{board.address}/#/t/t-again")
+        happened = visit.page.get_by_role("region", name="What happened")
+        await expect(happened.locator("ol.entries > li:not(details li)")).to_have_count(2)
+        await expect(happened.locator("summary")).to_have_text(["2 leg checks caller up, supervisor down"])
+        marks = visit.page.locator("svg.timeline .mark-again")
+        await expect(marks).to_have_text(["↻Return caller: tried again"])
+        report = visit.page.get_by_role("region", name="Report")
+        await expect(report.get_by_text("tried again")).to_have_count(1)
+        await visit.check_accessibility("one transfer with a retry")
+    finally:
+        coordinator.commands = coordinator.entries = None
     await visit.no_fault()
 
 

@@ -19,8 +19,9 @@ from tests.test_containers import SERVICES
 from warmxfer.actors.runtime.runner import CONNECT_DEADLINE_S, DRAIN_S
 from warmxfer.bus.bus import DRAIN_DEADLINE_S
 from warmxfer.bus.permission_file import routes
+from warmxfer.cli.board.command import PORT as BOARD_PORT
 
-from .rendering import Manifest, pods
+from .rendering import Manifest, copied, pods, rendered
 
 ROLES = {"coordinator", "gateway", "summarizer", "briefing"}
 PRODUCTION = read_page(DOCS / "deployment.md").find("Production")
@@ -44,6 +45,12 @@ def actors(manifests: list[Manifest]) -> dict[str, Manifest]:
     return {
         name: each for name, each in found.items() if each["metadata"]["labels"].get(component) == "actor"
     }
+
+
+def clients(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """Return what connects to the broker as a user of its own: the actors, the board and the jobs."""
+    board = {"board": of_kind(manifests, "Deployment")["board"]}
+    return {**actors(manifests), **board, **of_kind(manifests, "Job")}
 
 
 def sources(manifest: Manifest) -> list[str]:
@@ -143,8 +150,8 @@ def test_nothing_is_reached_that_no_policy_allows(manifests: list[Manifest]) -> 
             for rule in policy["spec"].get(direction, []):
                 assert rule.get("ports"), name  # A rule without ports allows all of them.
                 assert rule.get("from" if direction == "ingress" else "to"), name
-    clients = {name for name, pod in pods(manifests) if pod["metadata"]["labels"].get("broker-client")}
-    assert clients == {"deploy", *actors(manifests)}
+    admitted = {name for name, pod in pods(manifests) if pod["metadata"]["labels"].get("broker-client")}
+    assert admitted == {"deploy", "board", *actors(manifests)} == set(clients(manifests))
     (to_clients,) = (
         rule for rule in policies["broker"]["spec"]["ingress"] if rule["ports"] == [{"port": 4222}]
     )
@@ -152,8 +159,7 @@ def test_nothing_is_reached_that_no_policy_allows(manifests: list[Manifest]) -> 
 
 
 def test_a_process_has_the_secrets_of_its_own_user_only(manifests: list[Manifest]) -> None:
-    found = {**actors(manifests), **of_kind(manifests, "Job"), **of_kind(manifests, "StatefulSet")}
-    for name, manifest in found.items():
+    for name, manifest in {**clients(manifests), **of_kind(manifests, "StatefulSet")}.items():
         users = [each for each in sources(manifest) if each.endswith(("-user", "-users"))]
         assert users == ["nats-users" if name == "nats" else f"{name}-user"]
     with_provider = {name for name, each in actors(manifests).items() if "provider" in sources(each)}
@@ -173,18 +179,14 @@ def test_no_secret_is_in_the_files(production: list[Manifest]) -> None:
             each for each in settings(production, name) if re.search("PASSWORD|SECRET|TOKEN|API_KEY", each)
         ]
         assert secret == []
-    for manifest in (*actors(production).values(), *of_kind(production, "Job").values()):
+    for manifest in clients(production).values():
         assert "env" not in container(manifest)
 
 
 def test_the_demo_has_secrets_that_were_made_for_it(demo: list[Manifest]) -> None:
     secrets = {re.sub(r"-[a-z0-9]{10}$", "", name) for name in of_kind(demo, "Secret")}
-    used = {each for name in (*actors(demo),) for each in sources(actors(demo)[name])}
-    assert secrets == {each for each in used if each.endswith("-user")} | {
-        "nats-users",
-        "deploy-user",
-        "provider",
-    }
+    used = {each for manifest in clients(demo).values() for each in sources(manifest)}
+    assert secrets == {each for each in used if each.endswith("-user")} | {"nats-users", "provider"}
 
 
 def referred_to(manifests: list[Manifest]) -> set[tuple[str, str]]:
@@ -231,11 +233,13 @@ def test_the_commands_of_the_page_make_the_secrets(kubectl_path: str, tmp_path: 
     assert done.returncode == 0, done.stderr
     objects = list(yaml.safe_load_all(done.stdout.replace("\n}\n{", "\n}\n---\n{")))
     secrets = {each["metadata"]["name"]: each["data"] for each in objects if each["kind"] == "Secret"}
-    assert secrets.keys() == {"nats-users", *(f"{role}-user" for role in (*ROLES, "deploy"))}
-    for name, file in (("nats-users", "nats.env"), ("gateway-user", "gateway.env")):
+    assert secrets.keys() == {"nats-users", *(f"{role}-user" for role in (*ROLES, "board", "deploy"))}
+    files = {"nats-users": "nats.env", "gateway-user": "gateway.env", "board-user": "board.env"}
+    for name, file in files.items():
         lines = (tmp_path / "secrets" / file).read_text().splitlines()
         held = {key: base64.b64decode(value).decode() for key, value in secrets[name].items()}
         assert held == dict(line.split("=", 1) for line in lines)
+    assert "WARMXFER_BOARD_TOKEN" in secrets["board-user"]
 
 
 def test_every_variable_is_documented(manifests: list[Manifest]) -> None:
@@ -272,7 +276,7 @@ def test_the_brokers_reach_each_other_by_the_names_that_the_docs_give(production
 def test_production_connects_by_tls(production: list[Manifest]) -> None:
     shared = settings(production, "settings")
     assert urlsplit(shared["NATS_URL"]).scheme == "tls"
-    for manifest in (*actors(production).values(), *of_kind(production, "Job").values()):
+    for manifest in clients(production).values():
         (mount,) = (each for each in container(manifest)["volumeMounts"] if each["name"] == "tls")
         for name in ("NATS_CA", "NATS_CERT", "NATS_KEY"):
             assert shared[name].startswith(f"{mount['mountPath']}/")
@@ -285,6 +289,39 @@ def test_the_brokers_have_their_certificate_where_the_page_says(production: list
         if each["name"] == "tls"
     )
     assert f"--tls {mount['mountPath']} " in (DOCS / "deployment.md").read_text(encoding="utf-8")
+
+
+def test_the_board_is_reached_at_its_port_only_and_is_checked_there(manifests: list[Manifest]) -> None:
+    board = container(of_kind(manifests, "Deployment")["board"])
+    assert board["args"] == ["board", "--host", "0.0.0.0", "--port", str(BOARD_PORT)], "it only shows"
+    (port,) = board["ports"]
+    assert port["containerPort"] == BOARD_PORT
+    probes = {name: probe["httpGet"] for name, probe in board.items() if name.endswith("Probe")}
+    assert {name: each["path"] for name, each in probes.items()} == {
+        "startupProbe": "/healthz",
+        "livenessProbe": "/assets/icon.svg",  # A restart does not bring the broker back.
+        "readinessProbe": "/healthz",
+    }
+    assert {each["port"] for each in probes.values()} == {port["name"]}
+    (of_service,) = of_kind(manifests, "Service")["board"]["spec"]["ports"]
+    assert of_service == {"name": "http", "port": BOARD_PORT, "targetPort": port["name"]}
+    policy = of_kind(manifests, "NetworkPolicy")["board"]["spec"]
+    assert policy["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "board"}}
+    (rule,) = policy["ingress"]
+    assert rule["ports"] == [{"port": BOARD_PORT}]
+
+
+@pytest.mark.parametrize("overlay", ["demo", "production"])
+def test_an_overlay_without_the_board_is_whole(kubectl_path: str, tmp_path: Path, overlay: str) -> None:
+    folder = copied(tmp_path) / overlay
+    path = folder / "kustomization.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if "../../board" not in line]
+    assert len(kept) == len(lines) - 1
+    path.write_text("".join(kept), encoding="utf-8")
+    without = rendered(folder, kubectl_path)
+    assert "board" not in {each["metadata"]["name"] for each in without}
+    assert actors(without).keys() - {"primary"} == ROLES
 
 
 def test_webhooks_reach_the_gateway(production: list[Manifest]) -> None:

@@ -14,6 +14,7 @@ ENGLISH: Final = Language(
         "that call|my caller|my customer|the guest|the patient|the guy|that one|this one|these people|my customer|my client|mrs *|mr *|ms *"
     ),
     yes="""
+    (yes|yeah|) go on (then|); (i'm|i am|we're|we are) (able|available|free|happy|glad|prepared|ready|set|good|delighted) (to (take|handle|have|accept|answer|pick up|speak to|speak with|talk to|talk with|help|do|join|deal with) ({them}|)|for ({them}|this)); (i'm|i am|we're|we are) (available|free|prepared|ready|set); (i'd|i would) (be|) (happy|glad|like|love|delighted|pleased) to (take|handle|have|accept|answer|speak to|speak with|talk to|talk with|help|do|join|see) ({them}|); ready (for|to take|to speak to|to speak with|to talk to|to talk with|to help) {them}; (let's|let us) (talk to|speak to|speak with|talk with|help|hear|see|get|have|meet) {them}; (i'll|i will|we'll) (take|handle|do|manage|deal with|look after|accept) {them} (from here|) (on|); leave (them|him|her|the caller|the customer) (with|to) me; (it's|it is|this is|now is|now's|it's a|this is a) (a good time|good time|fine|good|okay|ok|perfect|alright); now works (for me|); now is (fine|good|okay|ok|perfect|a good time); (i have|i've got|i have got) (the|some|enough|plenty of|a bit of|a little|) time (now|right now|for {them}|); (i'm|i am) on (it|); i accept (them|this|the handover|the transfer|); (i'll|i will) accept ({them}|the transfer); (that's|that is|you're|you are) (right|correct|exactly right); correct; exactly; precisely; confirmed; you (understood|heard|got) (me|that|it|) (right|correctly|correct); let's get (to it|on with it|into it|going|cracking); (i'm|i am|we're|) (all|) (ready|free|good|available) to (roll|rock|go|talk|chat|start|help|listen|take over); (start|begin) (the call|the transfer|the handover|); (yup|yep|yes|yeah|ok|okay) go; bring (them|him|her) right in;
     (oh|) (yes|yeah|yea|yep|yup|aye) (indeed|sure|absolutely|please|definitely|);
     sure (thing|); for sure; all right; alright; alrighty; righto; (i'm|we're|i am|we are|) (all|) ready (now|);
     absolutely; of course; certainly; definitely; affirmative; indeed; gladly; with pleasure; my pleasure;
@@ -27,10 +28,12 @@ ENGLISH: Final = Language(
     (you're|they're) ready; ready when you are; whenever; go (ahead|for it|right ahead); just go ahead;
     proceed; fire away; (i|) (will|can) do (that|it|); let's (go|do it|do this|talk|start|roll|get started|get going)
     (ahead|); let's hear {them}; let's have {them} (on|); let me (talk to|speak to|speak with|talk with|help) {them}; make it (so|happen); hit me; shoot;
-    (put|patch|send|bring|connect|transfer|pass|switch|forward|hook|move|get|pull|plug|route|beam) {them}
-    (through|thru|over|on|in|up|across|to me|my way|on the line|on through|right through|straight through|
-    on over|on in|right over|straight over|over to me|through to me|with me|right in|right on|);
-    (put|patch|send|bring|connect|transfer|pull|pass) (through|thru|over|on|in|up|across) {them};
+    (put|patch|send|bring|connect|transfer|switch|forward|hook|plug|route|beam|pop|ping|shoot|sling|drop) {them}
+    (through|thru|over|across|to me|my way|on through|right through|straight through|on over|right over|straight over|
+    on over to me|over to me|right over to me|through to me|on through to me|straight through to me|with me);
+    (put|bring|get|have|patch|hook|plug|pull|join) {them} (on|in|on the line|on in|right in|right on|in here|on with me|on the line with me);
+    (connect|transfer|patch|hook|plug) {them} (up|); (pass|hand) {them} (over|over to me|right over|to me|my way|straight over|across to me);
+    (put|patch|send|bring|connect|transfer) (through|thru|over) {them}; (bring|put|patch) (on|in) {them};
     let {them} (in|through|on); let's (get|bring|put|have|patch) {them} (on|in|through|over|on the line);
     (hand|pass|give|switch) {them} (over|to me|over to me|here); connect (us|me) (with them|to them|now|);
     (put|connect|patch) me (through|on|in) (to|with) {them}; (put|connect|patch) me (through|on|in);
@@ -39,7 +42,7 @@ ENGLISH: Final = Language(
     speak to|speak with|talk to|talk with|deal with|pick up|accept|answer|get|do|see) {them};
     (i'll|i will|i can|we can|happy to|glad to|ready to|i'm ready to|i'm happy to) (take over|talk|help|start|go|take it from here|
     step in|jump in|jump on|pick up|chat|listen|help out);
-    i'd (love|be happy|be glad|be delighted) to; happy to; (i've|i have|i) got (it|this|this one|them|him|her);
+    i'd (love|be happy|be glad|be delighted) to; happy to; (i've|i have|i) got (this one|them|him|her|this call|this caller|the call);
     i'm (here|available|free|all ears|all yours|good to talk|game|in|up for it|happy to); i am (here|available|free|all yours|all ears);
     available; i accept (it|the call|the transfer|); accept (it|the call|the transfer|); accepted; take the call; i'm good to go;
     we're good to go; it's a (yes|go) (from me|); that's a (yes|go) (from me|); (a|) yes from me; green light;
@@ -77,6 +80,7 @@ ENGLISH: Final = Language(
     (can|could|may) i (have|take|talk to|speak to|speak with|get) {them} (now|)
     """,
     before="""
+    (i can|i do|can) hear you (fine|well|loud and clear|); i'm listening; copy; (i've|i have|i) (just|already|) (read|seen|got|checked|looked at|been through|heard) (it|this|that|the (notes|summary|case|file|ticket|account|details|story|background|history)); i remember {them}; (i'm|i am) familiar with (it|this|them|the (case|customer|caller|account|file)); standing by; wow; oh dear; oh my; (oh|) no trouble; (that's|it's) no (trouble|bother|problem); all good; fair enough; sure thing;
     hey; hey there; hi there; good (morning|afternoon|evening|day); oh; um; uh; er; erm; well; so; hmm; hm; ah; now; then; and; but; right; great;
     perfect; good; fine; nice; cool; excellent; lovely; awesome; brilliant; wonderful; super; i see; got it; got that; understood;
     i understand; gotcha; makes sense; noted; copy that; roger; (i|i've|we) (heard|got|have got|hear|have) (you|that|everything|all that|it all);
@@ -98,8 +102,9 @@ ENGLISH: Final = Language(
     (got|came|come|gotten) (out of|back from) (a|the|my) *; i've (just|) finished (my|the|that) *; i'm not busy
     """,
     after="""
+    already;
     please; now; then; right now; right away; straight away; immediately; at once; quickly; quick; real; really; fast; today; asap; through; thru;
-    here; too; as well; to go; to talk; to start; to me; with me; for you; it is; that is; sir; ma'am; mate; buddy;
+    here; too; as well; to me; with me; for you; it is; that is; sir; ma'am; mate; buddy;
     madam; dear; thanks; thank you; thanks a lot; thanks so much; thank you (very|so) much; very much; so much; a lot; cheers; great; perfect;
     (but|) (please|) (make it|keep it|be|) (quick|quickly|short|brief|fast); (but|and|) i (only|) have (only|just|about|) (a|one|two|three|five|ten|fifteen|a few|
     a couple of|some|plenty of|5|10|2|3) (minute|minutes|second|seconds|sec|moment|moments|time|mins|min); i've (only|) got (only|just|about|) (a|one|two|three|five|ten|fifteen|
@@ -133,12 +138,15 @@ ENGLISH: Final = Language(
     (?:i'm|i am) not (?:too |that |very |so )?busy; i (?:don't want to|do not want to|can't|won't|don't) (?:keep|leave|let|make) (?:\S+ ){1,2}wait(?:ing)?
     """,
     wait=r"""
+    (?:once|when|as soon as|till|until) (?:i|i'm|i've|i'd|my|the|this|we|we're|we've)(?: \S+)*; in (?:two|three|four|five|six|seven|eight|nine|ten|fifteen|twenty|thirty|\d+); (?:two|three|five|ten|couple of|few) (?:ticks|shakes|secs|mins|seconds|minutes); while i(?: \S+)*;
     (?:don't|do not|not|haven't|isn't|aren't|can't|i'm not)(?: \S+){0,4} yet; (?:hold|hang) (?:on|the line|tight|please)(?: \S+)?; please hold; (?<!on )hold; (?:just )?(?:a|one|another) (?:quick |little )?(?:sec|second|moment|minute|min|mo|tick); a couple (?:of )?(?:seconds|minutes|secs);
     (?:give|gimme|need|in|about|want) (?:me )?(?:a|an|one|two|three|five|ten|some|\d+) ?(?:more |few |couple of )?(?:sec|second|moment|minute|min|time|seconds|moments|minutes|mins|hour|hours);
     wait; not (?:quite |just )?(?:yet|ready yet); bear with me; stand ?by; almost (?:ready|there|done); nearly (?:ready|there|done); let me (?:just )?(?:finish|check|grab|get|see|think|look|find|open|pull up|log|close|wrap|put|first|call|ask)(?: \S+)*?;
     be right (?:back|with you|there); in a (?:bit|while|moment|minute|second|sec|few|jiffy|tick); momentarily; shortly; soon; first; before (?:you|that|i|we); patience
     """,
     elsewhere=r"""
+    leave (?:it|that|this) (?:with|to) me; (?:see|do) what i can(?: do)?(?: \S+)*; (?:i'll|i will) see to (?:it|that|this);
+    (?:put|patch|send|connect|transfer|pass|switch|forward|give|hand|route|direct|bring|move)(?: \S+){1,4}? (?:to|with|at) (?!me\b|us\b|here\b|my (?:line|desk|phone|station|screen|ext)\b|them\b|him\b|her\b|the (?:caller|customer|client)\b|mr\b|mrs\b|ms\b)\S+; (?:e mail|email|text|message|sms|slack) (?:me|us|it|them|him|her); (?:by|over|via) (?:e mail|text|mail|slack); my (?:cell|mobile|voice ?mail|inbox|assistant); (?:sit|sitting) this (?:one )?out; rain check; take (?:it|this|that) up with; (?:end|cancel|stop|kill|terminate|close) (?:it|this|that|them|the \S+); stop; cancel; (?:please )?(?:do not|don't)(?= \||$); (?:turn|wave|send|chase|scare) (?:them|him|her|it) (?:away|off|packing|back|on their way); (?:put|take|get|pull) (?:them|him|her|it) (?:off|down|back|away|out)(?: \S+)*; take (?:it|that) away; drop (?:the|that|this) (?:line|call); (?:free|let) (?:them|him|her) (?:up|off|be); pass (?:it|this|that|them|him|her) (?:on|up|by)(?: \S+)*; pass on (?:it|that|this|them|him|her)(?: \S+)*; (?:i'm|i am|we're|we are|i think we're) (?:all )?(?:done|finished|covered|out|sorted)(?: \S+)?; (?:i'm|but i'm) (?:covered|out); (?:that'll|that will|this will) (?:do|be all|be it); nothing (?:for me|else|more|today); (?:on my own|without me|by myself); have a (?:nice|good|great|lovely) \S+; move along; yes and no; yeah right; whatever; rather you; let (?:the|that) (?:caller|customer|client) (?:know|go|off)(?: \S+)*; (?:i've|i) got it from here; (?:on|next|this) (?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|week|month|year); at (?:\S+ )?o'clock; ready (?:for (?:lunch|bed|home)|or not|to (?:go home|leave|hang up|quit)); (?:yeah|yes|sure) (?:no|nah|nope); you (?:do|answer|get|help|sort|deal with) (?:it|them|him|her|that|this);
     (?:to|through to|into|in) (?:my |the |our |his |her |their )?(?:voice ?mail|mailbox|billing|sales|support|reception|front desk|operator|queue|someone|somebody|another|other|next|tech \S+|accounts?|accounting|legal|hr|manager|boss|colleague|assistant|secretary|cell|mobile|extension|department)(?: \S+)?;
     let (?:them|him|her|it|the caller|this one) go; (?:i'm|i am|we're|we are) (?:all set|all good|good|fine|okay|ok|set)(?: \| )?(?: ?thanks| ?thank you| here| for now)*; hang up; take a message; take (?:their|his|her) (?:number|name|details);
     on hold; tell (?:them|him|her|the caller|the customer) \S+; have (?:them|him|her) (?:call|email|wait|try|send|write); send (?:them|him|her) (?:away|home|off|back|an?|to); get rid of; drop (?:them|him|her|the call|it); never ?mind;
@@ -157,6 +165,7 @@ ENGLISH: Final = Language(
     mailbox is (?:full|not)(?: \S+)*; (?:press|dial|hit) (?:\S+|the \S+ key) (?:to leave|for more options|to record|when you(?:'re| are) (?:done|finished))(?: \S+)*; when you(?:'re| are)? (?:have )?(?:done|finished)(?: recording)?(?: \|)? (?:you may )?(?:hang up|press)(?: \S+)*
     """,
     maybe_machine=r"""
+    (?:offices?|shop|store|branch|lines?|we) (?:is|are) (?:now |currently |all )?closed; (?:no one|nobody|no-one) (?:is|can)(?: \S+)*; cannot be completed(?: \S+)*; know what to do; (?:reached|called) (?:us )?(?:outside|after)(?: \S+)*;
     welcome to; (?:thanks|thank you) for (?:calling|your call); leave (?:me |us |him |her )?(?:a|your)(?: short| brief| detailed)? (?:voice ?)?(?:message|name|number)(?: \S+)*; (?:not|n't) (?:currently |presently )?(?:available|able to (?:take|answer|come))(?: \S+)*; unavailable; unable to (?:take|answer|come)(?: \S+)*;
     (?:can't|cannot|can not) (?:come to|get to|answer|take) (?:the|my|your) (?:phone|call); you(?:'ve| have)? reached; (?:get|getting|be) back to you; (?:call|calling|return)(?: you| your call)? (?:back|as soon as)(?: \S+)*; return your call; away from (?:my|the|his|her) (?:desk|phone);
     your call is (?:very )?important(?: \S+)*; (?:office|business|opening|working) hours; voice ?mail; mailbox; the beep; (?:is|we are|we're) (?:currently )?closed; as soon as (?:i|we|possible)(?: \S+)*; sorry (?:i|we) missed your call
@@ -168,10 +177,12 @@ ENGLISH: Final = Language(
     speaking; hello hello; yes hello; (?:i'm|this is) (?:covering|filling in|standing in)(?: \S+)*; go ahead; what do you (?:need|want)
     """,
     screening=r"""
+    (?:before|so that) (?:your|the|this) call(?: \S+){0,4} (?:through|connected|put)(?: \S+)*; tell us who you are;
     virtual assistant; automated assistant; (?:call|spam|robocall) (?:filter|blocker)\w*; (?:call|calls|number|phone|line)(?: \S+){0,3} (?:filtered|protected|screened); (?:say|state|tell me|give me) (?:your name|who you are|who(?:'s| is) calling); identify yourself; before i (?:can )?(?:connect|put|transfer|patch); (?:prove|confirm|verify)(?: \S+){0,4} (?:robot|human); (?:call |)screen(?:ing|ed|s)?(?: \S+)*; (?:say|state|tell me|record|give|provide|please say|please state)(?: \S+){0,2} (?:your )?name(?: \|)?(?: and(?: \|)?)? (?:why|the reason|reason|what|the purpose|purpose)(?: \S+)*; (?:say|state|record|tell me)(?: \S+){0,3} (?:name|reason)(?: \S+){0,4} (?:call|calling); who(?:'s| is) calling and why;
     (?:see|check) if (?:this person|they|he|she|the person|\S+) (?:is|are|'s) available; (?:using|uses) (?:a |an )?(?:virtual assistant|call assist\S*|automated assistant)(?: \S+)*; reason for (?:your call|calling)(?: \S+)*; (?:after|at) the (?:tone|beep) (?:say|state) your name(?: \S+)*
     """,
     hold=r"""
+    hold please; estimated wait(?: \S+)*; (?:wait|waiting) (?:time )?(?:is|will be)(?: \S+)*; (?:transferring|connecting|putting) you(?: \S+)*;
     (?:press|dial|say) (?:\S+|\S+ \S+) (?:for|to (?:speak|reach|talk|connect|continue|hear|be))(?: \S+)*; for (?:\S+ ){1,4}?(?:\| )?(?:press|dial) \S+; (?:please )?(?:stay|remain) on (?:the )?line(?: \S+)*; (?:please )?hold(?: the line)?(?: \| | )(?:while|for|we|your|until|and)(?: \S+)*;
     all (?:of )?our (?:\S+ )?(?:agents|representatives|operators|lines|advisors|staff|specialists|associates)(?: \S+)*; next available(?: \S+)*; (?:your )?(?:position|place|number) in (?:the )?(?:queue|line)(?: \S+)*; (?:estimated|expected|average) wait(?:ing)? time(?: \S+)*; your call will be answered(?: \S+)*;
     thank you for (?:holding|your patience|calling \S+(?: \S+){0,3} \| (?:your call|please listen|for|if|all|press))(?: \S+)*; please listen (?:carefully|closely)(?: \S+)*; menu options(?: \S+)*; if you know (?:the|your party's) extension(?: \S+)*; (?:one moment while i|please wait while (?:i|we)) (?:connect|transfer|try)(?: \S+)*; dial the extension(?: \S+)*; (?:main|following) (?:menu|options)(?: \S+)*; you are (?:caller )?number(?: \S+)*; please hold

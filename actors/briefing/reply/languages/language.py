@@ -129,8 +129,10 @@ class Language:
         return [each.span() for each in self._pattern(sign).finditer(self.text(cleaned)) if each.group()]
 
     def starts_with(self, sign: str, clause: str) -> bool:
-        """Return whether the clause begins with this sign."""
-        return self._pattern(sign).match(self.text(clause)) is not None
+        """Return whether the clause begins with this sign, or has it in a script without spaces."""
+        found = self._pattern(sign)
+        # A script without spaces has no place where a word begins.
+        return (found.match if self.spaced else found.search)(self.text(clause)) is not None
 
     def without(self, sign: str, cleaned: str) -> str:
         """Return the clean text without this sign."""

@@ -99,6 +99,22 @@ def test_every_command_is_in_the_report_with_its_reply(path: Path) -> None:
         assert (command.took_s is None) == (command.reply == "")
 
 
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("ready", []),
+        # A caller and a supervisor are recorded, which is no repeat. The caller is brought back, three times.
+        ("guard_rescue_by_dial", ["return_caller", "return_caller"]),
+        ("caller_leaves_while_briefing", ["end_call"]),
+        ("seed_51_x1", ["create_room"]),
+        ("seed_36_x2", ["end_call", "end_call", "close_room"]),
+    ],
+)
+def test_a_command_that_was_sent_before_is_marked(name: str, again: list[str]) -> None:
+    repeats = [each for each in report_of(name).commands if each.again]
+    assert [each.kind for each in repeats if each.kind != "check_legs"] == again
+
+
 @pytest.mark.parametrize("path", LOGS)
 def test_a_report_of_every_prefix_of_a_log_is_made_and_holds_no_number(path: Path) -> None:
     """The report of a running transfer has no outcome. Moments that are known do not change."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import CallerPlace, SetTimer, Stage
+from warmxfer.actors.coordinator.state_machine import CallerPlace, SetTimer, Stage, timeouts
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -261,6 +261,56 @@ def test_a_return_is_not_repeated_for_ever() -> None:
     transfer.fire_timers_until(Stage.COMPLETED)
     assert transfer.now - began_at == pytest.approx(3_600.0, abs=60.0)
     assert notices(transfer) == [NoticeKind.CALLER_ALONE]
+
+
+def alone_of_this_version(**config: Any) -> TransferBuilder:
+    """Return a transfer whose supervisor hung up in the guard, as this version admits it."""
+    transfer = TransferBuilder(**config)
+    transfer.alone_notice_s = timeouts.ALONE_NOTICE_S
+    transfer.until(Stage.GUARDING).apply(HUNG_UP)
+    return transfer
+
+
+@pytest.mark.parametrize("fault", [None, *FailureKind], ids=lambda fault: fault or "no reply")
+def test_a_return_that_fails_is_told_soon_and_once_and_goes_on(fault: FailureKind | None) -> None:
+    transfer = alone_of_this_version()
+    began_at = transfer.now
+    while transfer.now - began_at < 60.0:
+        if fault is not None and transfer.state.awaits(ReturnCaller):
+            transfer.fail("return_caller", fault)
+        else:
+            transfer.fire_timer()
+    (notice,) = transfer.sent(TransferNotice)
+    assert notice.notice is NoticeKind.CALLER_ALONE
+    ended_at = transfer.state.ended_at or 0.0
+    assert notice.data == {"after_s": pytest.approx(notice.timestamp - ended_at, abs=0.01), "searching": True}
+    assert timeouts.ALONE_NOTICE_S <= notice.timestamp - began_at <= 2 * timeouts.ALONE_NOTICE_S + 1.0
+    assert transfer.stage is Stage.GUARDING
+    transfer.fire_timers_until_sent(ReturnCaller).reply("return_caller")
+    assert notices(transfer) == [NoticeKind.CALLER_ALONE, NoticeKind.CALLER_RETURNED]
+
+
+def test_a_return_that_succeeds_soon_is_told_once() -> None:
+    transfer = alone_of_this_version()
+    transfer.fail("return_caller", FailureKind.UNKNOWN).fire_timers_until_sent(ReturnCaller)
+    transfer.reply("return_caller")
+    assert notices(transfer) == [NoticeKind.CALLER_RETURNED]
+
+
+def test_the_end_of_a_search_is_told_too() -> None:
+    transfer = alone_of_this_version().fire_timers_until(Stage.COMPLETED)
+    first, last = transfer.sent(TransferNotice)
+    assert (first.notice, last.notice) == (NoticeKind.CALLER_ALONE, NoticeKind.CALLER_ALONE)
+    assert (first.data.get("searching"), last.data.get("searching")) == (True, None)
+
+
+def test_a_transfer_of_an_older_version_is_told_only_at_the_end() -> None:
+    """Its log replays as it is."""
+    transfer = guarding()
+    transfer.apply(HUNG_UP)
+    transfer.fire_timers_until(Stage.COMPLETED)
+    (last,) = transfer.sent(TransferNotice)
+    assert "searching" not in last.data
 
 
 def test_a_session_that_closes_ends_the_guard() -> None:

@@ -205,7 +205,7 @@ def test_a_configured_apology_replaces_the_default() -> None:
 
 def test_every_spoken_line_can_be_configured() -> None:
     names = ("hold", "greeting", "question", "connecting", "one_moment", "understood")
-    names += ("confirm", "keys", "identify", "screening")
+    names += ("confirm", "keys", "identify", "identify_key", "screening")
     elsewhere = {"supervisor_left", "caller_left", "called_off", "time_over", "apologies", "language"}
     assert {*names} | elsewhere == {*SpokenLines.__struct_fields__}, "test_guard.py, test_notice.py"
     transfer = TransferBuilder(lines=SpokenLines(**{name: f"Unser Satz: {name}" for name in names}))
@@ -214,7 +214,7 @@ def test_every_spoken_line_can_be_configured() -> None:
         transfer.sent(kind) for kind in (HoldCaller, JoinConsultation, BriefSupervisor)
     )
     lines = (hold.line, brief.greeting, brief.question, brief.connecting, join.one_moment, brief.understood)
-    lines += (brief.confirm, brief.keys, join.identify, join.screening)
+    lines += (brief.confirm, brief.keys, join.identify, join.identify_key, join.screening)
     assert lines == tuple(f"Unser Satz: {name}" for name in names)
 
 

@@ -110,6 +110,8 @@ class TransferBuilder:
         self.events: list[tuple[AnyEvent, float]] = []
         self.records: list[Applied] = []
         self.config = config
+        self.alone_notice_s: float | None = None
+        """None: an older version admitted the transfer."""
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────
 
@@ -190,7 +192,7 @@ class TransferBuilder:
 
     def start(self, session: str | None = None) -> TransferBuilder:
         requested = msgspec.structs.replace(request(**self.config), session=session)
-        self.apply(TransferRequested(transfer_id="t1", request=requested))
+        self.apply(TransferRequested(transfer_id="t1", request=requested, alone_notice_s=self.alone_notice_s))
         return self
 
     def enable_supervisor_audio(self) -> TransferBuilder:

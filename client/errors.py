@@ -1,0 +1,57 @@
+"""Errors of the client, by what its user does: try again, or ask for another transfer."""
+
+from __future__ import annotations
+
+from warmxfer.schemas import InvalidRequest, RetryableError
+
+START_TIMEOUT_S = 5.0
+"""A coordinator starts a transfer within this time, or there is none."""
+
+
+class NoCoordinator(RetryableError):
+    """No coordinator has started the transfer. The request may be stored."""
+
+    def __init__(self, within_s: float = START_TIMEOUT_S) -> None:
+        super().__init__(
+            f"No coordinator replied within {within_s:g} s; start one with `warmxfer run coordinator`"
+        )
+
+
+class NotStarted(RetryableError):
+    """The transfer was requested, but no coordinator has started it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Transfer {id} was requested but has not started; "
+            "start a coordinator with `warmxfer run coordinator`"
+        )
+
+
+class NotArchived(RetryableError):
+    """The transfer has ended, and is not archived yet."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Transfer {id} has ended and is not archived yet, because its last commands may still be "
+            f"carried out; erase it again in some minutes, and see `warmxfer report {id}` if it stays so"
+        )
+
+
+class StillRunning(RetryableError):
+    """The transfer has not ended yet. It continues."""
+
+
+class NoSuchTransfer(InvalidRequest):
+    """There is no transfer with this id."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"id is {id!r}, but no transfer has this id; see `warmxfer list`", field="id")
+
+
+class ErasedTransfer(NoSuchTransfer):
+    """The transfer was erased. Nothing is known of it but its id."""
+
+    def __init__(self, id: str) -> None:
+        InvalidRequest.__init__(
+            self, f"id is {id!r}, a transfer that was erased: only its id is kept", field="id"
+        )
