@@ -148,7 +148,7 @@ MORE_UNITS = (
         "ﬃ",
     ),
 )
-"""More of them, in a quarter of the text: how the work grows shows there as well, and the test takes less time."""
+"""More of them, in a quarter of the text: how the work grows shows there too, and it takes less time."""
 
 DIAL_POLICY = DialPolicy.from_env(
     {

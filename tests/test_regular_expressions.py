@@ -105,11 +105,11 @@ def _of_type(info: inspect.Type, seen: set[type] | None = None) -> Iterator[str]
 
 
 TAKEN = {
-    "schemas/codec.py _QUOTED_INPUT": "msgspec closes each quote, so the first match takes the rest of the sentence",
+    "schemas/codec.py _QUOTED_INPUT": "msgspec closes each quote: the first match takes the rest",
     "schemas/sip_address.py _DIALLED_AFTER": "the text has 100 characters at most",
     "actors/briefing/reply/phrases.py _TAIL": "the text is a phrase of the source",
     "actors/common/spoken_check.py _MARKUP": "measured as `text to speak` in test_hostile_text.py",
-    "actors/common/spoken_check.py _TALK": "matched at the start of a sentence, and measured as `text to speak`",
+    "actors/common/spoken_check.py _TALK": "begins with a sentence; measured as `text to speak`",
     "actors/summarizer/call_facts.py _NUMBER": "nothing follows that may fail; measured as `numbers`",
 }
 """Expressions in which a shape is found that costs nothing, each with the reason."""
