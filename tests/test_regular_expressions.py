@@ -115,7 +115,8 @@ TAKEN = {
 """Expressions in which a shape is found that costs nothing, each with the reason."""
 NOT_READ = {
     "actors/common/spoken_check.py _EMOJI": "`text to speak` in test_hostile_text.py",
-    "actors/summarizer/call_facts.py _NAME_HAN": "`name` in test_hostile_text.py",
+    "actors/summarizer/caller_name.py _NAME_HAN": "`name` in test_hostile_text.py",
+    "actors/summarizer/caller_name.py _NAME_GREETED": "`name` in test_hostile_text.py",
 }
 """Expressions that only `regex` can read, each with where its cost is measured."""
 
