@@ -37,8 +37,10 @@ LIBRARY_LEVEL = logging.WARNING
 """Below this level httpx, uvicorn and websockets log addresses and headers."""
 
 EOF_OF_TLS = "returning true from eof_received() has no effect when using ssl"
-"""asyncio and uvloop warn so of each TLS connection that the other side closes first. Nothing is lost by it, and
-each command against a broker with TLS would print it."""
+"""asyncio and uvloop warn so of each TLS connection that the other side closes first. Nothing is lost by it.
+
+Each command against a broker with TLS would print it.
+"""
 
 log = structlog.get_logger(__name__)
 
