@@ -306,8 +306,11 @@ def cpu_s(function: Function, text: str) -> float:
 
 
 def repeated(unit: str, size: int) -> str:
-    """Return a text that repeats `unit`."""
-    return (unit * (size // len(unit) + 1))[:size]
+    """Return a text of about `size` characters that repeats `unit`, and ends with a whole one.
+
+    A text that ends inside a unit may cost another amount than one that does not.
+    """
+    return unit * (size // len(unit))
 
 
 OWN_TEXT = {

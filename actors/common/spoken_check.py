@@ -92,7 +92,9 @@ _EMOJI = regex.compile(
     r"|(?:^|\s)[:;=]-?[)(DPp|/](?=\s|$)|\^_+\^|\(◕|¯\\_",
     regex.V1 | regex.MULTILINE,
 )
-_QUOTED = regex.compile(r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』|»[^«\n]*«")
+_QUOTED = regex.compile(
+    r"\"[^\"\n]{0,500}\"|“[^”\n]{0,500}”|„[^“”\n]{0,500}[“”]|«[^»\n]{0,500}»|「[^」\n]{0,500}」|『[^』\n]{0,500}』|»[^«\n]{0,500}«"
+)
 _LABEL_LINE = regex.compile(r"\A\s*(?:[^\n]{0,80}\n){0,2}?[^\n]{1,80}:\s*\n")
 _ASCII_PUNCTUATION: Final = str.maketrans("，：！？；（）．’", ",:!?;().'")
 """Of the wide forms, so that the lists need one form of each."""
