@@ -81,6 +81,12 @@ async def test_a_live_transfer_appears_advances_ends_and_opens(deployment: Deplo
     await expect(page.get_by_role("heading", level=1)).to_have_text("Connected to Dana (billing)")
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
     assert page.url.endswith(f"#/t/{transfer.id}")
+    facts = page.locator(".facts")
+    await expect(facts).to_contain_text("within the target 1:00")
+    await expect(facts).to_contain_text("with the supervisor since")
+    legend = page.get_by_role("region", name="Timeline").locator(".legend")
+    for words in ("Ringing", "Briefing", "the supervisor says yes", "end of the transfer"):
+        await expect(legend.filter(has_text=words)).to_have_count(1)
     await expect(page.locator("svg.timeline .step.briefing")).to_have_count(1)
     await expect(page.locator("svg.timeline .command")).not_to_have_count(0)
     happened = page.get_by_role("region", name="What happened")
