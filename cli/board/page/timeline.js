@@ -48,7 +48,7 @@ export function Timeline({ page, now }) {
   return html`<${Measured} draw=${(width) => drawing(page, now, width)} />
     <p class="legend" aria-hidden="true">
       ${stepSpans(page, overAt ?? now).map(
-        ([step, from, until]) => html`<span key=${step}><i class="step ${step}"></i>${STEPS[step]} ${duration(until - from)}</span>`,
+        ([step, from, until]) => html`<span key=${step + from}><i class="step ${step}"></i>${STEPS[step]} ${duration(until - from)}</span>`,
       )}
     </p>
     <p class="legend" aria-hidden="true">
