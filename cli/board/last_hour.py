@@ -52,7 +52,7 @@ class EndedTransfers:
             del self._ends[id]
 
     def figures(self, now: float, target_s: float) -> LastHour:
-        """Return the figures of the hour before `now`. `target_s`: within which a caller should have a human."""
+        """Return the figures of the hour before `now`. A caller should have a human within `target_s`."""
         ends = [each for each in self._ends.values() if now - HOUR_S < each[0] <= now + SLOT_S]
         times = sorted(to_human_s for _, _, to_human_s in ends if to_human_s is not None)
         slots: dict[float, tuple[int, int]] = {}

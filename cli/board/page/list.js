@@ -163,7 +163,7 @@ function Headline({ waiting, second, target, loaded }) {
             The longest wait is
             <b class=${lateness(waited(longest, second), target)}> ${clock(waited(longest, second))}</b>, for ${longest.on}.
             ${late > 0 ? html` <b class="late">${plural(late, "caller waits", "callers wait")} longer than the target ${clock(target)}.</b>` : null}
-            ${near > 0 ? html` <b class="near">${near} almost late.</b>` : null}
+            ${near > 0 ? html` <b class="near">${near} almost late</b>${late > 0 ? "." : ` (target ${clock(target)}).`}` : null}
             ${late + near === 0 ? html` ${waiting.length === 1 ? "The wait is" : "All waits are"} within the target ${clock(target)}.` : null}
           </p>`
         : html`<p>${loaded ? "A caller appears here from the request for a transfer until a supervisor has the call." : "Reading the last hour…"}</p>`}

@@ -10,6 +10,7 @@ const ROW = 22;
 const BAR = 14;
 const TOP = 42;
 const END_AT = 11;
+const END_NAME_WIDTH = 100;
 const MARKS = 26;
 const MIN_BAR = 5;
 const RIGHT = 14;
@@ -132,7 +133,7 @@ function endLine(page, at, width, height) {
   const name = page.row.outcome === "complete" ? "connected" : "ended";
   return html`<g>
     <line class="over-line" x1=${at} x2=${at} y1=${END_AT + 4} y2=${height} />
-    <text class="axis" x=${at > width / 2 ? width - RIGHT : at} y=${END_AT} text-anchor=${at > width / 2 ? "end" : "start"}>${name} ${clock(page.row.ended_at - page.row.started_at)}</text>
+    <text class="axis" x=${at} y=${END_AT} text-anchor=${at > width - END_NAME_WIDTH ? "end" : "start"}>${name} ${clock(page.row.ended_at - page.row.started_at)}</text>
   </g>`;
 }
 

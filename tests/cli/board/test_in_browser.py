@@ -151,7 +151,9 @@ async def test_the_filters_and_the_search_show_what_matches(deployment: Deployme
     await visit.open(deployment.board.link)
     ended = page.locator("#ended .row")
     await expect(ended.filter(has_text="Sam (claims)")).to_contain_text("Supervisor busy")
-    await expect(ended.filter(has_text="Priya")).to_contain_text("Supervisor declinedCaller sent back to the AI")
+    await expect(ended.filter(has_text="Priya")).to_contain_text(
+        "Supervisor declinedCaller sent back to the AI"
+    )
     await expect(ended.filter(has_text="Priya")).not_to_contain_text("The supervisor declined.")
     await page.keyboard.press("/")
     search = page.get_by_role("searchbox")
