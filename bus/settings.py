@@ -132,7 +132,13 @@ class BusSettings:
     @property
     def shown_url(self) -> str:
         """The address without user, password or token."""
-        return ",".join(re.sub(r"//[^/@]*@", "//", address) for address in self.servers)
+        return ",".join(_without_login(address) for address in self.servers)
+
+
+def _without_login(address: str) -> str:
+    """Return the address without what stands before its last `@`. A password may have an `@` too."""
+    scheme, slashes, _ = address.rpartition("@")[0].partition("//")
+    return f"{scheme}{slashes}{address.rpartition('@')[2]}" if slashes else address.rpartition("@")[2]
 
 
 def _with_scheme(address: str) -> str:

@@ -33,7 +33,7 @@ LIMITS = (
     "WARMXFER_DIAL_PER_ROOM",
     "WARMXFER_DIAL_PENDING",
 )
-_LOGIN = re.compile(r"//[^/@\s]*@")
+_BETWEEN_SERVERS = re.compile(r"\s*,\s*(?=(?:nats|tls)://)")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
 
 Source = Literal["environment", "file", "default"]
@@ -108,12 +108,23 @@ def _setting(
     value = in_files.get(variable.name, env.get(variable.name, "")).strip()
     if not value:
         return Setting(variable.name, default or None, "default", variable.secret)
-    return Setting(variable.name, HIDDEN if variable.secret else _shown(value), source, variable.secret)
+    text = _without_logins(value) if variable.name.endswith("_URL") else value
+    return Setting(variable.name, HIDDEN if variable.secret else _shown(text), source, variable.secret)
+
+
+def _without_logins(value: str) -> str:
+    """Return addresses without what stands before an `@`, also of addresses that the process would refuse."""
+    parts: list[str] = []
+    for address in _BETWEEN_SERVERS.split(value):
+        before, _, rest = address.rpartition("@")
+        scheme, slashes, _ = before.partition("//")
+        parts.append(f"{scheme}//{rest}" if slashes else rest)
+    return ",".join(parts)
 
 
 def _shown(value: str) -> str:
-    """Return `value` on one line, without a login in an address, cut to `MAX_SHOWN_CHARS`."""
-    text = plain(_LOGIN.sub("//", value))
+    """Return `value` on one line, cut to `MAX_SHOWN_CHARS`."""
+    text = plain(value)
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 1]}…"
 
 

@@ -49,7 +49,10 @@ def refuse_beside(context: typer.Context, option: str, *ignored: str) -> None:
 
 def _checked_id(id: str | None) -> str | None:
     """Check an id before anything is connected."""
-    from warmxfer.bus.subjects import check_token
+    from warmxfer.actors.runtime.fast_imports import without_unused_libraries
+
+    with without_unused_libraries():
+        from warmxfer.bus.subjects import check_token
 
     return None if id is None else check_token(id)
 

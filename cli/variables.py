@@ -19,7 +19,7 @@ DIALLING: Final = (Role.COORDINATOR, Role.GATEWAY)
 MODEL: Final = (Role.SUMMARIZER, Role.BRIEFING)
 ROOMS: Final = (Role.PRIMARY, Role.BRIEFING)
 NO_ROLE: Final[tuple[Role, ...]] = ()
-"""Of a variable that only `warmxfer up` or `warmxfer board` reads. They are no actors."""
+"""Of a variable that only `warmxfer up`, `board` or `doctor` reads. They are no actors."""
 
 
 class Variable(NamedTuple):
@@ -47,6 +47,8 @@ VARIABLES: Final = (
     Variable("WARMXFER_REPLICAS", EVERY, "1"),
     Variable("WARMXFER_MAX_AGE_S", EVERY, "604800"),
     Variable("WARMXFER_STORE_KEY", NO_ROLE, secret=True),
+    Variable("WARMXFER_STORE_DIR", NO_ROLE),
+    Variable("WARMXFER_STORE_ENCRYPTED", NO_ROLE),
     Variable("WARMXFER_ARCHIVE_DAYS", EVERY, "7"),
     Variable("WARMXFER_REQUESTS_MB", EVERY),
     Variable("WARMXFER_ACK_WAIT_S", EVERY, "5"),

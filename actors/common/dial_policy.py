@@ -32,6 +32,7 @@ from warmxfer.schemas import (
 from .dial_directory import VARIABLE as DIRECTORY
 from .dial_directory import Directory, merged, read_directory
 from .dial_refusals import MAX_SHOWN_CHARS, check_headers, check_name, listed, masked, refusal
+from .dialled_address import user_without_separators
 from .number_facts import INTERNATIONAL, NumberFacts, number_facts
 
 DESTINATION, RESCUE = "config.destination", "config.rescue"
@@ -277,9 +278,16 @@ class DialPolicy:
 
     def _check_user(self, user: str, field: str, shown: str) -> None:
         """Refuse a SIP user that is a number which the policy would not dial: the host may dial it."""
-        compact = re.sub(r"[._-]", "", user)
+        compact = user_without_separators(user)
         if compact.startswith("+"):
             self._check_number(compact, field, shown)
+        elif "+" in compact and compact.replace("+", "").isdecimal():
+            raise refusal(
+                field,
+                shown,
+                "whose user has a + between its digits",
+                "write a number with its + in front",
+            )
         elif compact.isdecimal() and (why := self._why_no_extension(compact)) is not None:
             raise refusal(
                 field,

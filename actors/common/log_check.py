@@ -99,10 +99,13 @@ class LogCheck:
         return stored is not None and not (record is not None and record.state.archived)
 
     async def read(self, transfer_id: str) -> LogRecord | None:
-        """Return the newest record of `transfer_id`; None if there is none, or if it cannot be read."""
+        """Return the newest record of `transfer_id`; None if there is none, or none that can be read.
+
+        A record of another transfer is not read: it would allow what that one wants.
+        """
         stored = await self._bus.get_last(subjects.log(transfer_id), deadline_s=READ_TIMEOUT_S)
         record = None if stored is None else decode_log_record(stored.data)
-        if record is None:
+        if record is None or record.state.id != transfer_id:
             self._kept.pop(transfer_id, None)
             return None
         self._kept[transfer_id] = asyncio.get_running_loop().time(), record

@@ -192,3 +192,4 @@ def _phrases() -> dict[tuple[str, ...], str]:
 PHRASES: Final = _phrases()
 """Digits by the words that say them, as `str.casefold` writes them."""
 LONGEST_PHRASE: Final = max(len(words) for words in PHRASES)
+FIRST_WORDS: Final = frozenset(words[0] for words in PHRASES)

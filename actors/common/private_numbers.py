@@ -23,7 +23,7 @@ from msgspec import structs
 
 from warmxfer.schemas import TranscriptTurn
 
-from .number_words import FILLERS, LONGEST_PHRASE, PHRASES, REPEATS, SCALES
+from .number_words import FILLERS, FIRST_WORDS, LONGEST_PHRASE, PHRASES, REPEATS, SCALES
 from .unicode_text import without_format_characters
 
 LONG: Final = 9
@@ -43,7 +43,11 @@ _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,40}
 _SPACE = re.compile(r"[ -]")
 _CODES = (
     r"c ?v ?[cv] ?2?|security (?:code|number)|verification (?:code|number|value)|pin|passcode",
-    r"(?:three|3|four|4) digits? (?:on|at) the back",
+    r"(?:code|number|digits?|one) (?:(?:that )?is )?(?:on|at|from) the (?:back|front|rear|reverse)",
+    r"(?:back|front|reverse) of (?:my|the|that|this) card|card code",
+    r"(?:code|nummer|ziffern?|zahl) (?:(?:hinten )?auf der|von der) (?:karten)?rückseite",
+    r"(?:code|chiffres|numéro) (?:au dos|derrière)",
+    r"(?:código|número|dígitos) (?:(?:de|en|al|del) (?:el |la )?)?(?:dorso|reverso|atrás|detrás)",
     r"prüfziffer|prüfnummer|prüfzahl|kartenprüfnummer|sicherheitscode|sicherheitsnummer|geheimzahl",
     r"code de sécurité|cryptogramme|code secret|código de seguridad|clave",
 )
@@ -197,6 +201,8 @@ def _parts(text: str) -> list[Found]:
 
 def _phrase(words: Sequence[str], place: int) -> tuple[int, str]:
     """Return how many words from `place` on say a number, and its digits; (1, "") if none does."""
+    if words[place] not in FIRST_WORDS:
+        return 1, ""
     for length in range(min(LONGEST_PHRASE, len(words) - place), 0, -1):
         if (digits := PHRASES.get(tuple(words[place : place + length]))) is not None:
             return length, digits

@@ -282,7 +282,7 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
-            if newest is not None and _why_not_believed(continuable(newest), event, delivery) is not None:
+            if newest is not None and _why_not_believed(continuable(id, newest), event, delivery) is not None:
                 return  # No actor that may say it has said it.
             await self._apply(ending, delivery)
         except NewerVersionNeeded as error:

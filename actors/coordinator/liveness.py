@@ -95,13 +95,13 @@ class TransferLiveness:
         entry = await self._log.get_last_from_leader(id)
         if entry is None:
             return None
-        progress = _Progress(entry)
-        return not progress.ended and (progress.continuable or self._is_progressing(entry))
+        progress = _Progress(id, entry)
+        return not progress.ended and (progress.continuable or self._is_progressing(id, entry))
 
     async def takes_events(self, id: str) -> bool:
         """Return whether an event may change transfer `id`: it is handled, or cleans up after its end."""
         entry = await self._log.get_last_from_leader(id)
-        return entry is not None and ((progress := _Progress(entry)).handled or progress.has_timer)
+        return entry is not None and ((progress := _Progress(id, entry)).handled or progress.has_timer)
 
     async def answer_liveness(self, query: LiveMessage) -> bytes:
         """Reply to an actor that works for transfers whether they are live."""
@@ -128,10 +128,10 @@ class TransferLiveness:
         self._cache.drop(id)
         async with self._reads:
             entry = await self._log.get_last(id)
-            if not self._is_progressing(entry):
+            if not self._is_progressing(id, entry):
                 entry = await self._log.get_last_from_leader(id)
-        live = self._is_progressing(entry)
-        return Liveness(live, "" if entry is None else _Progress(entry).stage)
+        live = self._is_progressing(id, entry)
+        return Liveness(live, "" if entry is None else _Progress(id, entry).stage)
 
     async def _read_span(self) -> StreamSpan | None:
         """Return which messages the stream can hold, or None if that cannot be read."""
@@ -146,9 +146,9 @@ class TransferLiveness:
             self._cache.check_stream(self._span[1])
         return self._span[1]
 
-    def _is_progressing(self, entry: LogEntry | None) -> bool:
+    def _is_progressing(self, id: str, entry: LogEntry | None) -> bool:
         """Return whether the transfer is handled and its timer is not long overdue."""
-        if entry is None or not (progress := _Progress(entry)).handled:
+        if entry is None or not (progress := _Progress(id, entry)).handled:
             return False
         if self._clock.now() < entry.at:
             self._clock.observe(entry.at)
@@ -164,8 +164,8 @@ class TransferLiveness:
 class _Progress:
     """What the newest record of a transfer says about its progress, also if it cannot be continued."""
 
-    def __init__(self, entry: LogEntry) -> None:
-        state = self.state = _continuable_state(entry.data)
+    def __init__(self, id: str, entry: LogEntry) -> None:
+        state = self.state = _continuable_state(id, entry.data)
         self.continuable = state is not None
         if state is None:
             due_at = plain_timer_due_at(entry.data)
@@ -191,10 +191,10 @@ def _monotonic_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _continuable_state(data: bytes) -> Transfer | None:
-    """Return the state in the record `data`, or None if this version cannot continue from it."""
+def _continuable_state(id: str, data: bytes) -> Transfer | None:
+    """Return the state of transfer `id` in `data`, or None if this version cannot continue from it."""
     try:
         record = decode_record(data)
     except UnreadableRecord:
         return None
-    return record.state if obstacle(record) is None else None
+    return record.state if obstacle(record, id) is None else None

@@ -88,7 +88,7 @@ class Records:
         entry = await self.log.get_last_from_leader(id)
         if entry is None:
             return None
-        record = continuable(entry)
+        record = continuable(id, entry)
         sent = self._cache.mark_sent(id, entry.seq)
         cached = CachedRecord(record, entry.seq, sent, fresh=True, unknown=unknown_fields(entry.data, record))
         cached.trace = transfer_trace.read(id, entry.headers)
@@ -181,13 +181,16 @@ class Records:
         return self._cache.running(partitions)
 
 
-def continuable(entry: LogEntry) -> Record:
-    """Return the record in `entry`. Raises `NewerVersionNeeded` if this version cannot continue from it."""
+def continuable(id: str, entry: LogEntry) -> Record:
+    """Return the record in `entry` of transfer `id`.
+
+    Raises `NewerVersionNeeded` if this version cannot continue from it.
+    """
     try:
         record = decode_record(entry.data)
     except UnreadableRecord as error:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {error}") from error
-    if (why := obstacle(record)) is not None:
+    if (why := obstacle(record, id)) is not None:
         raise NewerVersionNeeded(f"Record {entry.seq} cannot be continued: {why}")
     return record
 

@@ -8,6 +8,8 @@ however often its command is delivered.
 - Invariant: each doubt counts too much, never too little. A gateway that dies after it counted has used a
   dial. A write without an acknowledgement may be counted twice. Each count is right again after its span.
 - A count that is lost with its stream begins again at zero: the limit then allows as many dials once more.
+- Invariant: all spellings of one destination have one count. Test:
+  `tests/actors/common/test_dialled_address.py`.
 - A number stands in no subject. A destination is counted under 24 bits of its hash, which some hundred
   numbers of a country share.
 """
@@ -27,6 +29,7 @@ from warmxfer.bus import BrokerClock, Bus, InvalidRequest, RetryableError, Stale
 from warmxfer.schemas import DecodeError, SIPDestination, decode_as, encode
 
 from ..common.dial_refusals import masked
+from ..common.dialled_address import one_spelling
 from .dial_limits import HOUR_MINUTES, PENDING_MINUTES, DialCount, DialLimits, PendingCalls, minute_of
 
 ALL, PENDING, RESCUES = "all", "pending", "rescues"
@@ -109,7 +112,7 @@ class DialCounters:
     # ── one count ────────────────────────────────────────────────────────────────────────────────
 
     async def _take_destination(self, scope: str, destination: SIPDestination) -> None:
-        address = str(destination.sip_call_to).lower()
+        address = one_spelling(str(destination.sip_call_to))
         await self._take_hourly(
             _counter(scope, address),
             self._limits.per_destination,

@@ -64,6 +64,8 @@ _KNOWN = frozenset(
         "REQUESTS_MB",
         "ROOM_ID",
         "SETTLE_S",
+        "STORE_DIR",
+        "STORE_ENCRYPTED",
         "STORE_KEY",
         "SUMMARIZER_JOBS",
         "TRACES",

@@ -87,7 +87,7 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
         Finding("nats", "ok", reached),
         broker.user_finding(report, settings),
         weaknesses.tls_finding(report, settings),
-        weaknesses.store_finding(),
+        weaknesses.store_finding(env, settings),
         *broker.stream_findings(report),
         *broker.storage_findings(report),
         *actors.role_findings(report),

@@ -21,6 +21,7 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -33,7 +34,6 @@ from typing import Any
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.bus.permission_file import DEFAULT_TENANT, Login, accounts
 from warmxfer.bus.permissions import INBOX
-from warmxfer.bus.server_tls import ServerTls
 from warmxfer.bus.subject_table import CLIENT, DEPLOY, LOCAL, USERS
 from warmxfer.client import Client
 
@@ -112,7 +112,7 @@ class LocalStack(SandboxAdmin):
             store_dir=kept or None,
             sync_interval=self._sync_interval,
             accounts=self._accounts(),
-            tls=self._server_tls(),
+            tls=self.certificates.server_tls() if self.certificates else None,
             store_key=self._store_key,
         )
         try:
@@ -213,10 +213,6 @@ class LocalStack(SandboxAdmin):
             }
         return env | self._env
 
-    def _server_tls(self) -> ServerTls | None:
-        own = self.certificates
-        return ServerTls(own.server_cert, own.server_key, own.authority) if own else None
-
     def _accounts(self) -> str:
         logins = {user: Login(password) for user, password in self._passwords.items()}
         more = {} if self._root_password is None else {ROOT: self._root_password}
@@ -230,7 +226,8 @@ class LocalStack(SandboxAdmin):
 
     def _write_env_file(self) -> None:
         self.env_file.touch(mode=0o600)
-        lines = [f"export {name}={value}\n" for name, value in self.bus_env(LOCAL).items()]
+        env = self.bus_env(LOCAL) | {"WARMXFER_STORE_DIR": str(self.nats.store_dir)}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in env.items()]
         self.env_file.write_text("".join(lines))
 
     async def _start_sandbox(self) -> None:

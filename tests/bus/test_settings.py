@@ -87,3 +87,18 @@ def test_secrets_are_never_shown() -> None:
     for secret in ("hunter", "tok3n"):
         assert secret not in repr(settings)
         assert secret not in settings.shown_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("me:hunter2@h:4222", "h:4222"),
+        ("me:hunter2@h,tls://me:hunter2@i:4222", "h,tls://i:4222"),
+        ("nats://me:hunt@hunter2@h:4222", "nats://h:4222"),
+        ("hunter2@h", "h"),
+        ("h:4222,nats://i", "h:4222,nats://i"),
+    ],
+)
+def test_no_login_is_shown_whatever_its_spelling(url: str, shown: str) -> None:
+    """Before, a login without a scheme was shown, and so was what follows an @ of a password."""
+    assert BusSettings(url=url).shown_url == shown

@@ -15,6 +15,7 @@ from warmxfer.bus import (
     EmbeddedServer,
     LiveMessage,
     Outgoing,
+    Subscription,
     subjects,
     subscriptions,
 )
@@ -94,3 +95,43 @@ async def test_a_message_that_came_before_the_timeout_is_returned(bus: Bus, tran
         subscription._on_message(ArrivedMessage(subject, "", b"1", None))
         time.sleep(0.1)  # noqa: ASYNC251
         assert await waiting == LiveMessage(subject, b"1")
+
+
+async def is_waiting(subscription: Subscription) -> None:
+    async with asyncio.timeout(5):
+        while subscription._waiting is None:
+            await asyncio.sleep(0)
+
+
+async def test_a_reader_that_waits_ends_with_its_subscription(bus: Bus, transfer_id: str) -> None:
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
+        reading = asyncio.create_task(anext(subscription, None))
+        await is_waiting(subscription)
+    async with asyncio.timeout(5):
+        assert await reading is None
+    assert subscription.ended
+    assert await subscription.next(None) is None
+
+
+async def test_a_reader_that_waits_ends_with_its_connection(bus: Bus, transfer_id: str) -> None:
+    """Otherwise a task that reads would hold up the end of its process."""
+    async with await Bus.connect(bus.settings, name="closing") as closing:
+        subscription = closing.subscribe(subjects.phase(transfer_id))
+        await subscription.__aenter__()
+        reading = asyncio.create_task(subscription.next(None))
+        await is_waiting(subscription)
+    async with asyncio.timeout(5):
+        assert await reading is None
+    assert subscription.ended
+
+
+async def test_an_interrupt_wakes_a_reader_once(bus: Bus, transfer_id: str) -> None:
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
+        reading = asyncio.create_task(subscription.next(None))
+        await is_waiting(subscription)
+        subscription.interrupt()
+        async with asyncio.timeout(5):
+            assert await reading is None
+        assert not subscription.ended
+        await bus.publish(subjects.phase(transfer_id), b"1")
+        assert await subscription.next(5) == LiveMessage(subjects.phase(transfer_id), b"1")

@@ -42,6 +42,25 @@ def test_no_secret_is_printed(role: Role, in_process: InProcess, monkeypatch: py
             assert value not in output.out + output.err
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("nats://ann:hunter2@h:4222", "nats://h:4222"),
+        ("ann:hunter2@h:4222", "h:4222"),
+        ("nats://ann:hunter2/3@h", "nats://h"),
+        ("nats://ann:hunter2@hunter2@h", "nats://h"),
+        ("nats://ann:hunter2,hunter2@h", "nats://h"),
+        ("nats://a:hunter2@h, tls://b:hunter2@i", "nats://h,tls://i"),
+        ("https://gateway.example.com/webhooks", "https://gateway.example.com/webhooks"),
+    ],
+)
+@pytest.mark.parametrize("name", ["NATS_URL", "VIDEOSDK_BASE_URL", "WARMXFER_WEBHOOK_URL"])
+def test_no_login_of_an_address_is_printed_whatever_its_spelling(name: str, value: str, shown: str) -> None:
+    """Also of an address that the process refuses: the settings are printed before."""
+    found = {each.name: each.value for each in effective_settings(Role.GATEWAY, {name: value}, {}, {})}
+    assert found[name] == shown
+
+
 def test_what_the_process_would_refuse_is_refused_after_the_settings(
     in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

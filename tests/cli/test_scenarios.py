@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from warmxfer.cli.scenarios import BY_NAME, SCENARIOS
-from warmxfer.schemas import encode, read_request
+from warmxfer.sandbox.people.personas import SUPERVISORS
+from warmxfer.schemas import Outcome, encode, read_request
 
 NAMES = {
     "ready",
@@ -42,3 +45,24 @@ def test_every_request_is_valid() -> None:
         request = read_request(encode(scenario.request("room-1")))
         assert request.config.destination.sip_call_to == scenario.supervisor
         assert scenario.expected
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "outcome"),
+    [
+        ("presses_one", "presses_one", Outcome.COMPLETE),
+        ("presses_two", "presses_two", Outcome.DECLINED),
+        ("key_before_the_greeting", "presses_early", Outcome.DECLINED),
+        ("german_with_key", "german_with_key", Outcome.COMPLETE),
+        ("call_screening", "screened", Outcome.COMPLETE),
+        ("foreign_mailbox", "foreign_mailbox", Outcome.VOICEMAIL),
+        ("long_mailbox_greeting", "long_mailbox", Outcome.VOICEMAIL),
+        ("speakerphone_echo", "echoes", Outcome.SUPERVISOR_DISCONNECTED),
+        ("hold_queue", "held_in_queue", Outcome.COMPLETE),
+    ],
+)
+def test_each_kind_of_line_is_played_and_has_one_outcome(name: str, script: str, outcome: Outcome) -> None:
+    """`demo --all` plays these, and `tests/cli/test_demo.py` holds that each ends in its outcome."""
+    scenario = BY_NAME[name]
+    assert SUPERVISORS[scenario.supervisor].script == script
+    assert scenario.expected == (outcome,)

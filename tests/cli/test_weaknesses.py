@@ -35,8 +35,36 @@ def test_a_broker_that_lets_in_every_client(settings: BusSettings, state: str) -
     assert "lets in every client without credentials" in found.sentence
 
 
-def test_a_store_that_may_be_readable() -> None:
-    assert "`cipher` and `key` must stand in its block `jetstream`" in store_finding().sentence
+@pytest.mark.parametrize(
+    ("env", "settings", "state", "says"),
+    [
+        ({}, ELSEWHERE, "note", "`cipher` and `key` must stand in its block `jetstream`"),
+        ({"WARMXFER_STORE_ENCRYPTED": "yes"}, ELSEWHERE, "ok", "WARMXFER_STORE_ENCRYPTED says that"),
+        ({"WARMXFER_STORE_ENCRYPTED": "no"}, ELSEWHERE, "wrong", "so a reader of its disk reads numbers"),
+        ({"WARMXFER_STORE_ENCRYPTED": "no"}, HERE, "note", "so a reader of its disk reads numbers"),
+        ({"WARMXFER_STORE_ENCRYPTED": "aes"}, HERE, "wrong", "is 'aes'; write yes or no"),
+        ({"WARMXFER_STORE_DIR": "/nowhere"}, HERE, "wrong", "'/nowhere', where this user finds no stream"),
+    ],
+)
+def test_a_store_whose_files_are_not_here(
+    env: dict[str, str], settings: BusSettings, state: str, says: str
+) -> None:
+    """The sentence is true in each case: it repeats what was said, or says that nothing is known."""
+    found = store_finding(env, settings)
+    assert (found.about, found.state) == ("store", state)
+    assert says in found.sentence
+
+
+@pytest.mark.parametrize("key", [None, "a-key-of-the-store-for-this-test"])
+async def test_a_store_whose_files_are_here_is_looked_at(tmp_path: Path, key: str | None) -> None:
+    async with EmbeddedServer(store_dir=tmp_path, store_key=key) as server:
+        own = {"NATS_URL": server.url, "WARMXFER_STORE_DIR": str(tmp_path), "WARMXFER_STORE_ENCRYPTED": "yes"}
+        async with await Bus.connect(BusSettings.from_env(own), name="deploy") as bus:
+            await bus.ensure()
+        (found,) = [each for each in await examine(own) if each.about == "store"]
+    assert found.state == ("ok" if key else "note")
+    assert ("are encrypted" in found.sentence) == bool(key)
+    assert ("$G/WARMXFER_CORE" in found.sentence) != bool(key)
 
 
 def test_regions_that_are_not_set_and_webhooks_that_are_not_signed() -> None:

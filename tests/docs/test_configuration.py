@@ -54,6 +54,8 @@ WITHOUT_SETTINGS_CLASS = {
     "WARMXFER_READY_FD": "",
     "WARMXFER_TRACES": "off",
     "WARMXFER_STORE_KEY": "",
+    "WARMXFER_STORE_DIR": "",
+    "WARMXFER_STORE_ENCRYPTED": "",
 }
 """Variables that the process set-up reads without a settings class, with their defaults."""
 
@@ -67,7 +69,12 @@ REQUIRED = {
 }
 """The values without which a settings class stops before it has looked up every variable."""
 
-OF_COMMANDS = {"WARMXFER_STORE_KEY": "`warmxfer up`", "WARMXFER_BOARD_TOKEN": "board"}
+OF_COMMANDS = {
+    "WARMXFER_STORE_KEY": "`warmxfer up`",
+    "WARMXFER_STORE_DIR": "`warmxfer doctor`",
+    "WARMXFER_STORE_ENCRYPTED": "`warmxfer doctor`",
+    "WARMXFER_BOARD_TOKEN": "board",
+}
 """Variables that one command reads, and no actor."""
 OF_NATS_SERVER = {"NATS_SERVER_NAME", "NATS_STORE_KEY", "NATS_ROUTES", "NATS_PASSWORD_ROUTE"}
 """Variables of the broker's own environment, which `warmxfer permissions` names in its configuration."""

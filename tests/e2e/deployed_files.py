@@ -1,7 +1,8 @@
 """Runs what compose.yaml or an overlay describes as processes of this machine.
 
 Commands, variables and secrets are those of the file. Only addresses are replaced: names of services by
-loopback, and ports by free ones.
+loopback, and ports by free ones. With `WARMXFER_TEST_TLS=yes` every connection to the broker is mutual TLS.
+The cloud is the sandbox beside it, which the files reach by HTTP.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.ops.kubernetes.rendering import Manifest
 from tests.test_containers import SERVICES, env_files, running
 from warmxfer.bus import EmbeddedServer
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
+
+from .stack_fixture import certificates_in
 
 DEPLOY, SANDBOX, BROKER, BOARD = "deploy", "sandbox", "nats", "board"
 HOST = "127.0.0.1"
@@ -120,7 +123,10 @@ async def deployed(
     sandbox_port, webhook_port, *health_ports = free_ports(2 + len(names))
     async with AsyncExitStack() as stack:
         accounts = broker_config[broker_config.index("accounts {") :]
-        server = await stack.enter_async_context(EmbeddedServer(accounts=accounts))
+        certificates = certificates_in(folder / "tls")
+        tls = certificates.server_tls() if certificates else None
+        client_tls = certificates.client_env() if certificates else {}
+        server = await stack.enter_async_context(EmbeddedServer(accounts=accounts, tls=tls))
         addresses = {
             r"nats://nats:4222": server.url,
             r"http://sandbox:8090": f"http://127.0.0.1:{sandbox_port}",
@@ -133,7 +139,7 @@ async def deployed(
             here = {"WARMXFER_HEALTH_PORT": str(ports.get(name, 0)), "WARMXFER_HEALTH_HOST": "127.0.0.1"}
             if "WARMXFER_WEBHOOK_PORT" in env:
                 here |= {"WARMXFER_WEBHOOK_PORT": str(webhook_port), "WARMXFER_WEBHOOK_HOST": "127.0.0.1"}
-            return {**BESIDE, **env, **here}
+            return {**BESIDE, **env, **here, **client_tls}
 
         async def start(name: str, args: list[str]) -> ManagedProcess:
             program, *options = described[name].command
@@ -164,7 +170,7 @@ async def deployed(
                 ready = "healthz" if name == BOARD else "readyz"
                 await _until_ready(http, f"http://127.0.0.1:{ports[name]}/{ready}")
         board = f"http://127.0.0.1:{ports[BOARD]}"
-        yield Deployed({**client, "NATS_URL": server.url}, processes, board)
+        yield Deployed({**client, **client_tls, "NATS_URL": server.url}, processes, board)
 
 
 def _at(args: list[str], port: int) -> list[str]:

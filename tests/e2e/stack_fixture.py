@@ -22,12 +22,16 @@ from tests.testkit.invariants import is_after_guard
 from tests.testkit.transfer_history import read_history
 from warmxfer.bus import Bus, subjects
 from warmxfer.bus.credentials import tls as tls_context
+from warmxfer.cli.local_stack.certificates import StackCertificates
 from warmxfer.cli.local_stack.stack import ROLES, ROOT, LocalStack, PlacedCall
 from warmxfer.client import Client, TransferHandle, new_id
 from warmxfer.schemas import NoticeKind, PhaseChanged, WarmTransferPhase, WarmTransferResult, encode
 
 ALL_WITH_TLS = os.environ.get("WARMXFER_TEST_TLS") == "yes"
-"""Run every stack with mutual TLS to the broker, and HTTPS to the cloud and the model."""
+"""Run every stack with mutual TLS to the broker, and HTTPS to the cloud and the model.
+
+Invariant: no test of this folder starts a stack or a broker that ignores it. Test: `test_tls.py`.
+"""
 RESULT_TIMEOUT_S = 60.0
 STEADY_READS = 5
 SETTLE_TIMEOUT_S = 10.0
@@ -214,6 +218,11 @@ class TransferDriver:
         await self.stack.put(f"/sandbox/people/{number}", script)
 
 
+def certificates_in(directory: Path, *, tls: bool = False) -> StackCertificates | None:
+    """Return new certificates in `directory` if `tls`, or if `ALL_WITH_TLS`; otherwise None."""
+    return stack_certificates(directory) if tls or ALL_WITH_TLS else None
+
+
 @asynccontextmanager
 async def running_stack(*, tls: bool = False, **stack: Any) -> AsyncIterator[TransferDriver]:
     """Run a local stack with a client. The broker denies its processes nothing.
@@ -221,7 +230,7 @@ async def running_stack(*, tls: bool = False, **stack: Any) -> AsyncIterator[Tra
     With `tls`, or if `ALL_WITH_TLS`, each connection is encrypted.
     """
     with tempfile.TemporaryDirectory() as directory:
-        certificates = stack_certificates(Path(directory)) if tls or ALL_WITH_TLS else None
+        certificates = certificates_in(Path(directory), tls=tls)
         built = LocalStack(root_password=secrets.token_hex(16), certificates=certificates, **stack)
         async with built, built.client() as client:
             yield TransferDriver(built, client)

@@ -30,7 +30,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CALLER_ID = "+14155550177"
 """In the directory only: the sandbox has callers call `OUR_NUMBER`, and shows it in their call records."""
-POLICY = {"WARMXFER_DIAL_REGIONS": "US,CA", "WARMXFER_DIAL_CALLER_IDS": OUR_NUMBER}
+POLICY = {
+    "WARMXFER_DIAL_REGIONS": "US,CA",
+    "WARMXFER_DIAL_CALLER_IDS": OUR_NUMBER,
+    "WARMXFER_DIAL_SIP_HOSTS": "pbx.example.com",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -87,6 +91,62 @@ async def test_a_refused_call_ends_before_the_caller_is_held(
     assert [each.phase for each in await call.phases()] == [WarmTransferPhase.TRANSFER_FAILED]
     report = await call.assert_clean_end(dials=0)
     assert report["callerLegUp"]
+    assert await held(strict, caller.room_id) == []
+    await strict.stack.stop("primary")
+
+
+NUMBERS_IN_DISGUISE = (
+    "".join(chr(ord(each) + 0xFEE0) for each in "+19005550123"),
+    "+1900555012\u0663",
+    "+1\u200b9005550123",
+    "tel:+19005550123",
+    "+1-900-555-0123",
+    "+1 (900) 555 0123",
+    "+14155550101;ext=9011",
+    "+14155550101,,9011882165551234",
+    "+14155550101;postd=9011882165551234",
+    "+1900FLOWERS",
+    "011 882 1655 51234",
+    "sip:%2B19005550123@pbx.example.com",
+    "sip:9+19005550123@pbx.example.com",
+    "sip:+1.900.555.0123@PBX.example.com;user=phone",
+    "sip:+14155550101@pbx.example.com;maddr=203.0.113.7",
+    "sip:+14155550101@pbx.example.com:5060;transport=tcp?X=y",
+)
+OPTIONS_IN_DISGUISE = (
+    {"dtmf": "9p01188216555123"},
+    {"dtmf": "0" * 3},
+    {"dtmf": "*9#0014155550101"},
+    {"dtmf": "1" * 17},
+    {"maxCallDuration": 1e9},
+    {"maxCallDuration": "86400"},
+    {"maxCallDuration": -1},
+    {"headers": {"X-A": "b\u2028Via: evil"}},
+    {"headers": {"P-Asserted-Identity": "x"}},
+)
+
+
+async def test_no_disguise_of_a_number_or_an_option_is_dialled(strict: TransferDriver) -> None:
+    """Siblings of finding 5: other spellings, on the destination and on the rescue, past our client."""
+    await strict.tidy()
+    (caller,) = await strict.callers(1)
+    await strict.conversation(caller, lines=1)
+    good = {"routing_rule_id": "rr_1", "sip_call_to": READY, "sip_call_from": OUR_NUMBER}
+    configs = [
+        *({"destination": good | {"sip_call_to": each}} for each in NUMBERS_IN_DISGUISE),
+        *(
+            {"destination": good, "rescue": {"by": "dial", **good, "sip_call_to": each}}
+            for each in NUMBERS_IN_DISGUISE
+        ),
+        *({"destination": good | {"extra_options": each}} for each in OPTIONS_IN_DISGUISE),
+    ]
+    calls = [await strict.begin_unchecked(caller, each) for each in configs]
+    for config, call in zip(configs, calls, strict=True):
+        result = await call.result()
+        assert result.outcome in (Outcome.DIAL_FAILED, Outcome.INVALID_REQUEST), config
+        assert "0123" not in (result.detail or "").replace("+14155550123", ""), "no number is shown"
+    ledger = await strict.stack.ledger(kind="dial")
+    assert ledger == []
     assert await held(strict, caller.room_id) == []
     await strict.stack.stop("primary")
 

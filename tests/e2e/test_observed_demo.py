@@ -25,6 +25,7 @@ from warmxfer.schemas import Outcome, WarmTransferPhase
 from warmxfer.schemas.report import TransferReport
 from warmxfer.tracing import Attribute, span_id_of
 
+from .stack_fixture import certificates_in
 from .test_metrics import scrape, total
 
 PACE = 0.1
@@ -73,7 +74,11 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
 async def _observe(path: Path) -> Observed:
     empty_trace_file(path)
     async with (
-        LocalStack(time_scale=PACE, env={**PROBE, **trace_env(path)}) as stack,
+        LocalStack(
+            time_scale=PACE,
+            env={**PROBE, **trace_env(path)},
+            certificates=certificates_in(path.parent),
+        ) as stack,
         stack.client() as client,
     ):
         callers = await place_calls(stack, list(SCENARIOS), TURNS)

@@ -41,6 +41,23 @@ TRICKS = [
 ]
 """At most as many as the question is asked again. The sandbox's model calls them a yes."""
 
+NO_YES = ["I'm all set, thanks.", "You can let them go.", "That's okay, thanks."]
+
+WILLING = [
+    ("Dana is not available but I can take it, this is Sam.", "Put 'em through."),
+    (
+        "Acme Plumbing, Dana here, your call is being recorded for quality purposes, "
+        "what can I do for you today?",
+        "Ja, ich habe das System offen, stellen Sie durch.",
+    ),
+    (
+        "Hey, yeah, this is Dana, extension two oh four, I just saw your text message, "
+        "what is going on there?",
+        "I'm all yours.",
+    ),
+]
+"""First words of a person, and a yes."""
+
 
 async def test_only_a_willing_person_gets_the_caller_and_only_a_person_is_briefed(
     driver: TransferDriver,
@@ -61,12 +78,15 @@ async def test_only_a_willing_person_gets_the_caller_and_only_a_person_is_briefe
         await call.assert_clean_end()
 
 
-async def test_no_trick_moves_a_caller_though_the_model_obeys_it(driver: TransferDriver) -> None:
+@pytest.mark.parametrize("said", [TRICKS, NO_YES], ids=["tricks", "polite refusals"])
+async def test_no_other_words_move_a_caller_though_the_model_takes_them_for_a_yes(
+    driver: TransferDriver, said: list[str]
+) -> None:
     call = await briefed(driver)
     supervisor = participant_ids.supervisor(call.transfer.id, 1)
-    for trick in TRICKS:
+    for words in said:
         asked = await count_questions(driver, call)
-        await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": trick})
+        await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": words})
         async with asyncio.timeout(20):
             while await count_questions(driver, call) == asked:
                 await asyncio.sleep(0.05)
@@ -74,6 +94,17 @@ async def test_no_trick_moves_a_caller_though_the_model_obeys_it(driver: Transfe
     assert (await call.result()).outcome is Outcome.DECLINED
     report = await call.assert_clean_end()
     assert report["switches"] == {"forward": 0, "back": 0}
+
+
+async def test_a_person_with_words_of_a_machine_or_a_trade_gets_the_caller(driver: TransferDriver) -> None:
+    calls = await asyncio.gather(*(briefed(driver, first_words=first) for first, _ in WILLING))
+    for call, (_, yes) in zip(calls, WILLING, strict=True):
+        supervisor = participant_ids.supervisor(call.transfer.id, 1)
+        await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": yes})
+    for call, (_, yes) in zip(calls, WILLING, strict=True):
+        result = await call.result()
+        assert (result.outcome, result.evidence["accepted_words"]) == (Outcome.COMPLETE, yes)
+        await call.assert_clean_end()
 
 
 @pytest.mark.parametrize("cause", ["caller_left", "called_off", "time_over"])
@@ -93,14 +124,14 @@ async def test_a_supervisor_hears_why_the_line_ends_before_it_ends(
     assert [supervisor in entry["heardBy"] for entry in told] == [True]
 
 
-async def briefed(driver: TransferDriver, **config: Any) -> Call:
+async def briefed(driver: TransferDriver, first_words: str = "Hello?", **config: Any) -> Call:
     """Return a transfer whose supervisor has been asked whether they take the call, and is silent."""
     (caller,) = await driver.callers(1)
     await driver.conversation(caller, lines=2)
     call = await driver.begin(caller, SILENT, **config)
     await call.until(WarmTransferPhase.BRIEFING_STARTED)
     supervisor = participant_ids.supervisor(call.transfer.id, 1)
-    await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": "Hello?"})
+    await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": first_words})
     async with asyncio.timeout(20):
         while not await count_questions(driver, call):
             await asyncio.sleep(0.05)

@@ -19,7 +19,7 @@ from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.stack import ROOT, LocalStack
 
 from .conftest import TIME_SCALE
-from .stack_fixture import READY, TransferDriver, request_for
+from .stack_fixture import READY, TransferDriver, request_for, running_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -121,8 +121,8 @@ WRONG = [
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def quiet_stack() -> AsyncIterator[LocalStack]:
     """A stack without calls: any request to the cloud was caused by a wrong transfer request."""
-    async with LocalStack(time_scale=TIME_SCALE, root_password=secrets.token_hex(16)) as stack:
-        yield stack
+    async with running_stack(time_scale=TIME_SCALE) as driver:
+        yield driver.stack
 
 
 async def requests_of(stack: LocalStack) -> int:

@@ -1,14 +1,12 @@
 """Findings 4, 7 and 11 of the attack, tried again on running processes: what the attacker sees.
 
-The others are in `test_forged.py`, `test_tls.py`, `test_dial_policy.py` and in the tests of each package
-(docs/security.md).
+The others are in `attacks/`, `test_forged.py`, `test_tls.py` and `test_dial_policy.py` (docs/security.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 
 import pytest
 
@@ -17,12 +15,12 @@ from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome
 
+from .programs import output_of
 from .stack_fixture import RESULT_TIMEOUT_S, TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LONG = "sip:" * 14_000
-EXIT_S = 60.0
 
 
 async def test_a_long_command_id_delays_no_transfer(driver: TransferDriver) -> None:
@@ -43,23 +41,6 @@ async def test_a_long_command_id_delays_no_transfer(driver: TransferDriver) -> N
     await call.assert_clean_end()
 
 
-async def output_of(driver: TransferDriver, *command: str, **env: str) -> tuple[int | None, str]:
-    """Run a program of the product with the environment of a gateway. Returns exit code and output."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *command),
-        env=driver.stack.actor_env("gateway") | env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), EXIT_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, output.decode()
-
-
 SECRETS = {
     "NATS_URL": "nats://u:s3cretpw@127.0.0.1:1",
     "NATS_PASSWORD": "an0ther-password",
@@ -77,11 +58,28 @@ async def test_no_program_prints_a_password_of_an_address(
 ) -> None:
     """Finding 7: doctor printed the password in NATS_URL and in VIDEOSDK_BASE_URL."""
     env = {name: value for name, value in SECRETS.items() if name not in left_out}
-    code, output = await output_of(driver, *command, **env)
+    code, output = await output_of(driver.stack.actor_env("gateway") | env, *command)
     assert code not in (0, None)
     assert output.strip()
     for secret in ("s3cretpw", "an0ther-password", "pw123", "pw456", driver.stack.secret):
         assert secret not in output
+
+
+@pytest.mark.parametrize(
+    "url", ["u:s3cretpw@127.0.0.1:1", "nats://u:an@s3cretpw@127.0.0.1:1", "nats://u:s3cretpw/x@127.0.0.1:1"]
+)
+async def test_no_spelling_of_a_login_is_printed(driver: TransferDriver, url: str) -> None:
+    """Siblings of finding 7: no scheme, an @ or a slash in it; `config` prints before it refuses."""
+    for command in (
+        ("warmxfer.cli", "doctor"),
+        ("warmxfer.cli", "config", "gateway"),
+        ("warmxfer.cli", "config", "gateway", "--json"),
+        ("warmxfer.cli", "list"),
+    ):
+        env = driver.stack.actor_env("gateway") | {"NATS_URL": url, "VIDEOSDK_BASE_URL": f"http://{url}"}
+        _, output = await output_of(env, *command)
+        assert output.strip()
+        assert "s3cretpw" not in output, command
 
 
 @pytest.mark.parametrize("role", ["summarizer", "briefing"])
@@ -91,9 +89,8 @@ async def test_a_model_in_plain_http_elsewhere_gets_nothing(driver: TransferDriv
         "WARMXFER_LLM_BASE_URL": "http://model.example.com/v1",
         "WARMXFER_LLM_API_KEY": "the-key-of-the-model",
         "WARMXFER_LLM_MODEL": "small",
-        **driver.stack.bus_env(role),
     }
-    code, output = await output_of(driver, "warmxfer.actors", role, **env)
+    code, output = await output_of(driver.stack.actor_env(role) | env, "warmxfer.actors", role)
     assert code == INVALID
     assert "would send WARMXFER_LLM_API_KEY and the conversation in clear text; use https://host/v1" in output
     assert "the-key-of-the-model" not in output

@@ -5,9 +5,8 @@ The stack of this file has mutual TLS to the broker, and HTTPS to the cloud and 
 
 from __future__ import annotations
 
-import asyncio
+import ast
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,29 +16,17 @@ from tests.testkit.recorder import Recorder, recording_proxy, recording_server
 from warmxfer.actors.runtime.exit_codes import INVALID
 from warmxfer.schemas import Outcome
 
+from .programs import output_of
 from .stack_fixture import READY, TransferDriver
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-EXIT_S = 60.0
 PLAIN = b'INFO {"server_id":"X","version":"2.15.1","max_payload":1048576,"auth_required":true}\r\n'
 
 
 async def run_actor(driver: TransferDriver, role: str, **env: str) -> tuple[int | None, str]:
     """Run an actor of the stack until it ends. Returns its exit code and what it wrote."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "warmxfer.actors", role),
-        env=driver.stack.actor_env(role) | env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), EXIT_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, output.decode()
+    return await output_of(driver.stack.actor_env(role) | env, "warmxfer.actors", role)
 
 
 def at(wire: Recorder) -> dict[str, str]:
@@ -117,15 +104,25 @@ async def test_a_cloud_of_an_unknown_authority_gets_no_secret(driver: TransferDr
             "SSL_CERT_FILE": other.ca,
             "VIDEOSDK_BASE_URL": f"https://{HOST}:{wire.port}",
         }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "warmxfer.cli", "doctor", "--json"),
-            env=env,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), EXIT_S)
-        findings = [json.loads(line) for line in output.decode().splitlines()]
+        _, output = await output_of(env, "warmxfer.cli", "doctor", "--json")
+        findings = [json.loads(line) for line in output.splitlines()]
         (cloud,) = [each["sentence"] for each in findings if each.get("about") == "cloud"]
         assert "(its certificate is of an unknown authority); give the file" in cloud
         assert wire.connections > 0
         assert not wire.holds(driver.stack.secret, "eyJ", "uthorization")
+
+
+async def test_no_test_here_starts_a_stack_or_a_broker_that_ignores_the_variable() -> None:
+    """`WARMXFER_TEST_TLS=yes pytest tests/e2e` runs everything with TLS."""
+    taken = {"LocalStack": "certificates", "EmbeddedServer": "tls"}
+    calls = [
+        (path.name, node)
+        for path in Path(__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in taken
+    ]
+    assert len(calls) >= 3
+    for name, call in calls:
+        assert isinstance(call.func, ast.Name)
+        given = {keyword.arg for keyword in call.keywords}
+        assert taken[call.func.id] in given, f"{name}:{call.lineno} starts one without certificates_in()"

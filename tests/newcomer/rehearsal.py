@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,9 @@ from tests.docs.pages import DOCS, read_page
 
 SECTION = "A rehearsal on one machine"
 LIMIT_S = 840
+BROKERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+ADDRESSES = [(host, port) for host in BROKERS for port in (4222, 6222, 8222)]
+ADDRESSES += [("127.0.0.1", 8088), ("127.0.0.1", 8090)]
 NEWER = "9.9.9"
 """The version that the pretended newer processes say they have."""
 FUNCTIONS = r"""
@@ -159,8 +163,21 @@ def newer_path(folder: Path) -> str:
     return f"{folder / 'newer'}:{NEWER_VERSION}"
 
 
+def taken() -> list[str]:
+    """Return the addresses of the page that another process listens on."""
+    found: list[str] = []
+    for host, port in ADDRESSES:
+        try:
+            socket.create_server((host, port)).close()
+        except OSError:
+            found.append(f"{host}:{port}")
+    return found
+
+
 def main() -> None:
     """Run everything in an empty folder, and end all of it."""
+    if already := taken():
+        sys.exit(f"another process listens on {', '.join(already)}; end it first")
     bin_folder = Path(sys.executable).parent
     env = {
         name: value
@@ -177,8 +194,16 @@ def main() -> None:
         try:
             code = process.wait(LIMIT_S)
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process.pid)
     sys.exit(code)
+
+
+def _end(group: int) -> None:
+    """End every process of a group."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # All of them have ended.
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Invariants of completion and of the bridge guard, by the legs of the simulated cloud.
 
 I3: a transfer completes only if both legs were up when they were checked last, or says that the provider did
-not answer. I4: a caller whom the supervisor leaves alone in the guard is back with the AI.
+not answer. I4: a caller whom the supervisor leaves alone in the guard is back with the AI. I36: if the return
+fails, a notice says so soon.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def guard_ends_the_call(world: World, history: TransferHistory) -> Iterator[str]
 
 
 def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
-    """I4: a return that fails for long is told at once, and not only when its search ends."""
+    """I36: a return that fails for long is told soon, and not only when its search ends."""
     command_s = world.plans[history.id].config["command_timeout_s"]
     limit_s = ALONE_NOTICE_S + 2 * EFFECT_TIMEOUT_FACTOR * command_s + world.faults_lasted_s
     returning = [
@@ -126,7 +127,7 @@ def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
         return
     said_at = min((notice.timestamp for _, notice in history.notices), default=math.inf)
     if said_at > returning[0].at + limit_s:
-        yield f"I4: the return of the caller has failed for {limit_s:.0f} s, and no notice says so"
+        yield f"I36: the return of the caller has failed for {limit_s:.0f} s, and no notice says so"
 
 
 def _completion(history: TransferHistory) -> tuple[Stored, Record] | None:

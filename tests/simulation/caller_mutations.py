@@ -63,6 +63,12 @@ def fail_the_return(patch: Patch) -> None:
     patch.setitem(gateway.HANDLERS, ReturnCaller, give_up)
 
 
+def say_nothing_of_a_failing_return(patch: Patch) -> None:
+    """Fail each return, and publish no notice before the search ends."""
+    fail_the_return(patch)
+    patch.setattr(guard, "_say_alone", lambda ctx: None)
+
+
 def never_unmute(patch: Patch) -> None:
     """End the hold without unmuting the caller."""
     patch.setattr(CallerHold, "_unmute", do_nothing)

@@ -246,5 +246,6 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (callers.rescue_every_time, "I30"),
     (callers.take_the_echo_for_a_yes, "I33"),
     (callers.brief_whatever_answers, "I34"),
+    (callers.say_nothing_of_a_failing_return, "I36"),
 )
 """I19 is broken together with L3: a transfer that never ends lives too long. I21 is the same as L1."""

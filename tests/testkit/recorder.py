@@ -13,10 +13,11 @@ Rewrite = Callable[[bytes], bytes]
 
 
 class Recorder:
-    """`sent` holds what clients sent, over all connections."""
+    """`sent` holds what clients sent, over all connections; `streams` the same, for each connection."""
 
     def __init__(self) -> None:
         self.sent = bytearray()
+        self.streams: list[bytearray] = []
         self.connections = 0
         self.port = 0
 
@@ -48,11 +49,14 @@ async def recording_proxy(port: int, rewrite: Rewrite | None = None) -> AsyncIte
     recorder = Recorder()
     tasks = set[asyncio.Task[None]]()
 
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, record: bool) -> None:
+    async def forward(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray | None = None
+    ) -> None:
         try:
             while data := await reader.read(CHUNK_BYTES):
-                if record:
+                if kept is not None:
                     recorder.sent += data
+                    kept += data
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -65,10 +69,9 @@ async def recording_proxy(port: int, rewrite: Rewrite | None = None) -> AsyncIte
         reader, writer = await asyncio.open_connection(HOST, port)
         if rewrite is not None:
             client_writer.write(rewrite(await reader.readline()))
-        for each in (
-            forward(client_reader, writer, record=True),
-            forward(reader, client_writer, record=False),
-        ):
+        kept = bytearray()
+        recorder.streams.append(kept)
+        for each in (forward(client_reader, writer, kept), forward(reader, client_writer)):
             task = asyncio.create_task(each)
             tasks.add(task)
             task.add_done_callback(tasks.discard)

@@ -13,6 +13,7 @@ from nats.aio.client import Client as NatsClient
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 from warmxfer.bus.permission_file import DEFAULT_TENANT, Login, accounts, login_name
 from warmxfer.bus.subject_table import USERS
+from warmxfer.cli.local_stack.certificates import StackCertificates
 
 ROOT = "root"
 """A user of the streams' account without limits: what the tests look with."""
@@ -45,11 +46,15 @@ class SecuredBroker:
 
     server: EmbeddedServer
     passwords: dict[str, str]
+    certificates: StackCertificates | None = None
 
     def settings(self, user: str, tenant: str = DEFAULT_TENANT, **more: object) -> BusSettings:
         """Return the settings with which `user` connects."""
         name = login_name(user, tenant)
-        return BusSettings(url=self.server.url, user=name, password=self.passwords[name], **more)  # pyright: ignore[reportArgumentType]
+        own = self.certificates
+        files = {"ca": own.authority, "cert": own.client_cert, "key": own.client_key} if own else {}
+        login = {"url": self.server.url, "user": name, "password": self.passwords[name]}
+        return BusSettings(**{**login, **files, **more})  # pyright: ignore[reportArgumentType]
 
     @asynccontextmanager
     async def user(self, user: str, tenant: str = DEFAULT_TENANT) -> AsyncIterator[User]:
@@ -74,8 +79,13 @@ class SecuredBroker:
 
 
 @asynccontextmanager
-async def secured_broker(*tenants: str) -> AsyncIterator[SecuredBroker]:
-    """Start a broker for these tenants (default: one), and create the streams of each as `deploy`."""
+async def secured_broker(
+    *tenants: str, certificates: StackCertificates | None = None
+) -> AsyncIterator[SecuredBroker]:
+    """Start a broker for these tenants (default: one), and create the streams of each as `deploy`.
+
+    With `certificates` every connection is mutual TLS.
+    """
     names = tenants or (DEFAULT_TENANT,)
     passwords = {
         login_name(user, tenant): secrets.token_hex(12) for tenant in names for user in (*USERS, ROOT)
@@ -90,8 +100,9 @@ async def secured_broker(*tenants: str) -> AsyncIterator[SecuredBroker]:
         text = accounts(logins, more_users={root: passwords[root]})
     else:
         text = accounts(logins)
-    async with EmbeddedServer(accounts=text) as server:
-        broker = SecuredBroker(server, passwords)
+    tls = certificates.server_tls() if certificates else None
+    async with EmbeddedServer(accounts=text, tls=tls) as server:
+        broker = SecuredBroker(server, passwords, certificates)
         for tenant in names:
             async with await Bus.connect(broker.settings("deploy", tenant), name="deploy") as bus:
                 await bus.ensure()

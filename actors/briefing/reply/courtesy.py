@@ -51,6 +51,7 @@ _THANKS: Final = """
 """Thanks, in the languages that ship."""
 
 _ALONE: Final = """
+    (?:that's|it's|that is|it is) (?:okay|ok|all right|alright);
     大丈夫(?:です)?; いい(?:です)?; だいじょうぶ(?:です)?; ça va; c'est bon; koi baat nahin?; कोई बात नहीं;
     没事(?:的)?; 没关系; 沒事; 沒關係
 """

@@ -30,6 +30,7 @@ from __future__ import annotations
 from .archiving import last_record
 from .kept_fields import UnknownFields
 from .plain_record import (
+    is_of_another,
     plain_first_event,
     plain_record,
     plain_stage,
@@ -92,6 +93,7 @@ __all__ = [
     "decode_record",
     "encode_record",
     "give_up",
+    "is_of_another",
     "last_record",
     "obstacle",
     "plain_first_event",

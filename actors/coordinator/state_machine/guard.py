@@ -211,7 +211,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
         return
     ctx.state.caller = CallerPlace.WITH_AI
     ctx.stop_waiting_for(ReturnCaller)
-    ctx.state.stage_due_at = ctx.state.check_due_at = None
+    ctx.state.stage_due_at = ctx.state.check_due_at = ctx.state.alone_notice_at = None
     if not _is_session_asked(ctx):
         awaited = ctx.config.rescue is not UNSET
         ctx.send(ReleaseCaller, awaited=awaited, line=ctx.config.lines.supervisor_left)
@@ -341,6 +341,7 @@ def _extend_stage(ctx: StepContext) -> None:
 def _end(ctx: StepContext, *, leave: bool = True) -> None:
     """End the guard. `leave`: the AI session leaves the call."""
     ctx.state.pending = {}
+    ctx.state.alone_notice_at = None
     ctx.enter_stage(Stage.COMPLETED, None)
     if leave:
         ctx.send(LeaveCall, awaited=False)

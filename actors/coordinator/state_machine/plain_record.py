@@ -90,12 +90,19 @@ def plain_guard_alone(data: bytes) -> bool:
     return moved is False or (moved is True and arrived is False)
 
 
+def is_of_another(id: str, data: bytes) -> bool:
+    """Return whether the record `data` says that it is of another transfer than `id`."""
+    return plain_state(data).get("id", id) != id
+
+
 def salvage(id: str, log: Sequence[bytes], request: bytes, now: float) -> Transfer:
     """Return as much of the state of transfer `id` as its log contains, in stage `unwinding`.
 
     `log` holds its records, oldest first, and `request` the message that began it. If the newest record
     cannot be read, one before it is used, and everything that may have happened since counts as happened.
+    A record of another transfer counts as one that cannot be read: its legs and rooms are not these.
     """
+    log = [b"" if is_of_another(id, data) else data for data in log]
     records = [record for data in reversed(log) if (record := plain_record(data))]
     states = [state for record in records if _is_whole(state := _object(record, "state"))]
     stored = _stored(states[0] if states else {}, id, now)

@@ -45,7 +45,12 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
             raise InternalError("The cancelled transfers have not ended")
     if plan.whole_commands:
         for name, arguments, key, limit_s in (
-            ("up", ["up", "--port", "0", "--sandbox-port", "0", "--json"], "caller_call_id", UP_S),
+            (
+                "up",
+                ["up", "--port", "0", "--sandbox-port", "0", "--board-port", "0", "--json"],
+                "caller_call_id",
+                UP_S,
+            ),
             ("demo", ["demo", "--pace", DEMO_PACE, "--json"], '"result"', DEMO_S),
         ):
             progress(f"warmxfer {name}")

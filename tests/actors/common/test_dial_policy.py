@@ -133,6 +133,8 @@ def test_an_allowed_address_is_accepted(policy: DialPolicy, address: str) -> Non
         (AMERICA, "sip:19005550123@pbx.example.com", "is a phone number"),
         (AMERICA, "sip:1.900.555.0123@pbx.example.com", "is a phone number"),
         (AMERICA, "sip:4155550123@pbx.example.com", "is a phone number"),
+        (AMERICA, "sip:9+19005550123@pbx.example.com", "a + between its digits"),
+        (AMERICA, "sip:-9.+1-900-555-0123@pbx.example.com", "a + between its digits"),
     ],
 )
 def test_a_forbidden_address_is_refused(policy: DialPolicy, address: str, why: str) -> None:

@@ -39,6 +39,13 @@ async def test_a_record_serves_for_its_other_commands_and_for_a_moment_only(
     assert len(reads) == 2
 
 
+async def test_the_record_of_another_transfer_allows_nothing(bus: Bus, transfer_id: str) -> None:
+    check, other = LogCheck(bus), f"{transfer_id}-other"
+    await store_in_log(bus, transfer_id, command(other, 1), id=other)
+    assert await check.find(transfer_id, encode(command(other, 1))) is Held.UNKNOWN
+    assert await check.read(transfer_id) is None
+
+
 async def test_a_refusal_is_read_anew(bus: Bus, transfer_id: str) -> None:
     check = LogCheck(bus)
     await store_in_log(bus, transfer_id, command(transfer_id, 1))

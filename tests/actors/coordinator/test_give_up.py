@@ -173,6 +173,29 @@ async def test_a_transfer_whose_newest_record_is_garbage_ends(fresh_bus: Bus, ga
     assert any(isinstance(each, EndCall) for each in sent) != (released.stay_s > 0)
 
 
+def another_transfers(written: Json) -> None:
+    written["state"] |= {
+        "id": "t-other",
+        "supervisor_call_id": "call-of-other",
+        "caller_call_id": "call-of-other",
+    }
+    written["outbox"] = [{"type": "end_call", "command_id": "t-other-9", "deadline_at": 1e12, "call_id": "x"}]
+
+
+async def test_the_record_of_another_transfer_ends_its_own_and_touches_no_other(fresh_bus: Bus) -> None:
+    """Before, its transfer never ended, and what followed was written for the other one."""
+    await run_until_briefing(fresh_bus, "t-mine")
+    await append(fresh_bus, "t-mine", another_transfers)
+    async with running_coordinators(fresh_bus):
+        await fresh_bus.publish(subjects.event("t-mine", "briefing"), encode(SupervisorReady()))
+        result = decode_result((await until_stored(fresh_bus, subjects.result("t-mine"))).data)
+        await until_all_handled(fresh_bus)
+    assert result.outcome is Outcome.BROKEN
+    assert await stored_of(fresh_bus, "t-other") == []
+    commands = await commands_of(fresh_bus, "t-mine")
+    assert [each for each in commands if "of-other" in str(each) or "t-other" in str(each)] == []
+
+
 async def test_a_trigger_is_left_to_a_newer_version_and_not_lost(fresh_bus: Bus) -> None:
     """A newer coordinator continues after some deliveries: here, the record becomes readable again."""
     await run_until_briefing(fresh_bus, "t-wait")

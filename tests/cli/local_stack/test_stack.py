@@ -17,6 +17,7 @@ from tests.testkit.denied_lines import denied_lines
 from tests.testkit.store_search import files_with
 from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.bus.store_files import readable_streams
 from warmxfer.bus.subject_table import COORDINATOR, LOCAL, USERS
 from warmxfer.cli.doctor import examine
 from warmxfer.cli.local_stack.stack import ROLES, LocalStack
@@ -183,6 +184,7 @@ async def test_the_store_is_encrypted_with_a_key_and_not_without(tmp_path: Path)
         async with open_store(directory, store_key) as bus:
             await bus.publish(subjects.event("t", "gateway"), text.encode())
         assert bool(files_with(directory, [text])) is (store_key is None)
+        assert len(readable_streams(directory)) == (0 if store_key else len(subjects.STREAMS))
     async with open_store(tmp_path / key, key) as bus:
         found = await bus.get_last(subjects.event("t", "gateway"))
         assert found is not None
@@ -196,6 +198,8 @@ async def test_a_store_that_gets_a_key_encrypts_what_it_writes_from_then_on(tmp_
             await bus.publish(subjects.event("t", "gateway"), text.encode())
             assert len(await bus.history(subjects.event("t", "gateway"), 10)) == 1 + bool(store_key)
     assert files_with(tmp_path, ["canary-after"]) == {}
+    is_left = bool(files_with(tmp_path, ["canary-before"]))
+    assert ("$G/WARMXFER_EVENTS" in readable_streams(tmp_path)) is is_left, "doctor says what is left"
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from warmxfer.schemas import (
     CallerReturned,
     CheckLegs,
     CloseRoom,
+    CommandFailed,
     FailureKind,
     LeaveCall,
     LegReport,
@@ -21,6 +22,7 @@ from warmxfer.schemas import (
     ParticipantLeft,
     PhaseChanged,
     ReleaseCaller,
+    RescueByAgent,
     ReturnCaller,
     SpokenLines,
     SupervisorCallEnded,
@@ -161,6 +163,16 @@ def test_a_caller_who_hung_up_ends_the_guard(news: Any) -> None:
     transfer = guarding()
     transfer.apply(news)
     assert_over_without_notice(transfer)
+    assert transfer.state.caller is CallerPlace.HUNG_UP
+
+
+def test_an_answer_to_an_older_check_decides_nothing() -> None:
+    transfer = guarding()
+    answer_check(transfer, UP, UP)
+    older = transfer.sent(CheckLegs)[-1].command_id
+    transfer.fire_timers_until_sent(CheckLegs)
+    assert transfer.apply(LegsChecked(command_id=older, caller=DOWN, supervisor=DOWN)) == []
+    assert transfer.stage is Stage.GUARDING
 
 
 @pytest.mark.parametrize("supervisor", [UP, DOWN, None])
@@ -295,6 +307,20 @@ def test_a_return_that_succeeds_soon_is_told_once() -> None:
     transfer.fail("return_caller", FailureKind.UNKNOWN).fire_timers_until_sent(ReturnCaller)
     transfer.reply("return_caller")
     assert notices(transfer) == [NoticeKind.CALLER_RETURNED]
+    assert transfer.state.alone_notice_at is None
+
+
+@pytest.mark.parametrize("caller_up", [True, False])
+def test_nothing_is_told_of_a_return_that_is_over(caller_up: bool) -> None:
+    transfer = alone_of_this_version(rescue=RescueByAgent(agent_id="agent"))
+    first = transfer.awaited("return_caller")
+    transfer.fire_timers_until_sent(ReturnCaller)
+    transfer.apply(CallerReturned(command_id=first, caller_up=caller_up))
+    told = notices(transfer)
+    assert transfer.state.alone_notice_at is None
+    transfer.now += 60.0
+    transfer.apply(CommandFailed(command_id=first, failure=FailureKind.UNKNOWN))
+    assert notices(transfer) == told
 
 
 def test_the_end_of_a_search_is_told_too() -> None:
@@ -323,7 +349,7 @@ def test_a_session_that_closed_before_completion_begins_no_guard() -> None:
     transfer = TransferBuilder().until(Stage.HANDING_OVER)
     transfer.apply(CallerReleased(command_id=None, cause="session_closed"))
     assert transfer.reply("leave_consultation", "check_legs").stage is Stage.COMPLETED
-    assert len(transfer.sent(LeaveCall)) == 1
+    assert (len(transfer.sent(LeaveCall)), transfer.state.pending) == (1, {})
 
 
 def test_a_new_transfer_does_not_end_a_return_that_was_begun() -> None:

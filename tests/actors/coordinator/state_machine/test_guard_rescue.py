@@ -71,6 +71,16 @@ def test_a_session_that_answers_has_the_caller_back(rescue: Any) -> None:
     assert transfer.sent(RescueCaller) == []
 
 
+def test_a_session_that_was_asked_for_a_caller_who_hung_up_is_told_to_release_them() -> None:
+    """It may have released the caller, or be dead: a command to leave could end its next call."""
+    transfer = alone().fire_timers_until_sent(ReleaseCaller)
+    transfer.apply(CallerReturned(command_id=transfer.awaited("return_caller"), caller_up=False))
+    assert_over(transfer)
+    asked, last = transfer.sent(ReleaseCaller)
+    assert asked.stay_s > 0
+    assert (last.line, last.stay_s, transfer.state.pending) == (None, 0.0, {})
+
+
 def test_a_caller_who_was_returned_to_a_dead_session_is_rescued() -> None:
     transfer = back().time_out(ReleaseCaller)
     (command,) = transfer.sent(RescueCaller)
