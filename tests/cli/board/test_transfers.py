@@ -30,7 +30,7 @@ def phase(seq: int, name: str, at: float | None = None, **data: Any) -> PhaseCha
 
 
 def whole_transfer() -> list[PhaseChanged]:
-    resolution = {"briefing_complete": {"resolution": "ready"}}
+    resolution: dict[str, dict[str, Any]] = {"briefing_complete": {"resolution": "ready"}}
     return [phase(seq, name, **resolution.get(name, {})) for seq, name in enumerate(COMPLETE, 1)]
 
 
