@@ -36,6 +36,9 @@ CUT_MARGIN_CHARS = 2 * MAX_USER_CHARS
 LIBRARY_LEVEL = logging.WARNING
 """Below this level httpx, uvicorn and websockets log addresses and headers."""
 
+MEANINGLESS = "returning true from eof_received() has no effect when using ssl"
+"""asyncio logs this each time a TLS connection of nats-py ends. It is no fault, and there is no remedy."""
+
 log = structlog.get_logger(__name__)
 
 _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
@@ -68,6 +71,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     if role:
         structlog.contextvars.bind_contextvars(role=role)
     handler = logging.StreamHandler(stream)
+    handler.addFilter(_has_meaning)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
     )
@@ -100,6 +104,10 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
             limit = MAX_TRACEBACK_CHARS if key == "exception" else MAX_VALUE_CHARS
             event[key] = _masked(event[key], limit)
     return event
+
+
+def _has_meaning(record: logging.LogRecord) -> bool:
+    return record.name != "asyncio" or record.msg != MEANINGLESS
 
 
 @lru_cache(maxsize=1_024)

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from warmxfer.actors.runtime.log_setup import configure_logs, redact
+from warmxfer.actors.runtime.roles import Role, run_role
 from warmxfer.schemas import InvalidRequest
 
 
@@ -74,6 +75,26 @@ def test_lines_are_json_and_say_the_role(restored_logging: None, capsys: pytest.
     ]
     assert lines[0]["to"] == "•01"
     assert "token" not in lines[0]
+
+
+def test_a_warning_of_asyncio_that_means_nothing_is_left_out(
+    restored_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs({"WARMXFER_LOG": "json"})
+    logging.getLogger("asyncio").warning("returning true from eof_received() has no effect when using ssl")
+    logging.getLogger("asyncio").warning("Executing a task took 0.2 s")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["Executing a task took 0.2 s"]
+
+
+def test_settings_of_a_role_log_as_the_role_does(
+    restored_logging: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by a newcomer: the first line of each briefing agent was no JSON."""
+    monkeypatch.setattr("warmxfer.actors.runtime.runner.run_actor", lambda *_: None)
+    run_role(Role.BRIEFING, {})
+    (line,) = [json.loads(each) for each in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["role"]) == ("voice_not_set", "briefing")
 
 
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "é"])
