@@ -14,7 +14,7 @@ MAX_LAG = 1_000
 """Messages that a copy may be behind in passing. Beyond it the copy is named."""
 SILENT_S = 5.0
 """A copy answers its leader every second, also in an idle stream. The broker calls a silent copy not current
-after 10 s, and offline after a minute or more. It shows a copy that never answered its leader without `active`.
+after 10 s, and offline after a minute or more. A copy that never answered has no `active`.
 """
 _NS = 1_000_000_000
 
