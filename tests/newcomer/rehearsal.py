@@ -104,8 +104,8 @@ PYTHONPATH=$NEWER_PATH roll summarizer
 wait_for 'as operator warmxfer doctor | grep "Processes of 2 versions run: .*$NEWER (2 summarizer)"'
 wait_for "board '\"version\":\"$NEWER\"'"
 for role in gateway briefing; do PYTHONPATH=$NEWER_PATH roll $role; done
-# The pretended coordinators name the stage otherwise, and its briefing agents do not know that name.
-wait_for "grep -q 't-4.*consultation_joined' briefing-9*.log || grep -q 't-4.*consultation_ended' briefing-*.log"
+# The pretended coordinators name the stage otherwise, and no briefing agent knows that name.
+wait_for "grep 't-4.*consultation_joined' briefing-9*.log || grep 't-4.*consultation_ended' briefing-*.log"
 PYTHONPATH=$NEWER_PATH roll coordinator
 ended t-4
 wait_for 'as operator warmxfer doctor'
