@@ -20,10 +20,10 @@ from typing import Any, Final, cast
 import msgspec
 import structlog
 
-from warmxfer.bus import Bus, Delivery, RetryableError, Unwanted, subjects
+from warmxfer.bus import Bus, Delivery, NewerVersionNeeded, RetryableError, Unwanted, subjects
 
 from .log_record import LogRecord, decode_log_record
-from .sent_by_log import Held, find_in_log
+from .sent_by_log import KNOWN_STAGES, Held, find_in_log
 
 MAX_KEPT: Final = 256
 """Records kept, so that later commands of the same record need no read."""
@@ -78,11 +78,14 @@ class LogCheck:
     async def is_wanted(self, delivery: Delivery, actor: str) -> bool:
         """Return whether the command of a work queue is carried out; False if its transfer goes on without.
 
-        Raises `NotSentByLog` if the log has not sent it, and `RetryableError` while the log does not say.
+        Raises `NotSentByLog` if the log has not sent it, `RetryableError` while the log does not say, and
+        `NewerVersionNeeded` if only a newer version knows whether the command is wanted.
         """
         held = await self.find(delivery.transfer_id, delivery.data)
         if held is Held.SENT:
             return True
+        if held is Held.OUTDATED and not self._knows_stage(delivery.transfer_id):
+            raise NewerVersionNeeded("The log of the transfer is in a stage of a newer version")
         if held is Held.OUTDATED:
             log.info("command_not_wanted", transfer_id=delivery.transfer_id, seq=delivery.seq, actor=actor)
             return False
@@ -91,6 +94,10 @@ class LogCheck:
                 "The log of the transfer does not hold the command yet", after_s=READ_AGAIN_S
             )
         raise NotSentByLog(f"The log of transfer {delivery.transfer_id} has not sent this command")
+
+    def _knows_stage(self, transfer_id: str) -> bool:
+        record = self.kept(transfer_id)
+        return record is None or record.state.stage in KNOWN_STAGES
 
     async def exists(self, transfer_id: str) -> bool:
         """Return whether the transfer has a log, readable or not, that was not moved to the archive."""

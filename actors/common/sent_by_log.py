@@ -44,6 +44,8 @@ _ADDED_ON_SENDING = ("first_event", "transfer_id")
 _UNWINDING = frozenset({"unwinding", "cancelled", "failed"})
 _LEAVING = frozenset({"handing_over", "returning", "guarding", "completed"}) | _UNWINDING
 _CONSULTING = frozenset({"preparing", "ringing", "briefing", "switching", "arriving", "handing_over"})
+KNOWN_STAGES = _LEAVING | _CONSULTING
+"""A record in another stage is of a newer version."""
 _BRIEFING_LINES = ("greeting", "question", "connecting", "understood", "confirm", "keys")
 
 

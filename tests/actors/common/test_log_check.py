@@ -10,7 +10,7 @@ from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.common import log_check
 from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.actors.common.sent_by_log import Held
-from warmxfer.bus import Bus, Unavailable, subjects
+from warmxfer.bus import Bus, Delivery, NewerVersionNeeded, Unavailable, subjects
 from warmxfer.schemas import CreateRoom, LeaveCall, encode
 
 
@@ -108,3 +108,20 @@ async def test_a_record_of_a_newer_version_is_read(bus: Bus, transfer_id: str) -
     }
     await bus.publish(subjects.log(transfer_id), json.dumps(newer).encode())
     assert await LogCheck(bus).find(transfer_id, encode(command(transfer_id))) is Held.SENT
+
+
+@pytest.mark.parametrize("stage", ["meditating", "cancelled"])
+async def test_a_stage_of_a_newer_version_leaves_the_command_to_a_newer_worker(
+    bus: Bus, transfer_id: str, stage: str
+) -> None:
+    """A rolling upgrade: an older worker gets the command of one that stopped, after a newer coordinator."""
+    state = {"id": transfer_id, "stage": stage, "commands": 9}
+    body = json.dumps({"at": 1.0, "state": state, "outbox": []}).encode()
+    await bus.publish(subjects.log(transfer_id), body)
+    data = encode(command(transfer_id))
+    delivery = Delivery(transfer_id, "do", "briefing", "", data, 1, 0.0, 2, {})
+    if stage == "cancelled":
+        assert not await LogCheck(bus).is_wanted(delivery, "briefing")
+        return
+    with pytest.raises(NewerVersionNeeded, match="newer version"):
+        await LogCheck(bus).is_wanted(delivery, "briefing")
