@@ -216,21 +216,29 @@ class PullConsumer:
         self._to_return.clear()
         self._returns.clear()
 
+    def _left_s(self, now: float) -> float:
+        return max((inbox.left_s(now) for inbox in self._old_inboxes), default=0.0)
+
     async def _end_pulls(self) -> None:
         """Wait until no pull is open, then end the subscriptions, so that every message was given back."""
         clock = asyncio.get_running_loop().time
         if not self._connection.client.ends_pulls_with_inbox:
-            while (left_s := max(inbox.left_s(clock()) for inbox in self._old_inboxes)) > 0:
+            while (left_s := self._left_s(clock())) > 0:
                 self._pull_ended.clear()
-                await asyncio.wait({ending := asyncio.ensure_future(self._pull_ended.wait())}, timeout=left_s)
-                ending.cancel()
+                try:
+                    async with asyncio.timeout(left_s):
+                        await self._pull_ended.wait()
+                except TimeoutError:
+                    log.debug("pull_end_not_received", consumer=self._consumer)
         inboxes, self._old_inboxes = self._old_inboxes, []
         try:
             async with asyncio.timeout(FLUSH_S):
+                self._return_rest()
                 for inbox in inboxes:
                     await inbox.drain()
-                self._return_rest()
-                await self._connection.client.flush(FLUSH_S)
+                if self._to_return:
+                    self._return_rest()
+                    await self._connection.client.flush()
         except (TimeoutError, OSError, Error):
             log.debug("pull_drain_failed", consumer=self._consumer)
 
