@@ -245,7 +245,12 @@ class PullConsumer:
     def request_more(self) -> None:
         """Request as many messages as the window allows, unless they are too few for a request."""
         inbox = self._inbox
-        if inbox is None or not self._pulling or self._resume_at is not None or not self._connection.connected:
+        if (
+            inbox is None
+            or not self._pulling
+            or self._resume_at is not None
+            or not self._connection.connected
+        ):
             return
         free = self._free
         if free < self._refill:

@@ -1,10 +1,10 @@
 """One inbox of a pull consumer, and the pulls that are open on it.
 
-An inbox outlives its last use until its pulls have ended. The broker may deliver to a pull until then, also if
-nothing subscribes to the inbox any more: the server that leads the consumer sees the end of a subscription
-only in its own account. The users have an account of their own, so a server beside the leader maps each
-reply to the inbox, and the leader sees the mapping only. A message sent to an inbox without a subscriber
-waits for `ack_wait`. nats-server 2.15 has no request that ends a pull, so a pull is short.
+An inbox outlives its last use until its pulls have ended. The broker may deliver to a pull until then, also
+if nothing subscribes to the inbox any more. The server that leads the consumer sees the end of a subscription
+only in its own account, and users have another account than streams. On another server than theirs it sees a
+mapping of their replies, which stays. A message that is sent to an inbox without a subscriber waits for
+`ack_wait`. nats-server 2.15 has no request that ends a pull, so each pull is short.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -36,9 +35,11 @@ class Roll:
     @asynccontextmanager
     async def process(self, server: int) -> AsyncIterator[Worker]:
         """Run a worker on a connection of its own, as a process does."""
-        async with await self._connect("gateway", server) as bus:
-            async with Worker(bus, self._consumer, self.handle, jobs=8) as worker:
-                yield worker
+        async with (
+            await self._connect("gateway", server) as bus,
+            Worker(bus, self._consumer, self.handle, jobs=8) as worker,
+        ):
+            yield worker
 
     async def expect(self, id: str) -> None:
         """Wait until `id` is handled. Fails if that takes longer than `SOON_S`."""

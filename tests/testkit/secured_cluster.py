@@ -40,9 +40,7 @@ async def secured_cluster(*tenants: str, ack_wait_s: float = 5.0) -> AsyncIterat
     """Start the servers, and create the streams of each tenant (default: one) as `deploy`."""
     names = tenants or (DEFAULT_TENANT,)
     hosts = [f"127.0.0.1:{port}" for port in free_ports(SERVERS)]
-    passwords = {
-        login_name(user, tenant): f"p{secrets.token_hex(12)}" for tenant in names for user in USERS
-    }
+    passwords = {login_name(user, tenant): f"p{secrets.token_hex(12)}" for tenant in names for user in USERS}
     logins = {
         tenant: {user: Login(password=passwords[login_name(user, tenant)]) for user in USERS}
         for tenant in names
