@@ -14,6 +14,8 @@ from typing import Final
 
 import httpx
 
+MAX_WHOLE_BYTES: Final = 1_000_000
+"""Largest body that is read whole."""
 PIECE_BYTES: Final = 64 * 1024
 """Largest piece that is yielded."""
 _ANY_HEADER: Final = zlib.MAX_WBITS | 32
@@ -45,3 +47,23 @@ async def decompressed(raw: AsyncIterator[bytes], encoding: str) -> AsyncIterato
         raise httpx.DecodingError("The body is not compressed as its header says") from error
     if last := decoder.flush(PIECE_BYTES):
         yield last[:PIECE_BYTES]
+
+
+async def whole(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.Response:
+    """Return `response` with the content in `body`. Raises `httpx.DecodingError` beyond `MAX_WHOLE_BYTES`.
+
+    `Response.aread` would decompress without a limit.
+    """
+    content = bytearray()
+    async for piece in body:
+        content += piece
+        if len(content) > MAX_WHOLE_BYTES:
+            raise httpx.DecodingError(f"The body has more than {MAX_WHOLE_BYTES} bytes")
+    headers = [(name, value) for name, value in response.headers.items() if name not in _OF_TRANSFER]
+    return httpx.Response(
+        response.status_code, headers=headers, content=bytes(content), request=response.request
+    )
+
+
+_OF_TRANSFER: Final = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers about how the body was sent."""

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from warmxfer.schemas import decode_as
 from warmxfer.schemas.archived import ArchivedTransfer
+from warmxfer.schemas.fields import Id
 from warmxfer.schemas.personal_data import Kind
 
 from . import subjects
@@ -29,6 +31,9 @@ MAX_ARCHIVED_BYTES = 120 * 1024
 """Less than a message of the stream may have."""
 MAX_LOG_BYTES = 4_000_000
 """Most of a log that is compressed. It bounds the time that this takes, and what a reader decompresses."""
+MAX_ARCHIVED_ENTRIES = 2_000
+"""Records, or dead letters. One read of a log has at most 1,000, and one more is archived with it."""
+StoredBytes = Annotated[bytes, Meta(max_length=MAX_LOG_BYTES)]
 _MARK = b"\x00"
 """Stands for the request in a record. JSON text never has this byte."""
 
@@ -38,22 +43,22 @@ class ArchivedRecord(Struct, frozen=True, array_like=True):
 
     seq: int
     at: float
-    msg_id: str | None
-    data: bytes
+    msg_id: Id | None
+    data: StoredBytes
     marked: bool = False
 
 
 class ArchivedLog(Struct, frozen=True, kw_only=True):
     """The part of an archived record that is compressed."""
 
-    id: str
-    request: bytes
+    id: Id
+    request: StoredBytes
     """The request as its author wrote it; empty if it had expired."""
-    shared: bytes = b""
+    shared: StoredBytes = b""
     """The request as the records have it."""
-    records: list[ArchivedRecord] = []
-    dead_letters: list[bytes] = []
-    without: list[Kind] = []
+    records: Annotated[list[ArchivedRecord], Meta(max_length=MAX_ARCHIVED_ENTRIES)] = []
+    dead_letters: Annotated[list[StoredBytes], Meta(max_length=MAX_ARCHIVED_ENTRIES)] = []
+    without: Annotated[list[Kind], Meta(max_length=MAX_ARCHIVED_ENTRIES)] = []
     """The kinds of personal data that were left out of request, records and dead letters."""
 
     def stored_records(self) -> list[Stored]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from warmxfer.schemas import WarmxferError
+from warmxfer.schemas.fields import Sentence, SubjectText, Word
 
 from . import subjects
 from .consumer_table import CONSUMERS
@@ -22,15 +23,15 @@ MAX_CAUSE_CHARS = 300
 class DeadLetterBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """Body of a dead letter."""
 
-    subject: str
+    subject: SubjectText
     """Subject of the message that no worker could handle."""
     seq: int
     """Number of that message in `stream`."""
-    cause: str
+    cause: Sentence
     tries: int
-    consumer: str
+    consumer: Word
     """The consumer that it failed in."""
-    stream: str
+    stream: Word
     count: int = 1
     """How many messages the dead letter stands for."""
 

@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 import structlog
 
 from .errors import InvalidRequest, Unavailable
+from .server_limits import LIMITS
 from .server_tls import ServerTls
 
 START_S = 15.0
@@ -177,6 +178,7 @@ class EmbeddedServer:
             f'listen: "{HOST}:{self._port or -1}"\n'
             f"ports_file_dir: {json.dumps(str(work_dir))}\n"
             f"jetstream {{ store_dir: {store}, sync_interval: {self._sync_interval}{cipher} }}\n"
+            + LIMITS
             + (f'http: "{HOST}:-1"\n' if self._monitored else "")
             + (self._tls.config() if self._tls else "")
             + self._accounts

@@ -14,26 +14,26 @@ from typing import NamedTuple
 from . import permissions
 from .errors import InvalidRequest
 from .permissions import OF_STREAMS
+from .server_limits import LIMITS
 from .subject_table import USERS
 from .subjects import check_token
 
 DEFAULT_TENANT = "warmxfer"
 """The account of a deployment without tenants. Its users have no prefix."""
-SERVER = """\
+SERVER = f"""\
 # nats-server for warmxfer: JetStream on, and every message is on disk before it is acknowledged.
 listen: 0.0.0.0:4222
 http: 0.0.0.0:8222
 
-jetstream {
+jetstream {{
   store_dir: /data
   sync_interval: always
   # What is stored is encrypted. Keep the key where the disk is not: without it nothing can be read again.
   cipher: chachapoly
   key: $NATS_STORE_KEY
-}
+}}
 
-max_payload: 256KB
-"""
+{LIMITS}"""
 """The rest of the configuration file, for a server in a container."""
 CLUSTER = """\
 server_name: $NATS_SERVER_NAME

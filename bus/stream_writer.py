@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from warmxfer import tracing
+from warmxfer.schemas.fields import LongText
 
 from .connection import Connection, has_no_responders
 from .errors import AccessDenied, InternalError, InvalidRequest, StaleWrite, Unavailable
@@ -43,7 +44,7 @@ class _Failure(msgspec.Struct):
 
     code: int = 0
     err_code: int = 0
-    description: str = ""
+    description: LongText = ""
 
 
 class _Acknowledgement(msgspec.Struct):

@@ -27,7 +27,8 @@ WIDE, NARROW = (1280, 860), (360, 740)
 RESULT_S = 120.0
 BETWEEN_S = 2.5
 """Between two requests, so that the callers of the picture wait for different times."""
-WAIT_TARGET_S = 15.0
+WAIT_TARGET_S = 18.0
+"""So that the pictures have callers within the target, almost late and late."""
 ENDED = (
     ("ready", "Dana (billing)"),
     ("busy", "Sam (claims)"),
@@ -39,7 +40,7 @@ WAITING = (
     ("no_answer", "Ines (sales)"),
     ("silent", "Tom (support)"),
     ("ready", "Dana (billing)"),
-    ("answers_late", "Noor (orders)"),
+    ("answers_late", "Maya (orders)"),
 )
 LIMITS = {"supervisor_join_timeout_s": 45.0, "briefing_timeout_s": 60.0}
 
@@ -62,6 +63,7 @@ async def main() -> None:
         await _request(stack, client, WAITING, BETWEEN_S, **LIMITS)
         await asyncio.sleep(BETWEEN_S)
         await _photograph(browser, board, "board-light.png", "#running .row", "light", WIDE)
+        await asyncio.sleep(BETWEEN_S)
         await _photograph(browser, board, "board-dark.png", "#running .row", "dark", WIDE)
         await _photograph(browser, board, "board-narrow.png", "#running .row", "light", NARROW)
         opened = f"/#/t/{ended[0].id}"

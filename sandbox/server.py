@@ -48,7 +48,11 @@ async def serve(
         public_key_pem()  # the first use makes the key, which takes a moment
     cloud = Cloud(settings)
     runner = web.AppRunner(
-        create_app(cloud), access_log=None, keepalive_timeout=KEEP_ALIVE_S, shutdown_timeout=STOP_TIMEOUT_S
+        create_app(cloud),
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_S,
+        shutdown_timeout=STOP_TIMEOUT_S,
+        auto_decompress=False,  # a body of 64 KB would become 64 MB before any limit is checked
     )
     stopped = asyncio.Event()
     signal_handling: AbstractContextManager[None] = (

@@ -210,6 +210,7 @@ def _new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, limit_per_host=MAX_CONNECTIONS),
         cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
     )
 

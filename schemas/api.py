@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from .fields import ReasonText, Token
+from .fields import Id, ReasonText, Sentence, SubjectText, Token
 from .outcomes import Outcome
 from .transfer import CancelRequest, WarmTransferPhase, WarmTransferRequest, WarmTransferResult
 
@@ -40,10 +40,10 @@ class StartQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class StartReply(Struct, frozen=True):
     """The request is stored. Coordinators start the transfer."""
 
-    id: str
-    phase_subject: str
+    id: Id
+    phase_subject: SubjectText
     """Where its phases are published."""
-    result_subject: str
+    result_subject: SubjectText
     """Where its result is published, once."""
 
 
@@ -56,7 +56,7 @@ class TransferQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class TransferStatus(Struct, frozen=True, kw_only=True):
     """Where a transfer is."""
 
-    id: str
+    id: Id
     phase: WarmTransferPhase | None = None
     """The newest phase. None: the request is stored and no coordinator has started it."""
     seq: int = 0
@@ -78,19 +78,21 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class TransferSummary(Struct, frozen=True, kw_only=True):
     """One transfer in a list. `outcome` and `detail` are None while it runs."""
 
-    id: str
+    id: Id
     phase: WarmTransferPhase
     seq: int
     at: float
     """When the phase began: epoch seconds by the broker's clock."""
     outcome: Outcome | None = None
-    detail: str | None = None
+    detail: Sentence | None = None
 
 
 class ListReply(Struct, frozen=True):
     """The newest first."""
 
-    transfers: list[TransferSummary] = field(default_factory=list[TransferSummary])
+    transfers: Annotated[list[TransferSummary], Meta(max_length=MAX_API_LISTED)] = field(
+        default_factory=list[TransferSummary]
+    )
 
 
 class CancelQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,4 +105,4 @@ class CancelQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class CancelReply(Struct, frozen=True):
     """The cancel is stored. Once the caller is being moved, a cancel may come too late: see the result."""
 
-    id: str
+    id: Id

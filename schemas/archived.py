@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from .fields import Id
 from .transfer import WarmTransferPhase, WarmTransferResult
 
 
 class ArchivedTransfer(Struct, frozen=True, kw_only=True):
     """A transfer that has ended and left the working streams."""
 
-    id: str
+    id: Id
     phase: WarmTransferPhase
     """The final phase."""
     seq: int

@@ -20,6 +20,7 @@ import msgspec
 from .commands import AnyCommand
 from .errors import WarmxferError
 from .events import AnyEvent
+from .fields import Id, Word
 from .lenient import is_word, read_leniently
 from .transfer import PhaseChanged, TransferNotice, WarmTransferResult
 
@@ -82,17 +83,17 @@ def _decode_error(error: Exception) -> DecodeError:
 class _Envelope(msgspec.Struct):
     """The fields of every command. A command that is not decoded is answered by its `command_id`."""
 
-    type: str
-    command_id: str
+    type: Word
+    command_id: Id
     deadline_at: float
 
 
 class _Typed(msgspec.Struct):
-    type: str
+    type: Word
 
 
 class _OfTransfer(msgspec.Struct):
-    transfer_id: str
+    transfer_id: Id
 
 
 _envelope = msgspec.json.Decoder(_Envelope)

@@ -21,7 +21,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from .fields import SummaryText, snake_case
+from .fields import Id, Line, LongText, SummaryText, Word, snake_case
 from .transfer import Rescue, SIPDestination, SpokenLines
 
 __all__ = [
@@ -55,7 +55,7 @@ __all__ = [
 class Command(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type"):
     """Base of all commands. It is never sent itself."""
 
-    command_id: str
+    command_id: Id
     deadline_at: float
     first_event: int | UnsetType = UNSET
     """Number of the first event of the transfer in its stream. While that event is stored, no claim of the
@@ -70,8 +70,8 @@ class HoldCaller(Command, frozen=True, kw_only=True):
     """Mute the caller's input, suspend auto-end, and say `line` uninterruptibly. -> CallerHeld"""
 
     fence: int
-    line: str
-    transfer_id: str | UnsetType = UNSET
+    line: Line
+    transfer_id: Id | UnsetType = UNSET
     """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
@@ -84,9 +84,9 @@ class ReleaseCaller(Command, frozen=True, kw_only=True):
     """
 
     fence: int
-    line: str | None
+    line: Line | None
     stay_s: float = 0.0
-    transfer_id: str | UnsetType = UNSET
+    transfer_id: Id | UnsetType = UNSET
     """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
@@ -94,7 +94,7 @@ class LeaveCall(Command, frozen=True, kw_only=True):
     """Leave the call with the AI session, because the caller was moved. -> CallLeft"""
 
     fence: int
-    transfer_id: str | UnsetType = UNSET
+    transfer_id: Id | UnsetType = UNSET
     """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
@@ -104,9 +104,9 @@ class LeaveCall(Command, frozen=True, kw_only=True):
 class Summarize(Command, frozen=True, kw_only=True):
     """Turn the session's transcript into a briefing text. -> SummaryReady"""
 
-    session: str
-    summarize_by: str
-    prompt: str | None
+    session: Id
+    summarize_by: Word
+    prompt: LongText | None
 
 
 # ── to the SIP gateway ───────────────────────────────────────────────────────────────────────────
@@ -115,62 +115,62 @@ class Summarize(Command, frozen=True, kw_only=True):
 class FindCallerCall(Command, frozen=True, kw_only=True):
     """Find the caller's SIP call in the primary room. -> CallerCallFound"""
 
-    room_id: str
-    call_id: str | None
+    room_id: Id
+    call_id: Id | None
     """If the call id is known, the gateway only checks that the call is up."""
 
 
 class CreateRoom(Command, frozen=True, kw_only=True):
     """Create the consultation room. The same `key` gives the same room. -> RoomCreated"""
 
-    key: str
+    key: Id
 
 
 class DialSupervisor(Command, frozen=True, kw_only=True):
     """Dial the supervisor into `room_id`, to join as `participant_id`. -> SupervisorDialed"""
 
     attempt: int
-    room_id: str
-    participant_id: str
+    room_id: Id
+    participant_id: Id
     ringing_timeout_s: int
     destination: SIPDestination
-    caller_room_id: str | UnsetType = UNSET
+    caller_room_id: Id | UnsetType = UNSET
     """The primary room, for which dials are counted. An older coordinator does not say it."""
 
 
 class SwitchCaller(Command, frozen=True, kw_only=True):
     """Check that both legs are up, then move the caller's leg into `room_id`. -> CallerSwitched"""
 
-    room_id: str
-    caller_call_id: str
-    supervisor_call_id: str
-    participant_id: str
+    room_id: Id
+    caller_call_id: Id
+    supervisor_call_id: Id
+    participant_id: Id
 
 
 class ReturnCaller(Command, frozen=True, kw_only=True):
     """Make sure that the caller's leg is in the primary room `room_id`. -> CallerReturned"""
 
-    room_id: str
-    caller_call_id: str
-    participant_id: str
-    from_room_id: str
+    room_id: Id
+    caller_call_id: Id
+    participant_id: Id
+    from_room_id: Id
 
 
 class EndCall(Command, frozen=True, kw_only=True):
     """Make sure that the supervisor's leg of `attempt` is down and cannot come up. -> CallEnded"""
 
     attempt: int
-    room_id: str
-    participant_id: str
-    call_id: str | None
+    room_id: Id
+    participant_id: Id
+    call_id: Id | None
     """None if no reply to the dial came. The leg is then looked up by room and participant."""
 
 
 class CheckLegs(Command, frozen=True, kw_only=True):
     """Read the state of both legs from the provider, in case a webhook was lost. -> LegsChecked"""
 
-    caller_call_id: str | None
-    supervisor_call_id: str | None
+    caller_call_id: Id | None
+    supervisor_call_id: Id | None
 
 
 class RescueCaller(Command, frozen=True, kw_only=True):
@@ -179,14 +179,14 @@ class RescueCaller(Command, frozen=True, kw_only=True):
     The gateway checks first that the caller's leg is up and that the caller is not with the supervisor.
     """
 
-    room_id: str
+    room_id: Id
     """The primary room."""
-    caller_call_id: str | None
+    caller_call_id: Id | None
     """None if it is unknown. The gateway then looks for the caller's leg in `room_id`."""
-    supervisor_call_id: str | None
-    consultation_room_id: str | None
+    supervisor_call_id: Id | None
+    consultation_room_id: Id | None
     """None if the caller is certainly not there."""
-    participant_id: str
+    participant_id: Id
     """The id under which a dialled person joins."""
     ringing_timeout_s: int
     rescue: Rescue
@@ -195,18 +195,18 @@ class RescueCaller(Command, frozen=True, kw_only=True):
 class RecordParticipant(Command, frozen=True, kw_only=True):
     """Make sure that a participant in `room_id` is recorded. -> RecordingStarted"""
 
-    room_id: str
-    participant_id: str
+    room_id: Id
+    participant_id: Id
 
 
 class CloseRoom(Command, frozen=True, kw_only=True):
     """Deactivate the consultation room. -> RoomClosed"""
 
-    room_id: str | None
+    room_id: Id | None
     """None if it is unknown whether the room exists. It is then the room of `key`."""
-    key: str | None = None
+    key: Id | None = None
     """As in `CreateRoom`."""
-    caller_call_id: str | None = None
+    caller_call_id: Id | None = None
     """The leg that closing the room must not hang up."""
 
 
@@ -220,19 +220,19 @@ class JoinConsultation(Command, frozen=True, kw_only=True):
     over.
     """
 
-    room_id: str
-    participant_id: str
-    supervisor_participant_id: str
-    caller_participant_id: str
+    room_id: Id
+    participant_id: Id
+    supervisor_participant_id: Id
+    caller_participant_id: Id
     fence: int = 0
     """Lower than the token of every other command of this consultation, higher than those of earlier ones."""
-    one_moment: str = SpokenLines().one_moment
-    identify: str = SpokenLines().identify
-    identify_key: str = SpokenLines().identify_key
-    screening: str = SpokenLines().screening
-    language: str | None = None
+    one_moment: Line = SpokenLines().one_moment
+    identify: Line = SpokenLines().identify
+    identify_key: Line = SpokenLines().identify_key
+    screening: Line = SpokenLines().screening
+    language: Word | None = None
     """The language of the lines, as an ISO 639-1 code, if the request names one."""
-    transfer_id: str | UnsetType = UNSET
+    transfer_id: Id | UnsetType = UNSET
     """The transfer, on a subject that names a session only. Left out on one that names the transfer."""
 
 
@@ -244,12 +244,12 @@ class BriefSupervisor(Command, frozen=True, kw_only=True):
 
     fence: int
     summary: SummaryText
-    greeting: str
-    question: str
-    connecting: str
-    understood: str = SpokenLines().understood
-    confirm: str = SpokenLines().confirm
-    keys: str = SpokenLines().keys
+    greeting: Line
+    question: Line
+    connecting: Line
+    understood: Line = SpokenLines().understood
+    confirm: Line = SpokenLines().confirm
+    keys: Line = SpokenLines().keys
     accept_by: Literal["voice", "either", "key"] | None = None
     """None: either, where the provider reports digits; else voice."""
 
@@ -258,7 +258,7 @@ class LeaveConsultation(Command, frozen=True, kw_only=True):
     """Speak to the end for at most `finish_s`, then leave the consultation room. -> ConsultationLeft"""
 
     fence: int
-    notice: str | None = None
+    notice: Line | None = None
     """Said to the supervisor before leaving, instead of what is being said."""
     finish_s: float = 0.0
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import InvalidRequest
+from .fields import TOKEN_TEXT_MAX_CHARS, URL_MAX_CHARS
 from .odd_characters import odd_character
 
 MAX_SHOWN_CHARS = 40
@@ -47,16 +48,23 @@ def env_yes(env: Mapping[str, str], name: str) -> bool:
 def env_credential(env: Mapping[str, str], name: str) -> str:
     """Return the key, secret or token in variable `name`, without blanks around it; "" if it is not set.
 
-    Raises InvalidRequest if it holds a character that no header can carry. The sentence never quotes it.
+    Raises InvalidRequest if it is too long, or holds a character that no header can carry. The sentence never
+    quotes it.
     """
     value = env.get(name, "").strip()
+    if len(value) > TOKEN_TEXT_MAX_CHARS:
+        raise InvalidRequest(
+            f"{name} has {len(value)} characters; copy it again, at most {TOKEN_TEXT_MAX_CHARS}", field=name
+        )
     if odd := odd_character(value, ascii_only=True):
         raise InvalidRequest(f"{name} has {odd}; copy it again, in printable ASCII", field=name)
     return value
 
 
 def parse_http_url(text: str) -> SplitResult | None:
-    """Return the parts of a valid http:// or https:// address with a host, or None."""
+    """Return the parts of a valid http:// or https:// address with a host; None for any other text."""
+    if len(text) > URL_MAX_CHARS:
+        return None
     try:
         parts = urlsplit(text)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

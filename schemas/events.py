@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from .fields import ReasonText, SummaryText, snake_case
+from .fields import Id, ProviderAnswer, ReasonText, Sentence, SummaryText, Word, snake_case
 from .outcomes import Outcome
 from .transfer import WarmTransferRequest
 
@@ -64,7 +64,7 @@ class Event(Struct, frozen=True, kw_only=True, tag=snake_case, tag_field="type")
 class CommandReply(Event, frozen=True, kw_only=True):
     """Base of the events that reply to a command."""
 
-    command_id: str
+    command_id: Id
     rate_wait_s: float | UnsetType = UNSET
     """How long the command waited for the provider's rate limit. Left out if it was no noticeable time."""
 
@@ -79,9 +79,9 @@ class TransferRequested(Event, frozen=True, kw_only=True):
     request waited for its start. The deadlines of the transfer begin after it.
     """
 
-    transfer_id: str
+    transfer_id: Id
     request: WarmTransferRequest
-    conflicting_transfer_id: str | None = field(name="held_by", default=None)
+    conflicting_transfer_id: Id | None = field(name="held_by", default=None)
     archive_after_s: float | None = None
     """How long after its end the transfer is archived, as its coordinator is set. None: never."""
     alone_notice_s: float | None = None
@@ -96,12 +96,12 @@ class TransferRefused(Event, frozen=True, kw_only=True):
     one word what was used up.
     """
 
-    transfer_id: str
-    detail: str
+    transfer_id: Id
+    detail: Sentence
     outcome: Outcome = Outcome.INVALID_REQUEST
     retry_after_s: float | None = None
     archive_after_s: float | None = None
-    limit: str = ""
+    limit: Word = ""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):
@@ -120,8 +120,8 @@ class TransferBroken(Event, frozen=True, kw_only=True):
     letter.
     """
 
-    transfer_id: str
-    kind: str
+    transfer_id: Id
+    kind: Word
     cause: ReasonText
     archive_after_s: float | None = None
 
@@ -132,7 +132,7 @@ class TransferBroken(Event, frozen=True, kw_only=True):
 class CallerHeld(CommandReply, frozen=True, kw_only=True):
     """The caller is muted and hears the hold line."""
 
-    caller_participant_id: str | None = None
+    caller_participant_id: Id | None = None
 
 
 class CallerReleased(Event, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ class CallerReleased(Event, frozen=True, kw_only=True):
     `command_id` is None if the session released the caller by its own decision.
     """
 
-    command_id: str | None
+    command_id: Id | None
     cause: Literal["commanded", "bus_silent", "session_closed", "new_transfer"] = "commanded"
 
 
@@ -163,20 +163,20 @@ class SummaryReady(CommandReply, frozen=True, kw_only=True):
 
 
 class CallerCallFound(CommandReply, frozen=True, kw_only=True):
-    call_id: str
-    participant_id: str | None = None
+    call_id: Id
+    participant_id: Id | None = None
 
 
 class RoomCreated(CommandReply, frozen=True, kw_only=True):
-    room_id: str
+    room_id: Id
 
 
 class SupervisorDialed(CommandReply, frozen=True, kw_only=True):
     """The provider accepted the dial. `response` is its response, or what a look-up found."""
 
     attempt: int
-    call_id: str
-    response: dict[str, Any] = field(default_factory=dict[str, Any])
+    call_id: Id
+    response: ProviderAnswer = field(default_factory=dict[str, Any])
 
 
 class CallCause(StrEnum):
@@ -194,7 +194,7 @@ class SupervisorCallEnded(Event, frozen=True, kw_only=True):
     """The supervisor's leg ended without a command (webhook)."""
 
     attempt: int
-    call_id: str
+    call_id: Id
     cause: CallCause
     sip_code: int | None = None
 
@@ -202,13 +202,13 @@ class SupervisorCallEnded(Event, frozen=True, kw_only=True):
 class CallerCallEnded(Event, frozen=True, kw_only=True):
     """The caller's leg ended (webhook)."""
 
-    call_id: str
+    call_id: Id
 
 
 class CallerSwitched(CommandReply, frozen=True, kw_only=True):
     """The provider accepted the move. Room events show whether the caller arrives."""
 
-    response: dict[str, Any] = field(default_factory=dict[str, Any])
+    response: ProviderAnswer = field(default_factory=dict[str, Any])
 
 
 class CallerReturned(CommandReply, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ class CallerRescued(CommandReply, frozen=True, kw_only=True):
     """The provider accepted the dial or the dispatch. Whether the person answers is not awaited."""
 
     by: Literal["dial", "agent"]
-    call_id: str | None = None
+    call_id: Id | None = None
     """The leg of a dial."""
 
 
@@ -238,8 +238,8 @@ class LegReport(Struct, frozen=True, kw_only=True):
     """One leg as the provider's call record shows it."""
 
     up: bool
-    room_id: str | None = None
-    status: str = ""
+    room_id: Id | None = None
+    status: Word = ""
     cause: CallCause | None = None
     sip_code: int | None = None
 
@@ -256,7 +256,7 @@ class LegsChecked(CommandReply, frozen=True, kw_only=True):
 class RecordingStarted(CommandReply, frozen=True, kw_only=True):
     """The provider records the participant until they leave the room or it is closed."""
 
-    participant_id: str
+    participant_id: Id
 
 
 class RoomClosed(CommandReply, frozen=True, kw_only=True):
@@ -267,7 +267,7 @@ class RoomClosed(CommandReply, frozen=True, kw_only=True):
 
 
 class ConsultationJoined(CommandReply, frozen=True, kw_only=True):
-    session_id: str | None = None
+    session_id: Id | None = None
 
 
 class SupervisorReady(Event, frozen=True, kw_only=True):
@@ -297,20 +297,20 @@ class ConsultationLeft(CommandReply, frozen=True, kw_only=True):
 class AudioStreamEnabled(Event, frozen=True, kw_only=True, tag="AUDIO_STREAM_ENABLED"):
     """A participant's audio started."""
 
-    room_id: str
-    participant_id: str
-    kind: str = "audio"
+    room_id: Id
+    participant_id: Id
+    kind: Word = "audio"
 
 
 class ParticipantJoined(Event, frozen=True, kw_only=True, tag="PARTICIPANT_JOINED"):
-    room_id: str
-    participant_id: str
+    room_id: Id
+    participant_id: Id
 
 
 class ParticipantLeft(Event, frozen=True, kw_only=True, tag="PARTICIPANT_LEFT"):
-    room_id: str
-    participant_id: str
-    reason: str = ""
+    room_id: Id
+    participant_id: Id
+    reason: ReasonText = ""
 
 
 # ── from timers and failures ─────────────────────────────────────────────────────────────────────

@@ -1,13 +1,23 @@
 """Constrained field types of the messages. Each limit is written once.
 
-`extra["remedy"]` ends the sentence for a user whose value is rejected (`validation.py`). `extra["pii"]` marks
-a value that must never reach a log line or a subject.
+Every text, list and object of a message has a length. Two kinds of types say it:
+
+- What users write has a pattern or a range. `extra["remedy"]` ends the sentence for a user whose value is
+  rejected (`validation.py`).
+- What warmxfer writes has a `max_length` alone: `Id`, `Word`, `Line`, `Sentence` and the types after them.
+  Its writer cuts or refuses a foreign text where it comes in, at a limit that is lower or equal. So a longer
+  text in a message is not from warmxfer, and the message is refused. A log record is read without these
+  limits (`lenient.py`): a record is the only copy of a transfer's state.
+
+`extra["pii"]` marks a value that must never reach a log line or a subject.
+
+Test: `tests/schemas/test_lengths.py` finds every struct that is decoded, and each field without a length.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -90,6 +100,8 @@ HeaderNames = Annotated[
 RingSeconds = Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})]
 CallSeconds = Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})]
 
+LINE_MAX_CHARS = 500
+
 SpokenLine = Annotated[
     str,
     Meta(
@@ -98,17 +110,21 @@ SpokenLine = Annotated[
     ),
 ]
 
+PROMPT_MAX_CHARS = 8_000
+
 PromptText = Annotated[
     str,
-    Meta(min_length=1, max_length=8_000, extra={"remedy": "use 1 to 8000 characters"}),
+    Meta(min_length=1, max_length=PROMPT_MAX_CHARS, extra={"remedy": "use 1 to 8000 characters"}),
 ]
 
 SUMMARY_MAX_CHARS = 4_000
 SummaryText = Annotated[str, Meta(max_length=SUMMARY_MAX_CHARS, extra={"pii": True})]
 
+REASON_MAX_CHARS = 500
+
 ReasonText = Annotated[
     str,
-    Meta(max_length=500, extra={"pii": True, "remedy": "use at most 500 characters"}),
+    Meta(max_length=REASON_MAX_CHARS, extra={"pii": True, "remedy": "use at most 500 characters"}),
 ]
 
 WaitSeconds = Annotated[
@@ -138,6 +154,60 @@ ProviderId = Annotated[
         extra={"remedy": "use 1 to 128 printable ASCII characters without spaces"},
     ),
 ]
+
+# ── what warmxfer writes ─────────────────────────────────────────────────────────────────────────
+
+ID_MAX_CHARS = 256
+Id = Annotated[str, Meta(max_length=ID_MAX_CHARS)]
+"""Id of a room, a leg, a participant, a session, a transfer, a command or a process.
+
+`provider_id` takes no longer text than `PROVIDER_ID_MAX_CHARS` from a provider or a room.
+"""
+PROVIDER_ID_MAX_CHARS = 128
+
+WORD_MAX_CHARS = 64
+Word = Annotated[str, Meta(max_length=WORD_MAX_CHARS)]
+"""Word of an enumeration, type of a message, or name of a fact. The words of a newer version are as short."""
+
+Line = Annotated[str, Meta(max_length=LINE_MAX_CHARS)]
+"""Line that is spoken, in a command. The request has checked its characters."""
+
+SENTENCE_MAX_CHARS = 1_000
+Sentence = Annotated[str, Meta(max_length=SENTENCE_MAX_CHARS)]
+"""Sentence for people: why a transfer ended, how a command failed, what a record tells."""
+
+LongText = Annotated[str, Meta(max_length=PROMPT_MAX_CHARS)]
+"""Prompt of a request, in a command or a query. Error text of the broker."""
+
+SubjectText = Annotated[str, Meta(max_length=256)]
+"""Subject of a message."""
+
+TOKEN_TEXT_MAX_CHARS = 8_192
+TokenText = Annotated[str, Meta(max_length=TOKEN_TEXT_MAX_CHARS)]
+"""Room token. HTTP servers take no longer header."""
+
+URL_MAX_CHARS = 2_048
+Url = Annotated[str, Meta(max_length=URL_MAX_CHARS)]
+
+FACTS_MAX = 100
+Facts = Annotated[dict[Word, Any], Meta(max_length=FACTS_MAX)]
+"""Facts of a phase or a notice, by name. Each value has the length of the field that it comes from."""
+
+ANSWER_MAX_BYTES = 16 * 1024
+ProviderAnswer = Annotated[dict[Id, Any], Meta(max_length=FACTS_MAX)]
+"""Answer of the provider, as it came. One with more than `ANSWER_MAX_BYTES` keeps only its ids."""
+
+EvidenceValue = Sentence | int | float | bool | None
+Evidence = Annotated[dict[Word, EvidenceValue], Meta(max_length=FACTS_MAX)]
+"""How the outcome of a transfer is known, by name."""
+
+LIST_MAX = 1_000
+"""Entries of a list in a reply or a record. A log has at most 1,000 records in one read."""
+
+
+def provider_id(text: object) -> str | None:
+    """Return an id as a provider or a room gave it; None if it is no text, or too long for an id."""
+    return text if isinstance(text, str) and len(text) <= PROVIDER_ID_MAX_CHARS else None
 
 
 def snake_case(name: str) -> str:

@@ -16,13 +16,14 @@ Test: `tests/schemas/test_lenient.py` tries every struct that a record can hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sized
 from enum import Enum, StrEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
-from msgspec import Struct, UnsetType, ValidationError
+from msgspec import Meta, Struct, UnsetType, ValidationError
 
 from .fields import TOKEN_PATTERN
 
@@ -70,7 +71,7 @@ class _Reader:
     def read(self, raw: Any, kind: Any) -> Any:
         origin = get_origin(kind)
         if origin is Annotated:
-            return self.read(raw, get_args(kind)[0]) if self._limits else msgspec.convert(raw, kind)
+            return self._read_limited(raw, kind)
         if origin in (Union, UnionType):
             return self._read_union(raw, kind)
         if origin is Literal:
@@ -86,6 +87,15 @@ class _Reader:
         if _is_a(kind, StrEnum):
             return self._read_enum(raw, kind)
         return msgspec.convert(raw, kind)
+
+    def _read_limited(self, raw: Any, kind: Any) -> Any:
+        inner, *metas = get_args(kind)
+        if not self._limits and get_origin(inner) not in (list, dict):
+            return msgspec.convert(raw, kind)
+        value = self.read(raw, inner)
+        if not self._limits:
+            _check_size(value, metas)
+        return value
 
     def _read_struct(self, raw: Any, kind: type[Struct]) -> Struct:
         given = _checked(raw, dict)
@@ -142,6 +152,15 @@ def _checked(raw: Any, kind: type) -> Any:
     if not isinstance(raw, kind):
         raise ValidationError(f"Expected {'an object' if kind is dict else 'an array'}")
     return raw
+
+
+def _check_size(value: Sized, metas: Iterable[Meta]) -> None:
+    """Raise ValidationError if a list or an object has more or fewer entries than `metas` allow."""
+    for each in metas:
+        if each.max_length is not None and len(value) > each.max_length:
+            raise ValidationError(f"Expected at most {each.max_length} entries")
+        if each.min_length is not None and len(value) < each.min_length:
+            raise ValidationError(f"Expected at least {each.min_length} entries")
 
 
 @cache

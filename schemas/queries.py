@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from .fields import Token
+from .fields import Id, LongText, SubjectText, SummaryText, Token, TokenText, Url, Word
 
 MAX_TURNS = 200
 MAX_TURN_CHARS = 2_000
@@ -29,42 +29,44 @@ class TranscriptTurn(Struct, frozen=True):
 class HistoryQuery(Struct, frozen=True):
     """Query for the transcript, to the primary session, on `warmxfer.ask.history.<session>`."""
 
-    transfer_id: str = ""
+    transfer_id: Id = ""
     """The transfer that needs it. The session replies only if the log of this transfer awaits the summary."""
 
 
 class History(Struct, frozen=True):
     """The newest `MAX_TURNS` turns of the session."""
 
-    turns: list[TranscriptTurn] = field(default_factory=list[TranscriptTurn])
+    turns: Annotated[list[TranscriptTurn], Meta(max_length=MAX_TURNS)] = field(
+        default_factory=list[TranscriptTurn]
+    )
 
 
 class SummaryQuery(Struct, frozen=True):
     """Query for a summary by the session's own model, on `warmxfer.ask.summary.<session>`."""
 
-    prompt: str
-    transfer_id: str = ""
+    prompt: LongText
+    transfer_id: Id = ""
     """As in `HistoryQuery`."""
 
 
 class SessionSummary(Struct, frozen=True):
     """The session's summary. Empty if the session has no model of its own, or the model failed."""
 
-    text: str
+    text: SummaryText
 
 
 class RoomTokenQuery(Struct, frozen=True):
     """Query for a room token, to the gateway, on `warmxfer.ask.token`."""
 
-    room_id: str
-    participant_id: str
+    room_id: Id
+    participant_id: Id
 
 
 class RoomToken(Struct, frozen=True):
     """Token for one room and one participant, valid for minutes. It is a secret."""
 
-    token: str
-    signaling_url: str
+    token: TokenText
+    signaling_url: Url
     """Base URL of the cloud that hosts the room."""
 
 
@@ -74,8 +76,8 @@ class LivenessQuery(Struct, frozen=True):
     A coordinator of an older version reads `transfer_id` alone, and replies about that transfer.
     """
 
-    transfer_id: str
-    more: list[str] = field(default_factory=list[str])
+    transfer_id: Id
+    more: Annotated[list[Id], Meta(max_length=MAX_LIVENESS_QUERY)] = field(default_factory=list[str])
     """Further transfers, at most `MAX_LIVENESS_QUERY` in all."""
 
 
@@ -83,14 +85,16 @@ class Liveness(Struct, frozen=True):
     """Liveness of one transfer. `live` False: it has ended or never existed."""
 
     live: bool
-    stage: str = ""
+    stage: Word = ""
     """Its stage: if it changes, an actor may have missed a command. Empty if unknown."""
 
 
 class LivenessReply(Liveness, frozen=True):
     """Reply to a `LivenessQuery`: the liveness of its `transfer_id`, and of the further ones."""
 
-    more: list[Liveness] = field(default_factory=list[Liveness])
+    more: Annotated[list[Liveness], Meta(max_length=MAX_LIVENESS_QUERY)] = field(
+        default_factory=list[Liveness]
+    )
     """In the order of the query. Empty from a coordinator of an older version."""
 
 
@@ -104,7 +108,7 @@ class ReplayQuery(Struct, frozen=True):
 class ReplayReply(Struct, frozen=True):
     """What was handled again: the subject and the number of the message that the dead letter is about."""
 
-    subject: str
+    subject: SubjectText
     seq: int
 
 
@@ -117,7 +121,7 @@ class EraseQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class EraseReply(Struct, frozen=True):
     """What became of the transfer."""
 
-    id: str
+    id: Id
     erased: bool
     """True: only its id, its final phase and the time of that phase are kept. False: it has ended and is not
     archived yet.

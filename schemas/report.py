@@ -6,10 +6,14 @@ Every moment is the time at which the broker stored the message that caused the 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
-EvidenceValue = str | int | float | bool | None
+from .fields import LIST_MAX, Evidence, EvidenceValue, Id, Sentence, Word
+
+COMMANDS_MAX = 10 * LIST_MAX
+"""A record sends less than 10 commands."""
 
 
 class EndedBy(StrEnum):
@@ -75,13 +79,13 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """The provider accepted the dial."""
     heard_at: float | None = None
     """The supervisor's audio was on."""
-    outcome: str = ""
+    outcome: Word = ""
     """`accepted`, `proceeded`, or the outcome of the transfer that it ended with; empty while it runs."""
-    decided_by: str = ""
+    decided_by: Word = ""
     """Type of the event that decided the attempt, such as `supervisor_ready` or `deadline_passed`."""
-    timer: str = ""
+    timer: Word = ""
     """Name of the timer whose end decided the attempt; empty if none did."""
-    cause: str = ""
+    cause: Word = ""
     """Why the supervisor's leg went down, if the provider reported it before the attempt was decided."""
     sip_code: int | None = None
 
@@ -89,15 +93,15 @@ class Attempt(Struct, frozen=True, kw_only=True):
 class CommandTime(Struct, frozen=True, kw_only=True):
     """One command. `sent_at`: epoch seconds, when the message that caused the command was stored."""
 
-    command_id: str
-    kind: str
+    command_id: Id
+    kind: Word
     """Its type on the wire, such as `dial_supervisor`."""
     sent_at: float
     took_s: float | None = None
     """Seconds until the reply was stored. None if no record has it: after the end few are recorded."""
-    reply: str = ""
+    reply: Word = ""
     """Type of the reply on the wire; empty if no reply is in the log."""
-    failure: str = ""
+    failure: Word = ""
     """How the command failed: a word of `FailureKind`; empty if it did not."""
     status: int | None = None
     """The provider's HTTP status of a failure, if there was one."""
@@ -112,21 +116,21 @@ class TransferReport(Struct, frozen=True, kw_only=True):
     cancel.
     """
 
-    transfer_id: str
-    stage: str
-    outcome: str = ""
+    transfer_id: Id
+    stage: Word
+    outcome: Word = ""
     """Empty while the transfer runs."""
-    detail: str = ""
+    detail: Sentence = ""
     ended_by: EndedBy | None = None
     """None while the transfer runs, if the end of the talk was not seen, or if a newer version ended it."""
     moments: Moments
     durations: Durations
-    attempts: list[Attempt]
-    commands: list[CommandTime]
-    recordings: list[str]
+    attempts: Annotated[list[Attempt], Meta(max_length=LIST_MAX)]
+    commands: Annotated[list[CommandTime], Meta(max_length=COMMANDS_MAX)]
+    recordings: Annotated[list[Id], Meta(max_length=LIST_MAX)]
     """Participant ids that the provider records."""
-    unconfirmed: list[str]
+    unconfirmed: Annotated[list[Sentence], Meta(max_length=LIST_MAX)]
     """One sentence for each thing that the log does not confirm."""
-    evidence: dict[str, EvidenceValue] = field(default_factory=dict[str, EvidenceValue])
+    evidence: Evidence = field(default_factory=dict[str, EvidenceValue])
     records: int
     """Records that the report was made from."""

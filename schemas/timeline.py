@@ -6,12 +6,16 @@ number, a transcript, a summary or a word of a person.
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
 
-from .api import ListLimit
+from msgspec import Meta, Struct, field
+
+from .api import MAX_API_LISTED, ListLimit
+from .fields import FACTS_MAX, Id, Sentence, SubjectText, Word
 
 MAX_ENTRIES = 400
 """Entries of one timeline. A longer one keeps its first and its newest entries."""
+Words = Annotated[list[Word], Meta(max_length=FACTS_MAX)]
 
 
 class TimeLimits(Struct, frozen=True, kw_only=True):
@@ -32,16 +36,16 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
 class TransferOutline(Struct, frozen=True, kw_only=True):
     """What does not change while a transfer runs: from which room, to whom, and its time limits."""
 
-    id: str
+    id: Id
     started_at: float
     """Epoch seconds by the broker's clock."""
-    room_id: str = ""
+    room_id: Id = ""
     """The room in which the caller talked with the AI. Empty if the request could not be read."""
-    session: str = ""
+    session: Id = ""
     """The name of the AI session."""
-    supervisor: str = ""
+    supervisor: Sentence = ""
     """The supervisor's display name."""
-    destination: str = ""
+    destination: Sentence = ""
     """The number with its last two digits only, a SIP URI without its user, or a name of the directory."""
     limits: TimeLimits | None = None
     """None if the request could not be read."""
@@ -52,25 +56,25 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 
     at: float
     """When the broker stored the message that caused it: epoch seconds."""
-    event: str
+    event: Word
     """Type of the event on the wire, such as `supervisor_dialed`. Empty if the record cannot be read."""
-    stage: str = ""
+    stage: Word = ""
     """What the transfer waits for from then on."""
-    phases: list[str] = field(default_factory=list[str])
+    phases: Words = field(default_factory=list[str])
     """The phases that were published."""
-    commands: list[str] = field(default_factory=list[str])
+    commands: Words = field(default_factory=list[str])
     """The types of the commands that were sent."""
     timer: bool = False
     """Whether a timer was set."""
-    note: str = ""
+    note: Sentence = ""
     """Facts of the event: who joined, how a command failed, why a leg went down. Empty if there are none."""
 
 
 class TransferTimeline(Struct, frozen=True, kw_only=True):
     """Everything that happened in a transfer, oldest first."""
 
-    id: str
-    entries: list[TimelineEntry]
+    id: Id
+    entries: Annotated[list[TimelineEntry], Meta(max_length=MAX_ENTRIES)]
     left_out: int = 0
     """Entries in the middle that are left out, because a reply has a limit."""
 
@@ -88,13 +92,13 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     """Its number in the stream of events, by which it is replayed."""
     at: float
     """When it was stored: epoch seconds by the broker's clock."""
-    id: str
+    id: Id
     """The transfer, or `unaddressed` if the message had no valid id."""
-    subject: str
+    subject: SubjectText
     """Subject of the message that could not be handled."""
-    consumer: str
+    consumer: Word
     """The consumer that it failed in."""
-    cause: str
+    cause: Sentence
     tries: int
     count: int = 1
     """How many messages it stands for. Only one that stands for one message can be replayed."""
@@ -103,4 +107,6 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
 class DeadLettersReply(Struct, frozen=True):
     """The newest first."""
 
-    dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    dead_letters: Annotated[list[DeadLetter], Meta(max_length=MAX_API_LISTED)] = field(
+        default_factory=list[DeadLetter]
+    )

@@ -8,7 +8,7 @@ wire.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
@@ -17,17 +17,23 @@ from .fields import (
     CallSeconds,
     CommandSeconds,
     DialledDigits,
+    Evidence,
+    EvidenceValue,
+    Facts,
     GuardSeconds,
     HeaderNames,
+    Id,
     NoticeSeconds,
     PrintableName,
     PromptText,
     ProviderId,
     ReasonText,
     RingSeconds,
+    Sentence,
     SipAddress,
     SipHeaders,
     SpokenLine,
+    SummaryText,
     Token,
     WaitSeconds,
     snake_case,
@@ -314,10 +320,10 @@ class PhaseChanged(Struct, frozen=True, tag=snake_case, tag_field="type"):
     """Published on `warmxfer.<id>.phase`, in order of `seq` (from 1, no gaps). Drop a repeated `seq`."""
 
     phase: WarmTransferPhase
-    data: dict[str, Any]
+    data: Facts
     timestamp: float
     """Epoch seconds by the broker's clock."""
-    consultation_room_id: str | None
+    consultation_room_id: Id | None
     seq: int
 
 
@@ -327,19 +333,17 @@ class WarmTransferResult(Struct, frozen=True, tag=snake_case, tag_field="type"):
     success: bool
     phase: WarmTransferPhase
     outcome: Outcome
-    consultation_room_id: str | None
-    supervisor_call_id: str | None
-    switched_call_id: str | None
-    summary: str
-    error: str | None = None
-    detail: str | None = None
-    consultation_session_id: str | None = None
-    supervisor_participant_id: str | None = None
-    caller_participant_id: str | None = None
-    briefing_agent_participant_id: str | None = None
-    evidence: dict[str, str | int | float | bool | None] = field(
-        default_factory=dict[str, str | int | float | bool | None]
-    )
+    consultation_room_id: Id | None
+    supervisor_call_id: Id | None
+    switched_call_id: Id | None
+    summary: SummaryText
+    error: Sentence | None = None
+    detail: Sentence | None = None
+    consultation_session_id: Id | None = None
+    supervisor_participant_id: Id | None = None
+    caller_participant_id: Id | None = None
+    briefing_agent_participant_id: Id | None = None
+    evidence: Evidence = field(default_factory=dict[str, EvidenceValue])
 
 
 class NoticeKind(StrEnum):
@@ -362,9 +366,9 @@ class TransferNotice(Struct, frozen=True, tag=snake_case, tag_field="type"):
     """Published on `warmxfer.<id>.notice`: a fact about a transfer that is neither a phase nor its result."""
 
     notice: NoticeKind
-    detail: str
+    detail: Sentence
     """One sentence for people."""
-    data: dict[str, Any]
+    data: Facts
     """Facts for programs. No phone number, no transcript."""
     timestamp: float
     """Epoch seconds by the broker's clock."""

@@ -33,6 +33,7 @@ from warmxfer.schemas import (
     decode_event,
     encode,
 )
+from warmxfer.schemas.fields import provider_id
 
 from ..common.command_replies import reply_msg_id
 from ..common.private_numbers import mask
@@ -99,7 +100,8 @@ class ConsultationEvents:
         A participant who was present before and during the join, but is not in `snapshot`, left unseen.
         """
         command_id = self._join.command_id
-        await self._reply(ConsultationJoined(command_id=command_id, session_id=snapshot.session_id))
+        session_id = provider_id(snapshot.session_id)
+        await self._reply(ConsultationJoined(command_id=command_id, session_id=session_id))
         present_ids = {participant.id for participant in snapshot.participants}
         recorded = history_before_join.present & self._history.present
         for participant_id in recorded.intersection(self._known_ids) - present_ids:

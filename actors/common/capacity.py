@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import DecodeError, decode_as, encode
+from warmxfer.schemas.fields import Id
 
 ANNOUNCE_EVERY_S = 2.0
 ANNOUNCE_PAUSE_S = 0.25
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 class RoleCapacity(Struct, frozen=True, omit_defaults=True):
     """The jobs of one process. `live` is false if it stops."""
 
-    instance: str
+    instance: Id
     places: int
     taken: int = 0
     wait_s: float = 0.0

@@ -2,16 +2,21 @@
 
 The coordinator writes the record (`actors/coordinator/state_machine/record.py`). The other actors read only
 what says which commands the transfer has sent and still wants. Fields that are not declared here are ignored,
-so a record of a newer version can be read.
+so a record of a newer version can be read. The lengths are those of the messages that a record is made of: no
+version has let a longer text into a log.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
+from warmxfer.schemas.fields import Facts, Id, LongText, SummaryText, Word
+
+MESSAGES_MAX = 256
+"""Commands and tasks of one record. A record has about ten."""
 LAST_STAGES = frozenset({"completed", "cancelled", "failed"})
 """Stages that no other stage follows. A transfer in its bridge guard is still handled."""
 
@@ -21,20 +26,20 @@ class LogConfig(Struct, frozen=True):
 
     destination: Any = None
     rescue: Any = None
-    lines: dict[str, Any] = field(default_factory=dict[str, Any])
-    summary_prompt: str | None = None
-    summarize_by: str = "summarizer"
-    brief_by: str = "briefing"
-    accept_by: str | None = None
+    lines: Facts = field(default_factory=dict[str, Any])
+    summary_prompt: LongText | None = None
+    summarize_by: Word = "summarizer"
+    brief_by: Word = "briefing"
+    accept_by: Word | None = None
     record: bool = False
 
 
 class LogRequest(Struct, frozen=True):
     """The request of the transfer."""
 
-    room_id: str
+    room_id: Id
     config: LogConfig
-    session: str | None = None
+    session: Id | None = None
 
     @property
     def session_name(self) -> str:
@@ -44,25 +49,27 @@ class LogRequest(Struct, frozen=True):
 class LogPending(Struct, frozen=True):
     """A command whose reply is awaited."""
 
-    kind: str
+    kind: Word
     due_at: float
 
 
 class LogState(Struct, frozen=True):
     """The state of the transfer after the record."""
 
-    id: str
-    stage: str
+    id: Id
+    stage: Word
     request: LogRequest | None = None
     commands: int = 0
     """Number of commands so far. The newest command id ends with it."""
-    begun: list[str] = field(default_factory=list[str])
-    pending: dict[str, LogPending] = field(default_factory=dict[str, LogPending])
+    begun: Annotated[list[Word], Meta(max_length=MESSAGES_MAX)] = field(default_factory=list[str])
+    pending: Annotated[dict[Id, LogPending], Meta(max_length=MESSAGES_MAX)] = field(
+        default_factory=dict[str, LogPending]
+    )
     attempt: int = 1
-    caller_call_id: str | None = None
-    supervisor_call_id: str | None = None
-    room_id: str | None = None
-    summary: str = ""
+    caller_call_id: Id | None = None
+    supervisor_call_id: Id | None = None
+    room_id: Id | None = None
+    summary: SummaryText = ""
     session_lost: bool = False
     leg_doubtful: bool = False
     room_closing: bool = False
@@ -93,7 +100,9 @@ class LogRecord(Struct, frozen=True):
 
     at: float
     state: LogState
-    outbox: list[msgspec.Raw] = field(default_factory=list[msgspec.Raw])
+    outbox: Annotated[list[msgspec.Raw], Meta(max_length=MESSAGES_MAX)] = field(
+        default_factory=list[msgspec.Raw]
+    )
 
 
 _decoder = msgspec.json.Decoder(LogRecord)

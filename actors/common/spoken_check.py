@@ -81,9 +81,9 @@ _ENGLISH: Final = frozenset(
 """Words of an English text: models fall back to the language of the prompt."""
 
 _MARKUP = regex.compile(
-    r"\*\*|\*\S|\S\*(?:\s|$)|__|`|~~|</?[\p{L}|][^<>]*>|<\|"
+    r"\*\*|\*\S|\S\*(?:\s|$)|__|`|~~|</?[\p{L}|][^<>]{0,200}>|<\|"
     r"|^[^\S\n]*(?:#{1,6}\s|[-*+•–—▪◦‣·]\s|\d{1,2}[.)]\s+\S.*\n\s*\d{1,2}[.)]|>\s|\|.*\||={3,}|-{3,})"
-    r"|\[[^\]\n]+\]\([^)\n]+\)|\[/?[A-Z_]{3,}\]|\[(?:your|insert|name|caller|end|start|note|summary)\b[^\]]*\]|&(?:amp|lt|gt|quot|nbsp|#\d+);"
+    r"|\[[^\]\n]{1,200}\]\([^)\n]{1,500}\)|\[/?[A-Z_]{3,}\]|\[(?:your|insert|name|caller|end|start|note|summary)\b[^\]]{0,200}\]|&(?:amp|lt|gt|quot|nbsp|#\d{1,7});"
     r"|^[^\S\n]*[{\[]\s*[\"{\[]|\\(?:boxed|text|n)\b|[•▪◦‣→⇒➜]",
     regex.MULTILINE | regex.IGNORECASE,
 )
@@ -92,7 +92,9 @@ _EMOJI = regex.compile(
     r"|(?:^|\s)[:;=]-?[)(DPp|/](?=\s|$)|\^_+\^|\(◕|¯\\_",
     regex.V1 | regex.MULTILINE,
 )
-_QUOTED = regex.compile(r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|「[^」\n]*」|『[^』\n]*』|»[^«\n]*«")
+_QUOTED = regex.compile(
+    r"\"[^\"\n]{0,500}\"|“[^”\n]{0,500}”|„[^“”\n]{0,500}[“”]|«[^»\n]{0,500}»|「[^」\n]{0,500}」|『[^』\n]{0,500}』|»[^«\n]{0,500}«"
+)
 _LABEL_LINE = regex.compile(r"\A\s*(?:[^\n]{0,80}\n){0,2}?[^\n]{1,80}:\s*\n")
 _ASCII_PUNCTUATION: Final = str.maketrans("，：！？；（）．’", ",:!?;().'")
 """Of the wide forms, so that the lists need one form of each."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from warmxfer.bus import Bus, RetryableError, StaleWrite, Stored, subjects
 from warmxfer.schemas import DecodeError, InvalidRequest, decode_as, encode
+from warmxfer.schemas.fields import Id
 
 MAX_RACES = 10
 UNSTARTED_LOCK_S = 60.0
@@ -19,7 +20,7 @@ UNSTARTED_LOCK_S = 60.0
 
 
 class CallerLock(Struct, frozen=True):
-    transfer_id: str
+    transfer_id: Id
 
 
 async def lock_caller(

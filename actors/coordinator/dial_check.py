@@ -8,6 +8,7 @@ from __future__ import annotations
 import structlog
 
 from warmxfer.schemas import InvalidRequest, Outcome, TransferRefused, WarmTransferConfig
+from warmxfer.schemas.fields import SENTENCE_MAX_CHARS
 
 from ..common.dial_policy import DialPolicy
 
@@ -20,5 +21,6 @@ def dial_rejection(policy: DialPolicy, id: str, config: WarmTransferConfig) -> T
         policy.check_request(config)
     except InvalidRequest as error:
         log.warning("transfer_rejected", transfer_id=id, reason="dial policy", field=error.field)
-        return TransferRefused(transfer_id=id, detail=str(error), outcome=Outcome.DIAL_FAILED)
+        detail = str(error)[:SENTENCE_MAX_CHARS]
+        return TransferRefused(transfer_id=id, detail=detail, outcome=Outcome.DIAL_FAILED)
     return None

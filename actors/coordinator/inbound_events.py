@@ -23,6 +23,7 @@ from warmxfer.schemas import (
     read_request,
     with_defaults,
 )
+from warmxfer.schemas.fields import SENTENCE_MAX_CHARS
 
 from .event_writers import why_foreign
 
@@ -69,7 +70,7 @@ def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:
         request = with_defaults(read_request(delivery.data))
         return TransferRequested(transfer_id=delivery.transfer_id, request=request)
     except InvalidRequest as error:
-        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error))
+        return TransferRefused(transfer_id=delivery.transfer_id, detail=str(error)[:SENTENCE_MAX_CHARS])
 
 
 def _read_cancel(delivery: Delivery) -> CancelRequested:

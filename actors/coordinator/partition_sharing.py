@@ -31,6 +31,7 @@ from msgspec import Struct
 from warmxfer.bus import Bus, Subscription, subjects
 from warmxfer.bus.consumer_table import partition_consumers
 from warmxfer.schemas import DecodeError, decode_as, encode
+from warmxfer.schemas.fields import Id
 
 from .briefing_places import HeldPlaces
 from .partition_owners import LiveInstances
@@ -50,7 +51,7 @@ log = structlog.get_logger(__name__)
 class CoordinatorPresence(Struct, frozen=True):
     """Says that a coordinator is live, or that it stops."""
 
-    instance: str
+    instance: Id
     live: bool = True
     held: int = 0
     """Places of briefing agents that its transfers hold."""

@@ -54,6 +54,7 @@ from warmxfer.schemas import (
     decode_as,
     decode_command,
 )
+from warmxfer.schemas.fields import Id
 
 from ..common.capacity import CapacityAnnouncer, CapacityFollower, RoleCapacity, new_instance
 from ..common.command_replies import (
@@ -143,7 +144,7 @@ NOTED_WAIT_S = 0.5
 class CommandId(msgspec.Struct):
     """The part of an undecodable command that a reply needs."""
 
-    command_id: str
+    command_id: Id
 
 
 class Gateway:

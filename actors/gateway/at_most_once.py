@@ -28,6 +28,7 @@ from msgspec import UNSET, Struct
 from warmxfer.bus import BrokerClock, Bus, claim_effect, claims_are_complete, subjects
 from warmxfer.bus.archive import is_archived
 from warmxfer.schemas import Command, DecodeError, decode_as, encode
+from warmxfer.schemas.fields import Id
 
 EndKind = Literal["refused", "doubtful"]
 log = structlog.get_logger(__name__)
@@ -36,8 +37,8 @@ log = structlog.get_logger(__name__)
 class ClaimRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Content of a claim: its owner, and the moves in the caller's call record before the effect."""
 
-    command_id: str
-    token: str
+    command_id: Id
+    token: Id
     deadline_at: float | None = None
     forbidden: bool = False
     moves_done: int = 0
@@ -48,7 +49,7 @@ class EffectEnd(Struct, frozen=True):
     """How the owner's request ended, if it did not simply succeed."""
 
     outcome: EndKind
-    token: str
+    token: Id
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from warmxfer.schemas import env_number
+from warmxfer.schemas.fields import Id
 
 DEFAULTS = 1_000, 100, 10, 200
 """Limits beyond a sandbox: per hour, destination and room, and pending. A busy contact centre raises them."""
 MAX_LIMIT = 1_000_000
 HOUR_MINUTES = 60
+MAX_MINUTES = 1_000
+"""Minutes of one count. A gateway keeps those of the last hour."""
 MAX_PENDING = 5_000
 """All pending calls stand in one message."""
 PENDING_MINUTES = 180
@@ -52,7 +56,7 @@ class DialLimits:
 class DialCount(Struct, frozen=True):
     """Dials by the minute in which they were counted, since the epoch by the broker's clock."""
 
-    minutes: dict[int, int] = field(default_factory=dict[int, int])
+    minutes: Annotated[dict[int, int], Meta(max_length=MAX_MINUTES)] = field(default_factory=dict[int, int])
 
     def recent(self, minute: int, span: int) -> DialCount:
         """Return the count of the last `span` minutes before `minute`, and of `minute` itself."""
@@ -75,7 +79,7 @@ class DialCount(Struct, frozen=True):
 class PendingCalls(Struct, frozen=True):
     """Calls that ring or are consulted, each with the minute in which it was dialled."""
 
-    calls: dict[str, int] = field(default_factory=dict[str, int])
+    calls: Annotated[dict[Id, int], Meta(max_length=2 * MAX_PENDING)] = field(default_factory=dict[str, int])
 
     def recent(self, minute: int, span: int) -> PendingCalls:
         """Return the calls that were dialled in the last `span` minutes."""

@@ -10,7 +10,6 @@ from starlette.types import ASGIApp
 from warmxfer.schemas import InvalidRequest
 
 from ..runtime.http_server import base_url, serving
-from .webhook_protocol import LimitedProtocol
 
 BACKLOG = 256
 MAX_CONCURRENT = 256
@@ -35,5 +34,5 @@ def address_of(bound: socket.socket) -> str:
 
 
 def serving_webhooks(app: ASGIApp, bound: socket.socket) -> AbstractAsyncContextManager[None]:
-    """Serve `app` while the context is open, within the limits of `webhook_protocol.py`."""
-    return serving(app, bound, "webhooks", max_concurrent=MAX_CONCURRENT, protocol=LimitedProtocol)
+    """Serve `app` while the context is open, within the limits of `http_server.serving`."""
+    return serving(app, bound, "webhooks", max_concurrent=MAX_CONCURRENT)

@@ -34,6 +34,7 @@ from warmxfer.schemas import (
     WarmTransferPhase,
     apology_for,
 )
+from warmxfer.schemas.fields import provider_id
 
 from ..common.command_replies import wire_name
 from .caller_hold import CallerHold, HoldFailed
@@ -125,6 +126,8 @@ class SessionController:
 
     def participant_left(self, participant_id: str, reason: str) -> None:
         """Notify the active transfer, if there is one."""
+        if provider_id(participant_id) is None:
+            return  # None of warmxfer's participants: it gives no id that is as long.
         left = ParticipantLeft(
             room_id=self._session.room_id, participant_id=participant_id, reason=reason[:MAX_REASON_CHARS]
         )
@@ -132,6 +135,8 @@ class SessionController:
 
     def audio_enabled(self, participant_id: str) -> None:
         """Notify the active transfer, if there is one."""
+        if provider_id(participant_id) is None:
+            return
         enabled = AudioStreamEnabled(room_id=self._session.room_id, participant_id=participant_id)
         self._publish_room_event(enabled)
 
@@ -176,11 +181,9 @@ class SessionController:
             return
         self.holder = self.active_transfer = transfer_id
         caller = await guarded_call("caller_participant_id", self._caller_participant_id, timeout_s=1.0)
-        self._caller_known = caller is not None and caller.value is not None
-        self._reply(
-            transfer_id,
-            CallerHeld(command_id=command.command_id, caller_participant_id=caller.value if caller else None),
-        )
+        caller_id = provider_id(caller.value) if caller else None
+        self._caller_known = caller_id is not None
+        self._reply(transfer_id, CallerHeld(command_id=command.command_id, caller_participant_id=caller_id))
         self._hold.say(command.line, interruptible=False)
         self._tasks.start("lease", self._watch_lease(transfer_id))
         self._tasks.start("phases", self._relay_phases(transfer_id))

@@ -20,6 +20,8 @@ from .loop_lag import measured_loop_lag
 HOST = "0.0.0.0"
 REQUEST_TIMEOUT_S = 2.0
 MAX_HEAD_BYTES = 4_096
+MAX_CONNECTIONS = 64
+"""Further ones are closed at once. Each one ends after `REQUEST_TIMEOUT_S`."""
 EXPOSITION = "warmxfer.metrics.exposition"
 
 log = structlog.get_logger(__name__)
@@ -43,8 +45,15 @@ async def serve_probe(
         yield None
         return
 
+    connections = 0
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
         try:
+            if connections > MAX_CONNECTIONS:
+                log.debug("probe_connection_refused")
+                return
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
                 path = path.partition(b"?")[0]
@@ -53,6 +62,7 @@ async def serve_probe(
         except (TimeoutError, OSError, IndexError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             log.debug("probe_request_failed")
         finally:
+            connections -= 1
             writer.close()
 
     try:

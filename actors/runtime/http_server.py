@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
-from typing import Literal
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from .limited_protocol import LimitedProtocol, Peers
 
 KEEP_ALIVE_S = 10
 STOP_TIMEOUT_S = 2
@@ -35,15 +38,17 @@ async def serving(
     name: str,
     *,
     max_concurrent: int,
-    protocol: type[asyncio.Protocol] | Literal["h11"] = "h11",
 ) -> AsyncIterator[None]:
     """Serve `app` while the context is open. Connections queue from the moment the address is bound.
 
-    `name` is that of the task. Beyond `max_concurrent` requests at once the answer is 503.
+    `name` is that of the task and of the server in the logs. Beyond `max_concurrent` requests at once the
+    answer is 503. One address has at most half as many connections. The other limits are those of
+    `limited_protocol.py`.
     """
+    peers = Peers(name, max_concurrent // 2)
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=cast("type[asyncio.Protocol]", partial(LimitedProtocol, peers)),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -36,6 +36,12 @@ CUT_MARGIN_CHARS = 2 * MAX_USER_CHARS
 LIBRARY_LEVEL = logging.WARNING
 """Below this level httpx, uvicorn and websockets log addresses and headers."""
 
+EOF_OF_TLS = "returning true from eof_received() has no effect when using ssl"
+"""asyncio and uvloop warn so of each TLS connection that the other side closes first. Nothing is lost by it.
+
+Each command against a broker with TLS would print it.
+"""
+
 log = structlog.get_logger(__name__)
 
 _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "transcript", "authorization"})
@@ -72,6 +78,12 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
         structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
     )
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
+    logging.getLogger("asyncio").addFilter(_tells_something)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """Return whether a line of asyncio is worth a line of ours."""
+    return record.getMessage() != EOF_OF_TLS
 
 
 def log_level(env: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ _AMOUNT = regex.compile(
     rf"\p{{Sc}}\s?{_DIGITS}|(?:{_DIGITS}|{_HAN_NUMBER})\s?(?:\p{{Sc}}|{_CURRENCY})", regex.IGNORECASE
 )
 _NUMBER = regex.compile(
-    r"[零〇一二三四五六七八九]{4,}|(?<![\p{Latin}\p{Nd}])(?:\p{Lu}{1,4}-)?[\p{Lu}\p{Nd}]*\p{Nd}[\p{Lu}\p{Nd}]*(?:[-/.,:]?\p{Nd}+)*|\p{Nd}{2,}(?:-\p{Nd}+)*"
+    r"[零〇一二三四五六七八九]{4,}|(?<![\p{Latin}\p{Lu}\p{Nd}])(?:\p{Lu}{1,4}-)?[\p{Lu}\p{Nd}]*\p{Nd}[\p{Lu}\p{Nd}]*(?:[-/.,:]?\p{Nd}+)*|\p{Nd}{2,}(?:-\p{Nd}+)*"
 )
 MIN_NUMBER_DIGITS: Final = 2
 

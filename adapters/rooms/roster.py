@@ -1,6 +1,9 @@
 """The other participants of a room, and the events between two snapshots. Pure.
 
 A reconnect delivers a new snapshot of the room. Its difference to the old one is what happened meanwhile.
+
+Here the texts of a room come in. A participant chooses their own id: one whose id is too long for a message
+is left out, because warmxfer looks for no such participant. Other texts are cut.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+
+from warmxfer.schemas.fields import REASON_MAX_CHARS, WORD_MAX_CHARS, provider_id
 
 from .room_client import AudioStarted, ParticipantJoinedRoom, ParticipantLeftRoom, RoomEvent, RoomParticipant
 
@@ -24,7 +29,7 @@ class Roster:
 
     def replace_all(self, participants: Iterable[RoomParticipant]) -> list[RoomEvent]:
         """Replace all participants. Returns the events that must have happened since the last update."""
-        present = {participant.id: participant for participant in participants}
+        present = {each.id: each for each in participants if provider_id(each.id) is not None}
         events: list[RoomEvent] = [
             ParticipantLeftRoom(id, "left while the connection was down")
             for id in self._others
@@ -45,13 +50,17 @@ class Roster:
             case None:
                 return []
             case ParticipantJoinedRoom(participant):
-                if participant.id in self._others:
+                if participant.id in self._others or provider_id(participant.id) is None:
                     return []
                 self._others[participant.id] = participant
-            case ParticipantLeftRoom(participant_id):
+            case ParticipantLeftRoom(participant_id, reason):
                 if self._others.pop(participant_id, None) is None:
                     return []
-            case AudioStarted(participant_id):
+                event = ParticipantLeftRoom(participant_id, reason[:REASON_MAX_CHARS])
+            case AudioStarted(participant_id, kind):
+                if provider_id(participant_id) is None:
+                    return []
+                event = AudioStarted(participant_id, kind[:WORD_MAX_CHARS])
                 known = self._others.get(participant_id, RoomParticipant(participant_id))
                 self._others[participant_id] = msgspec.structs.replace(known, audible=True)
             case _:

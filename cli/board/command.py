@@ -37,7 +37,7 @@ def board(
             "--wait-target",
             metavar="SECONDS",
             callback=within("--wait-target", 1, MAX_WAIT_TARGET_S),
-            help="Callers who wait longer are shown in red.",
+            help="A caller should have a human within it. A longer wait is shown as late.",
         ),
     ] = WAIT_TARGET_S,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in your browser.")] = False,

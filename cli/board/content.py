@@ -32,7 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     actions: bool
     """Whether the page may cancel transfers and replay dead letters."""
     wait_target_s: float
-    """Callers who wait longer are shown in red."""
+    """Within which a caller should have a human. Callers who wait longer are shown as late, in red."""
     version: str
 
 
@@ -113,7 +113,7 @@ class Content:
         self._connected = connected
         self._watchers: set[Watcher] = set()
         self._watched = asyncio.Event()
-        self._last_hour = self.transfers.ends.figures(clock())
+        self._last_hour = self.transfers.ends.figures(clock(), settings.wait_target_s)
         self._processes: dict[str, ActorProcess] = {}
         self._dead_letters: list[DeadLetter] = []
         self._problems: dict[str, str] = {}
@@ -174,7 +174,7 @@ class Content:
 
     def refresh_last_hour(self) -> None:
         """Compute the figures of the last hour again."""
-        figures = self.transfers.ends.figures(self.clock())
+        figures = self.transfers.ends.figures(self.clock(), self.settings.wait_target_s)
         if figures != self._last_hour:
             self._last_hour = figures
             self._parts_changed()

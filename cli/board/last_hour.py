@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 
 from msgspec import Struct
 
@@ -21,6 +21,8 @@ class LastHour(Struct, frozen=True, kw_only=True):
     ended: int
     reached: int
     """How many callers were put through."""
+    within_target: int
+    """How many of them had a human within the target, in whole seconds as the page shows them."""
     median_s: float | None
     p95_s: float | None
     """Times from the request until caller and supervisor were confirmed together."""
@@ -49,8 +51,8 @@ class EndedTransfers:
         for id in [id for id, (ended_at, _, _) in self._ends.items() if ended_at <= now - HOUR_S]:
             del self._ends[id]
 
-    def figures(self, now: float) -> LastHour:
-        """Return the figures of the hour before `now`."""
+    def figures(self, now: float, target_s: float) -> LastHour:
+        """Return the figures of the hour before `now`. A caller should have a human within `target_s`."""
         ends = [each for each in self._ends.values() if now - HOUR_S < each[0] <= now + SLOT_S]
         times = sorted(to_human_s for _, _, to_human_s in ends if to_human_s is not None)
         slots: dict[float, tuple[int, int]] = {}
@@ -64,6 +66,7 @@ class EndedTransfers:
         return LastHour(
             ended=len(ends),
             reached=len(times),
+            within_target=sum(floor(each) <= floor(target_s) for each in times),
             median_s=_quantile(times, 0.5),
             p95_s=_quantile(times, 0.95),
             slots=[(start, *counts) for start, counts in sorted(slots.items())],

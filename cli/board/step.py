@@ -54,7 +54,7 @@ def current_wait(at: Mapping[WarmTransferPhase, float], resolution: str, limits:
         return Wait(Step.CLEANING_UP, "the legs to end", since, limits and limits.cleanup_s)
     if P.BRIEFING_STARTED in at:
         since = at[P.BRIEFING_STARTED]
-        return Wait(Step.BRIEFING, "{supervisor} to decide", since, limits and limits.briefing_s)
+        return Wait(Step.BRIEFING, "{supervisor} to accept or decline", since, limits and limits.briefing_s)
     if P.SUPERVISOR_JOINED in at:
         on = "the summary" if P.SUMMARY_READY not in at else "the briefing agent"
         return Wait(Step.BRIEFING, on, at[P.SUPERVISOR_JOINED], limits and limits.preparation_s)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 from msgspec import Struct
 
+from warmxfer.adapters.decompression import whole
 from warmxfer.adapters.http_pool import HttpPool
 from warmxfer.schemas import InvalidRequest, RetryableError
 
@@ -78,7 +79,7 @@ class SandboxAdmin:
     async def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = await self._http.send(
-                method, self.sandbox_url + path, _whole, deadline_s=TIMEOUT_S, **options
+                method, self.sandbox_url + path, whole, deadline_s=TIMEOUT_S, **options
             )
         except httpx.HTTPError as error:
             raise RetryableError(
@@ -87,11 +88,6 @@ class SandboxAdmin:
         if answer.is_error:
             raise InvalidRequest(f"The sandbox refused {path}: {_sentence(answer)[:MAX_SHOWN_CHARS]}")
         return answer.json()
-
-
-async def _whole(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.Response:
-    await response.aread()
-    return response
 
 
 def _sentence(answer: httpx.Response) -> str:

@@ -5,6 +5,7 @@ in Spanish.
 """
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -32,6 +33,8 @@ HANG_LIMIT_S = 600.0
 HANG_CHECK_S = 0.05
 """Pause between two checks whether the client has disconnected."""
 ENDLESS_LIMIT_CHUNKS = 1_000_000
+MAX_STARTS = 200
+"""Brackets of a message at which its JSON is looked for. Each try may read the rest of the message."""
 
 _CALLER = frozenset({"user", "caller", "customer"})
 _YES = re.compile(r"\b(yes|yeah|sure|ready|put (them|him|her) through|go ahead|okay|ok|sí|páselo)\b", re.I)
@@ -123,10 +126,10 @@ def _summary(prompt: str) -> str:
 
 def _caller_lines(prompt: str) -> list[str]:
     """Return the caller's lines from the first JSON in the message. Text around the JSON is ignored."""
-    for start in (match.start() for match in re.finditer(r"[\[{]", prompt)):
+    for match in itertools.islice(re.finditer(r"[\[{]", prompt), MAX_STARTS):
         try:
-            value, _ = json.JSONDecoder().raw_decode(prompt, start)
-        except ValueError:
+            value, _ = json.JSONDecoder().raw_decode(prompt, match.start())
+        except (ValueError, RecursionError):
             continue
         return list(_spoken_by_caller(value))
     return []

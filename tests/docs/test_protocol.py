@@ -32,6 +32,15 @@ from warmxfer.schemas import (
     apology_for,
     read_request,
 )
+from warmxfer.schemas.fields import (
+    ANSWER_MAX_BYTES,
+    FACTS_MAX,
+    ID_MAX_CHARS,
+    LINE_MAX_CHARS,
+    REASON_MAX_CHARS,
+    SENTENCE_MAX_CHARS,
+    WORD_MAX_CHARS,
+)
 from warmxfer.schemas.transfer import RESERVED_OPTIONS
 from warmxfer.schemas.validation import MAX_REQUEST_BYTES
 
@@ -210,8 +219,13 @@ LIMITS = {
     "a request or a cancel": MAX_MESSAGE_BYTES,
     "a request as JSON with its defaults": MAX_REQUEST_BYTES,
     "a summary": SUMMARY_MAX_CHARS,
-    "a spoken line": 500,
-    "a reason or a detail": 500,
+    "a spoken line": LINE_MAX_CHARS,
+    "a reason, and what a person said": REASON_MAX_CHARS,
+    "a sentence in what you receive: `detail`, `error`, a text in `evidence`": SENTENCE_MAX_CHARS,
+    "an id in what you receive: a room, a leg, a participant, a session": ID_MAX_CHARS,
+    "a word or the name of a fact in what you receive": WORD_MAX_CHARS,
+    "facts in one `data` or `evidence`": FACTS_MAX,
+    "`response`, the answer of the provider": ANSWER_MAX_BYTES,
     "a stored message is kept": round(BusSettings().max_age_s / 86_400),
 }
 

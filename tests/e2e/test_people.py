@@ -97,11 +97,10 @@ async def test_no_other_words_move_a_caller_though_the_model_takes_them_for_a_ye
 
 
 async def test_a_person_with_words_of_a_machine_or_a_trade_gets_the_caller(driver: TransferDriver) -> None:
-    calls = await asyncio.gather(*(briefed(driver, first_words=first) for first, _ in WILLING))
-    for call, (_, yes) in zip(calls, WILLING, strict=True):
+    for first_words, yes in WILLING:
+        call = await briefed(driver, first_words)
         supervisor = participant_ids.supervisor(call.transfer.id, 1)
         await driver.stack.post(f"/sandbox/people/{supervisor}/say", {"text": yes})
-    for call, (_, yes) in zip(calls, WILLING, strict=True):
         result = await call.result()
         assert (result.outcome, result.evidence["accepted_words"]) == (Outcome.COMPLETE, yes)
         await call.assert_clean_end()

@@ -31,7 +31,9 @@ async def test_doctor_makes_one_authenticated_call_and_says_that_it_was_refused(
     env = driver.stack.actor_env("gateway") | driver.stack.bus_env("operator") | WRONG
     code, output = await output_of(env, "warmxfer.cli", "doctor", "--json")
     assert await requests_of(driver) == before + 1
-    findings = {each["about"]: each for each in map(json.loads, output.splitlines())}
+    lines = map(json.loads, output.splitlines())
+    # With TLS asyncio logs a line of its own at the end of a connection.
+    findings = {each["about"]: each for each in lines if "about" in each}
     assert findings["provider"]["state"] == "ok", "the variables are set"
     assert findings["cloud"]["state"] == "wrong"
     assert findings["cloud"]["sentence"].startswith("GET /v2/sip/call answered 401: ")

@@ -174,7 +174,7 @@ def test_the_internal_list_is_changed_only_with_a_new_layout_number() -> None:
     found["commands"]["create_room.key"] = "integer; required"
     (fault,) = layout_faults(held, found)
     assert fault == (
-        "commands: create_room.key was 'string; required' and is 'integer; required'; "
+        "commands: create_room.key was 'string max_length=256; required' and is 'integer; required'; "
         "raise LAYOUT in bus/stream.py in the same commit"
     )
     found["stream"]["layout"] += 1
@@ -199,6 +199,36 @@ def test_the_public_list_is_not_written_after_a_forbidden_change(tmp_path: Path)
     with pytest.raises(SystemExit, match="outcome = declined is gone"):
         wire.update(path, found, public_faults)
     assert path.read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("held", "found", "allowed"),
+    [
+        ("string; required", "string max_length=256; required", True),
+        (
+            "map of string to anything; required",
+            "map of string max_length=64 to anything max_length=100; required",
+            True,
+        ),
+        ("null | string; default null", "null | string max_length=64; default null", True),
+        ("string max_length=64; required", "string max_length=32; required", False),
+        ("string; required", 'string max_length=256; default ""', False),
+        ("string; required", "string pattern=^a; required", False),
+    ],
+)
+def test_what_warmxfer_writes_may_gain_a_length_and_what_users_write_may_not(
+    held: str, found: str, allowed: bool
+) -> None:
+    """A user's program would be refused what it wrote before. A reader only knows one thing more."""
+    for name in ("result.a", "api.list.reply.a", "api.dead_letters.one.a"):
+        old, new = {"messages": {name: held}}, {"messages": {name: found}}
+        assert (public_faults(old, new) == []) is allowed
+        assert (COMMAND in str(public_additions(old, new))) is allowed
+    for name in ("request.a", "cancel.reason", "api.list.limit", "api.start.id"):
+        assert public_faults({"messages": {name: held}}, {"messages": {name: found}}) != []
+    old, new = {"events": {"room_created.a": held}}, {"events": {"room_created.a": found}}
+    layout: Wire = {"stream": {"layout": 1}}
+    assert (layout_faults({**old, **layout}, {**new, **layout}) == []) is allowed
 
 
 @pytest.mark.parametrize(

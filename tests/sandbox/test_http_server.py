@@ -1,6 +1,7 @@
 """The sandbox as an HTTP server: refusals in the cloud's format, errors of its own, and stopping."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -24,6 +25,13 @@ async def test_a_body_over_every_limit_is_refused(sandbox: Sandbox, with_fault: 
         await sandbox.fault({"path": "/v2/sip/call"}, "status", status=500)
     refused = await sandbox.http.post("/v2/rooms", content=b" " * (MAX_LLM_BODY_BYTES + 1))
     assert (refused.status_code, refused.json()["statusCode"]) == (413, 413)
+
+
+async def test_a_compressed_body_is_not_decompressed(sandbox: Sandbox) -> None:
+    """The server of aiohttp decompresses a piece of 64 KB to 64 MB before it checks the limit."""
+    headers = {"content-encoding": "gzip"}
+    refused = await sandbox.http.post("/v2/rooms", content=gzip.compress(b"{}"), headers=headers)
+    assert (refused.status_code, refused.json()["message"]) == (400, "Body is not JSON.")
 
 
 async def test_a_percent_encoded_path_and_query_are_decoded(sandbox: Sandbox) -> None:

@@ -8,7 +8,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.testkit.waiting import until
-from warmxfer.sandbox.limits import MAX_QUEUED_FRAMES
+from warmxfer.sandbox.limits import MAX_BODY_BYTES, MAX_QUEUED_FRAMES
 from warmxfer.sandbox.rooms import websocket as room_websocket
 from warmxfer.sandbox.rooms.websocket import AgentSocket
 
@@ -31,6 +31,19 @@ async def test_welcome_lists_all_participants(sandbox: Sandbox) -> None:
             {"id": "ai", "name": "ai", "audio": True, "sip": None},
         ],
     }
+
+
+async def test_a_join_is_not_compressed_and_a_long_frame_ends_it(sandbox: Sandbox) -> None:
+    """A compressed frame would be decompressed before its length is known."""
+    address = f"{sandbox.base_url.replace('http', 'ws')}/v2/rooms/{await sandbox.room()}/join"
+    query = f"participantId=a&name=a&token={token()}"
+    async with connect(f"{address}?{query}", compression="deflate") as socket:
+        assert socket.response is not None
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers
+        await socket.send("x" * (MAX_BODY_BYTES + 1))
+        async with asyncio.timeout(DEADLINE_S):
+            await socket.wait_closed()
+        assert socket.close_code == 1009
 
 
 @pytest.mark.parametrize(

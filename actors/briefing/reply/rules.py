@@ -35,7 +35,10 @@ _KANA = re.compile("[\u3040-\u30ff]")
 _HAN = re.compile("[\u4e00-\u9fff]")
 _UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 
-_BUT = re.compile(r"(?<!\S)(?:but|aber|pero|mais|mas|pero|ma|maar|ale|lekin|par|लेकिन|पर)(?!\S)")
+_BUT = re.compile(
+    r"(?<!\S)(?:but|aber|pero|mais|mas|ma|maar|ale|lekin|par|लेकिन|पर)(?!\S)"
+    r"|但是|可是|不过(?![来去])|ですが|けれども?|けど"
+)
 """Words after which a yes may follow a no."""
 
 _LEADS_TO_VERB: Final = frozenset(("to", "not", "don't", "can't", "won't"))

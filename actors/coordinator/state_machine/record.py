@@ -17,10 +17,10 @@ log, and during an upgrade an older coordinator can continue a transfer of a new
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.json import Decoder, Encoder
 from msgspec.structs import fields
 
@@ -36,6 +36,7 @@ from warmxfer.schemas import (
     is_known,
     read_leniently,
 )
+from warmxfer.schemas.fields import Id, Word
 from warmxfer.schemas.lenient import is_token, is_word
 
 from .compact_request import compact_request
@@ -51,6 +52,10 @@ Raise it to `MACHINE_VERSION` only if an older version would do harm. It costs e
 """
 
 
+OUTBOX_MAX = 256
+"""Messages of one record. A transition sends about ten."""
+
+
 class UnreadableRecord(WarmxferError):
     """Bytes that are not a record. The text never quotes them."""
 
@@ -64,14 +69,14 @@ class SetTimer(Struct, frozen=True, tag="arm_timer", tag_field="type"):
 class ArchiveTransfer(Struct, frozen=True, tag="archive_transfer", tag_field="type"):
     """Store the log in the archive, and remove the transfer from the working streams."""
 
-    session: str = ""
+    session: Id = ""
     """The session whose subjects hold commands of the transfer. Empty if it has none."""
 
 
 class UnknownMessage(Event, frozen=True, kw_only=True):
     """An event or output of a newer version, in a record that was read. It is never written."""
 
-    kind: str = ""
+    kind: Word = ""
     """Its type on the wire; empty if it has none."""
 
 
@@ -123,7 +128,7 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     at: float
     event: AnyEvent
     state: StoredTransfer
-    outbox: list[Output]
+    outbox: Annotated[list[Output], Meta(max_length=OUTBOX_MAX)]
     newest_at: float | UnsetType = UNSET
     first_event: int | UnsetType = UNSET
     machine_version: int = 1
@@ -137,7 +142,7 @@ class _LooseRecord(Struct, frozen=True, kw_only=True):
     at: float
     event: Any
     state: StoredTransfer
-    outbox: list[Any]
+    outbox: Annotated[list[Any], Meta(max_length=OUTBOX_MAX)]
     newest_at: float | UnsetType = UNSET
     first_event: int | UnsetType = UNSET
     machine_version: int = 1

@@ -6,12 +6,15 @@ This file has only data. The handlers in the other files change the state; `step
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from warmxfer.schemas import Command, Outcome, WarmTransferRequest, participant_ids
+from warmxfer.schemas.fields import Evidence, EvidenceValue, Id, ReasonText, Sentence, SummaryText, Word
 
-EvidenceValue = str | int | float | bool | None
+PENDING_MAX = 100
+"""Tasks, and commands whose reply is awaited. A transfer has about ten."""
 
 
 class Stage(StrEnum):
@@ -158,10 +161,13 @@ class RoomStatus(StrEnum):
         return after.get(self, self)
 
 
+Tasks = Annotated[list[PreparationTask], Meta(max_length=PENDING_MAX)]
+
+
 class PendingCommand(Struct, frozen=True):
     """A command whose reply is awaited."""
 
-    kind: str
+    kind: Word
     """The command's tag, such as `dial_supervisor`."""
     due_at: float
 
@@ -174,14 +180,14 @@ class Decision(Struct, frozen=True):
     """
 
     outcome: Outcome
-    detail: str
-    evidence: dict[str, EvidenceValue] = field(default_factory=dict[str, EvidenceValue])
+    detail: Sentence
+    evidence: Evidence = field(default_factory=dict[str, EvidenceValue])
 
 
 class TransferFields(Struct, kw_only=True):
     """The fields that `Transfer` and its stored form share. Moments: epoch seconds by the broker's clock."""
 
-    id: str
+    id: Id
     stage: Stage
     started_at: float
     request: WarmTransferRequest | None = None
@@ -192,9 +198,11 @@ class TransferFields(Struct, kw_only=True):
     phases: int = 0
     commands: int = 0
 
-    done: list[PreparationTask] = field(default_factory=list[PreparationTask])
-    begun: list[PreparationTask] = field(default_factory=list[PreparationTask])
-    pending: dict[str, PendingCommand] = field(default_factory=dict[str, PendingCommand])
+    done: Tasks = field(default_factory=list[PreparationTask])
+    begun: Tasks = field(default_factory=list[PreparationTask])
+    pending: Annotated[dict[Id, PendingCommand], Meta(max_length=PENDING_MAX)] = field(
+        default_factory=dict[str, PendingCommand]
+    )
     stage_due_at: float | None = None
     check_due_at: float | None = None
     checks: int = 0
@@ -202,8 +210,8 @@ class TransferFields(Struct, kw_only=True):
     """When the one durable timer of this transfer fires. None if no timer is set."""
 
     attempt: int = 1
-    caller_call_id: str | None = None
-    caller_participant_id: str | None = None
+    caller_call_id: Id | None = None
+    caller_participant_id: Id | None = None
     caller_released: bool = field(name="caller_free", default=False)
     """The session unmuted the caller, on a command or by itself. It says nothing about the caller's place."""
 
@@ -213,31 +221,31 @@ class TransferFields(Struct, kw_only=True):
     """`RescueCaller` was sent, and may not be sent again: no reply said that it is not needed yet or has not
     begun, and clean-up did not end without a reply."""
 
-    room_id: str | None = None
-    consultation_session_id: str | None = None
-    supervisor_call_id: str | None = None
+    room_id: Id | None = None
+    consultation_session_id: Id | None = None
+    supervisor_call_id: Id | None = None
     provider_wait_s: float = 0.0
     """How long commands of this transfer have waited for the provider's rate limit, together."""
     leg_reported: bool = False
     """The provider reports changes of the supervisor's leg by webhook, as far as a leg check could tell."""
-    recording: str = ""
+    recording: Sentence = ""
     """The result of the caller's recording in the consultation room, for the evidence. Empty if unknown."""
 
     end_leg_on_leave: bool = False
     """Whether the supervisor's leg is ended only when the briefing agent has left, which speaks a notice."""
-    accepted_by: str = ""
+    accepted_by: Word = ""
     """How the supervisor accepted, "voice" or "key", for the evidence. Empty if unknown."""
-    accepted_words: str = ""
+    accepted_words: ReasonText = ""
     """What the supervisor said or pressed to accept, for the evidence."""
 
     ended_at: float | None = None
     """When the transfer ended. Outages move it later: they do not use up the time for clean-up checks."""
-    last_leg_check_id: str = field(name="late_look", default="")
+    last_leg_check_id: Id = field(name="late_look", default="")
     """Command id of the newest leg check that decides although its reply is not awaited; empty if none does.
 
     Replies to earlier checks are too old. Only from the handover on.
     """
-    summary: str = ""
+    summary: SummaryText = ""
     decision: Decision | None = field(name="verdict", default=None)
 
     alone_notice_s: float | None = None

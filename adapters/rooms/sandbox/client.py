@@ -67,7 +67,7 @@ class SandboxRoomClient:
         self._connection_task = asyncio.create_task(
             self._run(socket), name=f"room-{self._options.participant_id}"
         )
-        return snapshot
+        return msgspec.structs.replace(snapshot, participants=self._roster.others)
 
     def events(self) -> AsyncIterator[RoomEvent]:
         return self._events.read()

@@ -27,7 +27,7 @@ def parse(raw: str | bytes) -> Frame:
     """Return one frame; an empty one if `raw` is not a JSON object."""
     try:
         return _frame.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

@@ -14,6 +14,7 @@ import httpx
 
 from warmxfer.schemas import RetryableError
 
+from ...decompression import whole
 from ...http_pool import HttpPool
 from .framework_patches import answer_server_requests
 
@@ -37,12 +38,11 @@ async def prefetch_servers(room_id: str, token: str, host: str) -> None:
 
 
 async def _request_servers(room_id: str, token: str, host: str) -> httpx.Response:
-    async def whole(response: httpx.Response, _: AsyncIterator[bytes]) -> httpx.Response:
-        await response.aread()
-        return response.raise_for_status()
+    async def read(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.Response:
+        return (await whole(response, body)).raise_for_status()
 
     async with HttpPool(max_connections=1, verify=_certificates) as http:
         url, body = f"https://{host}{PATH}", {"roomId": room_id}
         return await http.send(
-            "POST", url, whole, deadline_s=ASK_TIMEOUT_S, headers={"Authorization": token}, json=body
+            "POST", url, read, deadline_s=ASK_TIMEOUT_S, headers={"Authorization": token}, json=body
         )

@@ -12,13 +12,10 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from warmxfer.schemas import CallCause
+from warmxfer.schemas.fields import ANSWER_MAX_BYTES, FACTS_MAX, ID_MAX_CHARS, WORD_MAX_CHARS, provider_id
 
 from ..errors import NotFound, NotReady, Rejected
 from ..provider import CallRecord, Dialed, Direction
-
-MAX_ID_CHARS = 128
-MAX_RAW_BYTES = 16 * 1024
-"""A larger record keeps only its ids in `raw`: a message on the bus may have 64 KB."""
 
 Json = Mapping[str, Any]
 
@@ -81,7 +78,7 @@ def read_call(raw: Json) -> CallRecord:
     call_id = _text(raw, "callId") or _text(raw, "id")
     if not call_id:
         raise Unreadable("a call without an id")
-    status, log = _word(raw.get("status")), _timelog(raw)
+    status, log = _word(raw.get("status"))[:WORD_MAX_CHARS], _timelog(raw)
     up = status not in DOWN and not raw.get("end")
     return CallRecord(
         call_id=call_id,
@@ -259,8 +256,9 @@ def sip_code_of(log: Iterable[Json], raw: Json | None = None) -> int | None:
 
 
 def bounded(raw: Json) -> dict[str, Any]:
-    """Return `raw`, or only its ids if it would not fit into a message."""
-    if len(msgspec.json.encode(raw)) <= MAX_RAW_BYTES:
+    """Return `raw`, or only its ids if it would not fit into a message (`ProviderAnswer`)."""
+    names_fit = len(raw) <= FACTS_MAX and all(len(name) <= ID_MAX_CHARS for name in raw)
+    if names_fit and len(msgspec.json.encode(raw)) <= ANSWER_MAX_BYTES:
         return dict(raw)
     data = cast("Json", raw["data"]) if isinstance(raw.get("data"), Mapping) else raw
     kept = {name: _text(data, name) for name in ("callId", "id", "status", "roomId") if _text(data, name)}
@@ -275,8 +273,7 @@ def _data(response: Json) -> Json:
 
 
 def _text(raw: Json, name: str) -> str:
-    value = raw.get(name)
-    return value if isinstance(value, str) and len(value) <= MAX_ID_CHARS else ""
+    return provider_id(raw.get(name)) or ""
 
 
 def _word(value: object) -> str:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from warmxfer.schemas import CallCause, InvalidRequest
+from warmxfer.schemas.fields import provider_id
 
 from ..errors import InvalidWebhookSignature
 from ..provider import (
@@ -128,10 +129,13 @@ def _call_notice(kind: str, data: Mapping[str, Any]) -> CallUpNotice | CallEnded
     )
 
 
-def _room_notice(kind: str, data: Mapping[str, Any]) -> Notice:
+def _room_notice(kind: str, data: Mapping[str, Any]) -> Notice | None:
+    """Return the notice; None if an id is too long for a participant of ours."""
     room_id, participant_id = data.get("meetingId") or data.get("roomId"), data.get("participantId")
     if not isinstance(room_id, str) or not isinstance(participant_id, str):
         raise InvalidRequest("The webhook names no room or no participant")
+    if provider_id(room_id) is None or provider_id(participant_id) is None:
+        return None
     if kind == "participant-joined":
         return ParticipantJoinedNotice(room_id, participant_id)
     return ParticipantLeftNotice(room_id, participant_id, str(data.get("reason") or "")[:MAX_REASON_CHARS])

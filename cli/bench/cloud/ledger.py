@@ -20,6 +20,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from warmxfer.schemas.fields import Id
+
 LEDGER = "ledger.jsonl"
 PORT_FILE = ".port"
 """Suffix of the empty file whose name is the port of a process. A path of a socket may be too long."""
@@ -33,9 +35,9 @@ class Entry(Struct, frozen=True, array_like=True):
     """One effect: a dial, an answered call, a supervisor's yes, a move into another room, an ended call."""
 
     kind: Kind
-    call_id: str
-    room_id: str = ""
-    participant_id: str = ""
+    call_id: Id
+    room_id: Id = ""
+    participant_id: Id = ""
     answered: bool = False
     """Whether a dialled supervisor is in the room at once."""
     silent: bool = False

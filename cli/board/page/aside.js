@@ -1,8 +1,8 @@
-// Dead letters with their replay, and the actors that are alive.
+// Dead letters with their replay, the actors that run, and what the words of the page mean.
 
 import { html } from "./html.js";
 import { ConfirmedButton, CopyButton } from "./copy.js";
-import { actorName, ago, moment, plural } from "./format.js";
+import { STEPS, STEP_MEANINGS, actorName, ago, moment, plural } from "./format.js";
 import { post } from "./store.js";
 
 const ROLES = ["coordinator", "gateway", "summarizer", "briefing", "primary"];
@@ -10,12 +10,12 @@ const ROLES = ["coordinator", "gateway", "summarizer", "briefing", "primary"];
 export function DeadLetters({ store }) {
   const letters = store.deadLetters;
   if (letters.length === 0) {
-    return html`<section class="card" aria-label="Dead letters"><h2>Dead letters</h2><p class="empty good">None: every message was handled.</p></section>`;
+    return html`<section class="card" aria-label="Dead letters"><h2>Dead letters</h2><p class="empty">None. A dead letter is a message that no worker could handle.</p></section>`;
   }
   return html`
     <section class="card" aria-label="Dead letters">
       <h2>Dead letters <small>${letters.length}</small></h2>
-      <p class="quiet">Messages that no worker could handle. Mend the cause, then replay.</p>
+      <p class="quiet">A dead letter is a message that no worker could handle. Mend the cause, then replay.</p>
       <ul class="letters">
         ${letters.map((letter) => html`<${Letter} key=${letter.number} letter=${letter} store=${store} />`)}
       </ul>
@@ -54,6 +54,7 @@ export function Actors({ store }) {
   return html`
     <section class="card" aria-label="Actors">
       <h2>Actors</h2>
+      <p class="quiet">The processes that carry out transfers. One of each is enough.</p>
       <ul class="actors">
         ${roles.map((role) => html`<${Role} key=${role} role=${role} store=${store} />`)}
       </ul>
@@ -74,7 +75,7 @@ function Role({ role, store }) {
         <summary>
           <i class="dot ${alive.length > 0 ? "good" : missing ? "bad" : "off"}" aria-hidden="true"></i>
           <span>${actorName(role)}</span>
-          <b>${alive.length > 0 ? `${alive.length} alive` : missing ? "none runs" : "none"}</b>
+          <b>${alive.length > 0 ? `${alive.length} ${alive.length === 1 ? "runs" : "run"}` : missing ? "none runs" : "none"}</b>
         </summary>
         ${alive.length > 0
           ? html`<p class="quiet">${plural(handled, "message")} handled${failed > 0 ? `, ${plural(failed, "error")}` : ""}</p>`
@@ -93,5 +94,21 @@ function Role({ role, store }) {
         </ul>
       </details>
     </li>
+  `;
+}
+
+export function Words() {
+  return html`
+    <section class="card" aria-label="Words">
+      <details>
+        <summary>What the words mean</summary>
+        <dl class="words">
+          ${Object.entries(STEP_MEANINGS).map(([step, meaning]) => html`<div key=${step}><dt>${STEPS[step]}</dt><dd>${meaning}</dd></div>`)}
+          <div><dt>Almost late</dt><dd>the caller has waited for three quarters of the target</dd></div>
+          <div><dt>Late</dt><dd>the caller has waited longer than the target</dd></div>
+          <div><dt>Connected</dt><dd>caller and supervisor were seen together; their talk may go on</dd></div>
+        </dl>
+      </details>
+    </section>
   `;
 }

@@ -2,7 +2,7 @@
 // Housekeeping (leg checks and their timers) is grouped.
 
 import { html } from "./html.js";
-import { capitalized, entryName, plural, words } from "./format.js";
+import { commandName, entryName, exactClock, plural, words } from "./format.js";
 import { markOf } from "./timeline.js";
 
 export function Entries({ page }) {
@@ -22,13 +22,14 @@ export function Entries({ page }) {
 function Entry({ entry, start }) {
   const [sign, kind] = markOf(entry);
   const [name, note] = entryName(entry);
+  const phases = entry.phases.map(words).filter((each) => each !== name.toLowerCase());
   return html`<li>
-    <time>${after(entry.at - start)}</time>
-    <span class="sign ${kind ? `mark-${kind}` : ""}" aria-hidden="true">${sign ?? "·"}</span>
+    <time>${exactClock(entry.at - start)}</time>
+    <span class="sign ${kind ? `mark-${kind}` : ""}" aria-hidden="true">${sign}</span>
     <span>
       <b>${name}</b> ${note ? html`<span class="quiet">${note}</span>` : null}
-      ${entry.phases.map((each) => html` <span class="phase" key=${each}>${words(each)}</span>`)}
-      ${entry.commands.length > 0 ? html`<small>→ ${entry.commands.map((each) => capitalized(words(each))).join(", ")}</small>` : null}
+      ${phases.length > 0 ? html`<small>${phases.length === 1 ? "phase" : "phases"}: ${phases.join(", ")}</small>` : null}
+      ${entry.commands.length > 0 ? html`<small>sent: ${entry.commands.map(commandName).join(", ")}</small>` : null}
     </span>
   </li>`;
 }
@@ -37,8 +38,8 @@ function Checks({ entries, start }) {
   const checks = entries.filter((each) => each.event === "legs_checked");
   const last = checks.at(-1);
   return html`<li>
-    <time>${after(entries[0].at - start)}</time>
-    <span class="sign" aria-hidden="true">·</span>
+    <time>${exactClock(entries[0].at - start)}</time>
+    <span class="sign" aria-hidden="true"></span>
     <details>
       <summary>${checks.length > 0 ? plural(checks.length, "leg check") : plural(entries.length, "timer")} ${last ? html`<span class="quiet">${last.note}</span>` : null}</summary>
       <ol class="entries">${entries.map((each, index) => html`<${Entry} key=${index} entry=${each} start=${start} />`)}</ol>
@@ -60,8 +61,4 @@ function grouped(entries) {
 function isHousekeeping({ event, phases, commands }) {
   const only = phases.length === 0 && commands.every((each) => each === "check_legs");
   return only && (event === "legs_checked" || event === "deadline_passed");
-}
-
-function after(seconds) {
-  return seconds < 60 ? `${seconds.toFixed(2)} s` : `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 }

@@ -2,14 +2,38 @@
 
 const PERCENT = 100;
 
-/** 4.21 -> "4.2 s", 84 -> "1:24", 3725 -> "1:02:05". */
+/** Share of a limit or a target from which on a time is marked as near to it. */
+export const NEAR = 0.75;
+
+/** As `clock`, of a time that is over: 0.5 -> "under 0:01", unknown -> "–". */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return "–";
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
-  return clock(seconds);
+  return seconds < 1 ? "under 0:01" : clock(seconds);
 }
 
-/** 9 -> "0:09", 84 -> "1:24": for a time that runs. */
+/** 18.94 -> "0:18.9": for the order of events. */
+export function exactClock(seconds) {
+  const tenths = Math.max(0, Math.floor(seconds * 10 + 1e-6));
+  return `${clock(tenths / 10)}.${tenths % 10}`;
+}
+
+/** Whether a time is over its limit, by the whole seconds that `clock` shows of both. */
+export function isOver(seconds, limit) {
+  return Math.floor(seconds) > Math.floor(limit);
+}
+
+/** "late", "near" or "": how the wait of a caller stands to the target. */
+export function lateness(seconds, target) {
+  if (isOver(seconds, target)) return "late";
+  return seconds > NEAR * target ? "near" : "";
+}
+
+/** Seconds that a caller has waited at this second, as every part of the page shows them. */
+export function waited(row, second) {
+  return Math.max(0, Math.floor(second - row.started_at));
+}
+
+/** 9 -> "0:09", 84 -> "1:24", 3725 -> "1:02:05". Parts of a second are cut off. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const pad = (number) => String(number).padStart(2, "0");
@@ -37,7 +61,8 @@ export function timeOfDay(at, exact = false) {
 /** Date and time of day. */
 export function moment(at) {
   const date = new Date(at * 1000);
-  return `${date.toLocaleDateString()} ${date.toLocaleTimeString(undefined, { hour12: false })}`;
+  const day = date.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
+  return `${day}, ${timeOfDay(at)}`;
 }
 
 /** "supervisor_no_answer" -> "supervisor no answer", "AUDIO_STREAM_ENABLED" -> "audio stream enabled". */
@@ -71,8 +96,17 @@ export const STEPS = {
   ended: "Ended",
 };
 
+/** What happens in each step, for people who do not know the words. */
+export const STEP_MEANINGS = {
+  preparing: "the caller is put on hold and the supervisor's call is set up",
+  ringing: "the supervisor's phone rings",
+  briefing: "the AI tells the supervisor what the caller wants; the supervisor accepts or declines",
+  moving: "the caller is connected to the supervisor",
+  cleaning_up: "the transfer did not work out; the caller goes back to the AI",
+};
+
 const OUTCOMES = {
-  complete: "With the supervisor",
+  complete: "Connected",
   cancelled: "Cancelled",
   declined: "Supervisor declined",
   supervisor_busy: "Supervisor busy",
@@ -91,10 +125,44 @@ export function outcome(word) {
   return OUTCOMES[word] ?? capitalized(words(word || "ended"));
 }
 
-/** "good", "neutral" or "bad": how an end is coloured. A caller who hung up and a cancel are nobody's fault. */
+const PEOPLES_CHOICES = ["declined", "voicemail", "briefing_timeout", "caller_left", "cancelled"];
+
+/** "good", "neutral" or "bad": how an end is coloured. Bad: a part of the system failed. */
 export function tone(word) {
   if (word === "complete") return "good";
-  return word === "cancelled" || word === "caller_left" ? "neutral" : "bad";
+  return PEOPLES_CHOICES.includes(word) || word.startsWith("supervisor_") ? "neutral" : "bad";
+}
+
+const PLACES = {
+  complete: "caller with the supervisor",
+  session_released: "caller lost the AI session",
+  primary_absent: "the AI session did not answer",
+  invalid_request: "caller was not moved",
+  too_busy: "caller was not moved",
+  caller_in_transfer: "caller is in another transfer",
+};
+const SENT_BACK = [
+  ...["declined", "voicemail", "cancelled", "briefing_timeout", "briefing_absent", "briefing_failed"],
+  ...["room_failed", "dial_failed", "switch_failed", "gateway_absent"],
+];
+
+/** Where a transfer left its caller, by its outcome alone; "" if the outcome does not tell. */
+export function callerAfter(word) {
+  if (PLACES[word]) return PLACES[word];
+  const back = SENT_BACK.includes(word) || word.startsWith("supervisor_");
+  return back ? "caller sent back to the AI" : "";
+}
+
+const EMPTY_WORDS = ["a", "an", "the", "took", "call", "was", "is", "had", "has", "did", "by"];
+
+/** The detail of an end, or "" if it says no more than the outcome does. */
+export function moreThanOutcome(word, detail) {
+  const known = new Set([...EMPTY_WORDS, ...wordsOf(outcome(word)), ...wordsOf(words(word))]);
+  return wordsOf(detail ?? "").every((each) => known.has(each)) ? "" : detail;
+}
+
+function wordsOf(text) {
+  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }
 
 const EVENTS = {
@@ -129,7 +197,15 @@ const OF_PEOPLE = { AUDIO_STREAM_ENABLED: "can be heard", PARTICIPANT_JOINED: "j
 export function entryName({ event, note }) {
   if (!event) return ["Unreadable record", ""];
   if (OF_PEOPLE[event]) return [`${capitalized(note || "a participant")} ${OF_PEOPLE[event]}`, ""];
-  return [EVENTS[event] ?? capitalized(words(event)), noteText(note)];
+  return [EVENTS[event] ?? capitalized(words(event)), NOTES[note] ?? noteText(note)];
+}
+
+const NOTES = { "a fixed line": "a standard sentence" };
+const COMMANDS = { find_caller_call: "Find the caller's call", check_legs: "Check both calls" };
+
+/** A command by its type on the wire. */
+export function commandName(kind) {
+  return COMMANDS[kind] ?? capitalized(words(kind));
 }
 
 const ACTORS = {

@@ -19,7 +19,7 @@ export function Header({ store }) {
     <header>
       <a class="home" href="#" aria-label="warmxfer board, all transfers">
         <img src="/assets/icon.svg" alt="" width="28" height="28" />
-        <span><b>warmxfer</b> board</span>
+        <span><b>warmxfer</b><span class="wide-only"> board</span></span>
       </a>
       <span class="status ${tone}" role="status" title=${meaning}><i aria-hidden="true"></i>${name}</span>
       <span class="grow"></span>
@@ -69,7 +69,7 @@ class ThemeButton extends Component {
 
   render(_, { theme }) {
     return html`<button type="button" class="plain" onClick=${() => this.next()} title="Change the colours">
-      <span class="prefix">Theme: </span>${theme}
+      Theme: ${theme}
     </button>`;
   }
 }

@@ -1,14 +1,16 @@
 // The timeline of one transfer as a drawing: its steps, a lane for each actor, and marks.
 
 import { Measured, html } from "./html.js";
-import { STEPS, actorName, capitalized, duration, entryName, words } from "./format.js";
+import { STEPS, actorName, clock, commandName, duration, entryName, exactClock, words } from "./format.js";
 
 const LANES = ["primary", "gateway", "summarizer", "briefing"];
 const LABEL_WIDTH = 108;
 const NARROW = 560;
 const ROW = 22;
 const BAR = 14;
-const TOP = 26;
+const TOP = 42;
+const END_AT = 11;
+const END_NAME_WIDTH = 100;
 const MARKS = 26;
 const MIN_BAR = 5;
 const RIGHT = 14;
@@ -29,16 +31,41 @@ const STEP_OF_PHASE = {
 const FINAL = ["transfer_complete", "transfer_cancelled", "transfer_failed"];
 const YES = ["supervisor_ready"];
 const FAILURES = ["command_failed", "supervisor_call_ended", "caller_call_ended", "supervisor_declined", "voicemail_detected"];
+const MARKS_MEAN = {
+  people: ["◆", "a person joins, leaves or can be heard"],
+  good: ["✓", "the supervisor says yes"],
+  bad: ["✕", "no, a hang-up or a failure"],
+  timer: ["▾", "a timer acts"],
+  again: ["↻", "a command is tried again"],
+};
 const PEOPLE = ["AUDIO_STREAM_ENABLED", "PARTICIPANT_JOINED", "PARTICIPANT_LEFT"];
 
 export function Timeline({ page, now }) {
+  const commands = page.report?.commands ?? [];
+  const overAt = page.row.ended_at;
+  const open = commands.filter((each) => each.took_s === null && !each.failure);
+  const marks = new Set((page.timeline?.entries ?? []).map((each) => markOf(each)[1]));
+  if (commands.some(isRetry)) marks.add("again");
   return html`<${Measured} draw=${(width) => drawing(page, now, width)} />
     <p class="legend" aria-hidden="true">
-      <span><i class="span"></i>command, from its start to its reply</span>
-      <span><i class="span open"></i>${page.row.step === "ended" ? "no reply in the log" : "no reply yet"}</span>
-      <span><i class="span bad"></i>failed</span>
-      <span class="mark-people">◆ person</span><span class="mark-good">✓ yes</span><span class="mark-bad">✕ failure, no, hang-up</span><span class="mark-timer">▾ timer</span><span class="mark-again">↻ tried again</span>
+      ${stepSpans(page, overAt ?? now).map(
+        ([step, from, until]) => html`<span key=${step + from}><i class="step ${step}"></i>${STEPS[step]} ${duration(until - from)}</span>`,
+      )}
+    </p>
+    <p class="legend" aria-hidden="true">
+      <span><i class="span"></i>command, from its start to its reply (its name is in “Commands”)</span>
+      ${open.length > 0 ? html`<span><i class="span open"></i>${openMeaning(open, overAt)}</span>` : null}
+      ${commands.some((each) => each.failure) ? html`<span><i class="span bad"></i>command that failed</span>` : null}
+      ${Object.entries(MARKS_MEAN).map(([kind, [sign, meaning]]) =>
+        marks.has(kind) ? html`<span key=${kind}><b class="mark-${kind}">${sign}</b> ${meaning}</span>` : null,
+      )}
+      ${overAt === null ? null : html`<span><i class="over"></i>end of the transfer; later commands only check and close</span>`}
     </p>`;
+}
+
+function openMeaning(open, overAt) {
+  if (overAt === null) return "no reply yet";
+  return open.every((each) => each.sent_at >= overAt) ? "after the end, replies are not recorded" : "no reply in the log";
 }
 
 function drawing(page, now, width) {
@@ -71,9 +98,10 @@ function drawing(page, now, width) {
       ${ticks(end - start, width - left).map(
         (each) => html`<g key=${each}>
           <line class="grid" x1=${x(start + each)} x2=${x(start + each)} y1=${TOP - 6} y2=${height} />
-          <text class="axis" x=${x(start + each) + 3} y=${TOP - 10}>${each === 0 ? "0" : tickName(each)}</text>
+          <text class="axis" x=${x(start + each)} y=${TOP - 9} text-anchor=${each === 0 ? "start" : "middle"}>${tickName(each)}</text>
         </g>`,
       )}
+      ${overAt === null ? null : endLine(page, x(overAt), width, height)}
       ${stepSpans(page, end).map(
         ([step, from, until]) => html`<g key=${step + from}>
           <rect class="step ${step}" x=${x(from)} y=${TOP} width=${Math.max(2, x(until) - x(from) - 1)} height=${ROW}>
@@ -95,12 +123,18 @@ function drawing(page, now, width) {
       )}
       ${labelled ? null : html`<text class="lane" x="0" y=${marksAt + 14}>Marks</text>`}
       ${entries.map((each, index) => mark(each, index, x, marksAt + 14))}
-      ${commands.filter(isRetry).map((each) => html`<text key=${each.command_id} class="mark-again" x=${x(each.sent_at)} y=${marksAt + 14} text-anchor="middle">↻<title>${`${capitalized(words(each.kind))}: tried again`}</title></text>`)}
-      ${overAt !== null && overAt < end - 0.05
-        ? html`<line class="over-line" x1=${x(overAt)} x2=${x(overAt)} y1=${TOP - 6} y2=${height}><title>The transfer is over</title></line>`
-        : null}
+      ${commands.filter(isRetry).map((each) => html`<text key=${each.command_id} class="mark-again" x=${x(each.sent_at)} y=${marksAt + 14} text-anchor="middle">↻<title>${`${commandName(each.kind)}: tried again`}</title></text>`)}
     </svg>
   `;
+}
+
+/** The end of the transfer: behind the bars and marks, with its name above. */
+function endLine(page, at, width, height) {
+  const name = page.row.outcome === "complete" ? "connected" : "ended";
+  return html`<g>
+    <line class="over-line" x1=${at} x2=${at} y1=${END_AT + 4} y2=${height} />
+    <text class="axis" x=${at} y=${END_AT} text-anchor=${at > width - END_NAME_WIDTH ? "end" : "start"}>${name} ${clock(page.row.ended_at - page.row.started_at)}</text>
+  </g>`;
 }
 
 /** One command: its bar, and its name inside the bar, beside it, or only in its title. */
@@ -108,8 +142,8 @@ function command(each, x, y, overAt, width) {
   const from = x(each.sent_at);
   const until = x(each.took_s === null ? Math.max(overAt, each.sent_at) : each.sent_at + each.took_s);
   const size = Math.max(MIN_BAR, until - from);
-  const name = capitalized(words(each.kind));
-  const result = each.failure ? `failed: ${words(each.failure)}` : each.took_s === null ? "no reply" : duration3(each.took_s);
+  const name = commandName(each.kind);
+  const result = each.failure ? `failed: ${words(each.failure)}` : each.took_s === null ? "no reply" : took(each.took_s);
   const inside = fits(name, size);
   const beside = !inside && each.room > name.length * LETTER_WIDTH + 8 && from + size + name.length * LETTER_WIDTH < width;
   return html`<g key=${each.command_id} class="command ${each.failure ? "bad" : each.took_s === null ? "open" : ""}">
@@ -179,11 +213,12 @@ function ticks(length, width) {
 }
 
 function tickName(seconds) {
-  return seconds >= 60 ? `${+(seconds / 60).toFixed(1)} min` : `${seconds} s`;
+  return Number.isInteger(seconds) ? clock(seconds) : exactClock(seconds);
 }
 
-function duration3(seconds) {
-  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : duration(seconds);
+/** How long a command took: most take far less than a second. */
+export function took(seconds) {
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : exactClock(seconds);
 }
 
 function fits(text, width, letterWidth = LETTER_WIDTH) {

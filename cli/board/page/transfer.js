@@ -3,19 +3,36 @@
 import { Component, createRef, html } from "./html.js";
 import { ConfirmedButton, CopyButton } from "./copy.js";
 import { Entries } from "./entries.js";
-import { Notice } from "./list.js";
-import { Timeline, isRetry } from "./timeline.js";
-import { STEPS, actorName, capitalized, clock, duration, moment, outcome, timeOfDay, tone, words } from "./format.js";
+import { LATENESS, Notice } from "./rows.js";
+import { Timeline, isRetry, took } from "./timeline.js";
+import {
+  STEPS,
+  STEP_MEANINGS,
+  actorName,
+  callerAfter,
+  clock,
+  commandName,
+  duration,
+  isOver,
+  lateness,
+  moment,
+  moreThanOutcome,
+  outcome,
+  timeOfDay,
+  tone,
+  waited,
+  words,
+} from "./format.js";
 import { getJson, post } from "./store.js";
 
 const REFRESH_MS = 1000;
 const DURATIONS = {
   to_human_s: "time to human",
-  hold_s: "on hold",
-  ring_s: "ringing",
+  hold_s: "of it, caller on hold",
+  ring_s: "phone rang",
   briefing_s: "briefing",
-  talk_s: "talk",
-  total_s: "in all",
+  talk_s: "talk with the supervisor",
+  total_s: "from request to end",
 };
 
 export class TransferView extends Component {
@@ -100,6 +117,7 @@ export class TransferView extends Component {
 }
 
 function title(row) {
+  if (row.outcome === "complete" && row.supervisor) return `Connected to ${row.supervisor}`;
   if (row.step === "ended") return outcome(row.outcome);
   if (row.step === "cleaning_up") return "The caller goes back to the AI";
   return `Waits for ${row.on}`;
@@ -107,7 +125,11 @@ function title(row) {
 
 function Facts({ row, page, now, store }) {
   const ended = row.step === "ended";
-  const inStep = now - row.since;
+  const inStep = Math.max(0, Math.floor(now - row.since));
+  const target = store.settings?.wait_target_s ?? 60;
+  const waits = ended ? Math.max(0, row.ended_at - row.started_at) : waited(row, Math.floor(now));
+  const level = ended || row.step === "cleaning_up" ? "" : lateness(waits, target);
+  const more = moreThanOutcome(row.outcome, row.detail);
   return html`
     <div class="facts">
       <dl>
@@ -116,21 +138,22 @@ function Facts({ row, page, now, store }) {
           <dd>${row.supervisor || "–"} <small>${row.destination}</small></dd>
         </div>
         <div>
-          <dt>${ended ? (row.outcome === "complete" ? "time to human" : "took") : "caller waits"}</dt>
-          <dd class="number">${ended ? duration(row.ended_at - row.started_at) : clock(now - row.started_at)}</dd>
+          <dt>${!ended ? "caller waits" : row.outcome === "complete" ? "time to human" : "caller waited"}</dt>
+          <dd><span class="number ${level}">${ended ? duration(waits) : clock(waits)}</span> <small>${verdict(row, waits, level, target)}</small></dd>
         </div>
+        ${ended ? html`<div><dt>caller</dt><dd>${place(row, page)}</dd></div>` : null}
         ${ended
           ? page?.report?.ended_by
             ? html`<div><dt>ended by</dt><dd>${page.report.ended_by}</dd></div>`
             : null
           : html`<div>
               <dt>in this step</dt>
-              <dd><span class="pill ${row.step}">${STEPS[row.step]}</span> <span class="number ${row.limit_s && inStep > row.limit_s ? "over" : ""}">${clock(inStep)}</span>${row.limit_s ? html` <small>of ${clock(row.limit_s)}</small>` : null}</dd>
+              <dd><span class="pill ${row.step}" title=${STEP_MEANINGS[row.step]}>${STEPS[row.step]}</span> <span class="number ${row.limit_s && isOver(inStep, row.limit_s) ? "late" : ""}">${clock(inStep)}</span>${row.limit_s ? html` <small>of at most ${clock(row.limit_s)}, then the caller goes back to the AI</small>` : null}</dd>
             </div>`}
-        <div><dt>asked</dt><dd>${moment(row.started_at)}</dd></div>
-        <div><dt>room</dt><dd><code>${row.room_id || "–"}</code></dd></div>
+        <div><dt>requested</dt><dd>${moment(row.started_at)}</dd></div>
+        <div><dt>caller's room</dt><dd><code>${row.room_id || "–"}</code></dd></div>
       </dl>
-      ${row.detail ? html`<p class="detail ${tone(row.outcome)}">${row.detail}</p>` : null}
+      ${more ? html`<p class="detail ${tone(row.outcome)}">${more}</p>` : null}
       ${(page?.notices ?? []).map((each) => html`<p class="detail bad" key=${each.at}>${each.detail}</p>`)}
       ${!ended && store.settings?.actions
         ? html`<p><${ConfirmedButton}
@@ -149,8 +172,26 @@ function Facts({ row, page, now, store }) {
   `;
 }
 
+/** The wait of a caller against the target, in words. */
+function verdict(row, waits, level, target) {
+  if (level) return `${LATENESS[level]}, target ${clock(target)}`;
+  if (row.step === "ended" && row.outcome !== "complete") return "no human";
+  return isOver(waits, target) ? `late, target ${clock(target)}` : `within the target ${clock(target)}`;
+}
+
+/** Where the caller is after the end, as far as the log tells. */
+function place(row, page) {
+  const moments = page?.report?.moments;
+  if (moments?.talk_ended_at) return `talk ended at ${timeOfDay(moments.talk_ended_at)}`;
+  if (row.outcome === "complete") return `with the supervisor since ${timeOfDay(row.ended_at)}; the talk may go on`;
+  if (row.outcome === "caller_left") return "hung up";
+  if (moments?.released_at) return `back with the AI since ${timeOfDay(moments.released_at)}`;
+  return page?.report?.evidence.caller ?? (callerAfter(row.outcome).replace(/^caller /, "") || "not known");
+}
+
 function Report({ report, page }) {
-  const times = Object.entries(DURATIONS).filter(([name]) => report.durations[name] !== null);
+  const named = page.row.outcome === "complete" ? "total_s" : "";
+  const times = Object.entries(DURATIONS).filter(([name]) => report.durations[name] !== null && name !== named);
   const evidence = Object.entries(report.evidence);
   return html`
     <section class="card" aria-label="Report">
@@ -167,8 +208,8 @@ function Report({ report, page }) {
       <ul class="commands">
         ${report.commands.map(
           (each) => html`<li key=${each.command_id} class=${each.failure ? "bad" : ""}>
-            <span>${capitalized(words(each.kind))} <small>${actorName(page.actors[each.kind] ?? "")}${isRetry(each) ? ", tried again" : ""}</small></span>
-            <b>${each.failure ? `${words(each.failure)}${each.status ? ` ${each.status}` : ""}` : each.took_s === null ? (page.row.step === "ended" ? "no reply in the log" : "no reply yet") : milliseconds(each.took_s)}</b>
+            <span>${commandName(each.kind)} <small>${actorName(page.actors[each.kind] ?? "")}${isRetry(each) ? ", tried again" : ""}</small></span>
+            <b>${each.failure ? `${words(each.failure)}${each.status ? ` ${each.status}` : ""}` : each.took_s === null ? noReply(each, page.row) : took(each.took_s)}</b>
           </li>`,
         )}
       </ul>
@@ -191,7 +232,7 @@ function Attempt({ attempt }) {
     attempt.timer ? `timer ${words(attempt.timer)}` : "",
   ];
   return html`<p class="attempt">
-    <b>Dial ${attempt.number}</b> at ${timeOfDay(attempt.asked_at)}: ${facts.filter(Boolean).join(", ")}
+    <b>Dial ${attempt.number}</b>, begun at ${timeOfDay(attempt.asked_at)}: ${facts.filter(Boolean).join(", ")}
   </p>`;
 }
 
@@ -200,6 +241,7 @@ function outcomeOf(attempt) {
   return attempt.cause && !attempt.outcome.endsWith(attempt.cause) ? `${word} (${words(attempt.cause)})` : word;
 }
 
-function milliseconds(seconds) {
-  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : duration(seconds);
+function noReply({ sent_at }, { ended_at }) {
+  if (ended_at === null) return "no reply yet";
+  return sent_at >= ended_at ? "not recorded" : "no reply in the log";
 }

@@ -50,6 +50,17 @@ async def test_a_yes_in_other_words_costs_a_question_and_is_not_lost(words: str)
     assert (await reply(words, classifier=RULES)).action in (NextStep.ASK_AGAIN, NextStep.WAIT)
 
 
+@each_of("reluctant")
+async def test_a_reluctant_yes_is_never_taken_for_a_refusal(words: str) -> None:
+    for classifier in (RULES, AGREEING):
+        assert (await reply(words, classifier=classifier)).action not in (NextStep.DECLINE, NextStep.END)
+
+
+@each_of("refusals")
+async def test_a_plain_refusal_is_declined_at_once(words: str) -> None:
+    assert (await reply(words, classifier=RULES)).action is NextStep.DECLINE
+
+
 @each_of("people")
 async def test_a_person_is_never_hung_up_on(words: str) -> None:
     for classifier in (RULES, AGREEING):

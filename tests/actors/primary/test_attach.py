@@ -218,6 +218,19 @@ async def test_room_events_are_published_only_while_a_transfer_runs(bus: Bus, bo
         await boss.hears_nothing()
 
 
+async def test_an_id_that_is_too_long_for_a_message_is_left_out(bus: Bus, boss: Boss, room: str) -> None:
+    """Before, the coordinator could not read the message, and took the session for absent."""
+    long = "p" * 1_000
+    session = RecordingSession(room, caller_participant_id=long)
+    async with attach(bus, session) as attachment:
+        command = boss.hold()
+        await boss.send(command)
+        assert await boss.hears() == CallerHeld(command_id=command.command_id, caller_participant_id=None)
+        attachment.audio_enabled(long)
+        attachment.participant_left(long, "hung up")
+        await boss.hears_nothing()
+
+
 async def test_phases_reach_the_session_from_the_first_in_order_and_once(
     bus: Bus, boss: Boss, room: str
 ) -> None:

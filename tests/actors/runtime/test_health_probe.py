@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.testkit import waiting
-from warmxfer.actors.runtime import loop_lag
+from warmxfer.actors.runtime import health_probe, loop_lag
 from warmxfer.actors.runtime.health_probe import serve_probe
 from warmxfer.actors.runtime.loop_lag import LOOP_LAG
 from warmxfer.bus.readiness import Readiness
@@ -110,3 +110,26 @@ async def test_a_blocked_event_loop_is_seen_as_lag() -> None:
     count = LOOP_LAG.count()
     await asyncio.sleep(loop_lag.EVERY_S * 1.2)
     assert LOOP_LAG.count() == count
+
+
+async def test_the_probe_has_a_limited_number_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, each half request held a task, without a limit on their number."""
+    monkeypatch.setattr(health_probe, "MAX_CONNECTIONS", 3)
+    async with serve_probe(ANY_PORT, lambda: ()) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(health_probe.REQUEST_TIMEOUT_S):
+            assert await reader.read(100) == b""
+        for _, each in (*held, (reader, writer)):
+            each.close()
+        async with httpx.AsyncClient() as http, asyncio.timeout(20.0):
+            while not await is_answered(http, port):
+                await asyncio.sleep(0.02)
+
+
+async def is_answered(http: httpx.AsyncClient, port: int) -> bool:
+    """Return whether the probe answers 200."""
+    try:
+        return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False

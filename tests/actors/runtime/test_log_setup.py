@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+from asyncio import sslproto
 from typing import Any
 
 import pytest
 import structlog
 
-from warmxfer.actors.runtime.log_setup import configure_logs, redact
+from warmxfer.actors.runtime.log_setup import EOF_OF_TLS, configure_logs, redact
 from warmxfer.schemas import InvalidRequest
 
 
@@ -74,6 +76,20 @@ def test_lines_are_json_and_say_the_role(restored_logging: None, capsys: pytest.
     ]
     assert lines[0]["to"] == "•01"
     assert "token" not in lines[0]
+
+
+def test_the_end_of_a_tls_connection_is_no_line(
+    restored_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command against a broker with TLS printed it, on either event loop."""
+    configure_logs({"WARMXFER_LOG": "json"})
+    configure_logs({"WARMXFER_LOG": "json"})
+    logging.getLogger("asyncio").warning(EOF_OF_TLS)
+    logging.getLogger("asyncio").warning("Executing %s took %.3f seconds", "a task", 1.0)
+    lines = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert lines == ["Executing a task took 1.000 seconds"]
+    source = "".join(inspect.getsource(sslproto).replace("'", "").split())
+    assert EOF_OF_TLS.replace(" ", "") in source, "asyncio words it otherwise now"
 
 
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "é"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 
 import pytest
+from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
 from tests.testkit.provider_sandbox import Cloud, Wire
 from warmxfer.adapters.rooms import (
@@ -23,6 +25,7 @@ from warmxfer.adapters.rooms import (
     UtteranceHeard,
     open_room_client,
 )
+from warmxfer.adapters.rooms.room_client import NoSuchRoom
 from warmxfer.schemas import InvalidRequest, RetryableError, RoomToken
 
 TIMEOUT_S = 3.0
@@ -72,6 +75,30 @@ async def test_the_snapshot_holds_the_other_participants_only(cloud: Cloud) -> N
     assert both.session_id == alone.session_id
     await first.leave()
     await second.leave()
+
+
+async def test_the_handshake_offers_no_compression() -> None:
+    """A compressed frame would be decompressed before its length is known."""
+    offered: list[str] = []
+
+    async def refuse(connection: ServerConnection, request: Request) -> Response:
+        offered.extend(request.headers.get_all("Sec-WebSocket-Extensions"))
+        return connection.respond(HTTPStatus.NOT_FOUND, "")
+
+    async with serve(_no_frames, "127.0.0.1", 0, process_request=refuse, compression="deflate") as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def token() -> RoomToken:
+            return RoomToken("a-token", address)
+
+        client = open_room_client(RoomSettings(), JoinOptions("room-1", "p", "p", token))
+        with pytest.raises(NoSuchRoom):
+            await client.join()
+    assert offered == []
+
+
+async def _no_frames(connection: ServerConnection) -> None:
+    raise AssertionError("the handshake was refused")
 
 
 async def test_an_utterance_reaches_the_other_participant_and_its_end_the_speaker(cloud: Cloud) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from warmxfer.adapters.telephony.videosdk.responses import (
     DOWN,
-    MAX_RAW_BYTES,
     Unreadable,
     bounded,
     cause_of,
@@ -22,6 +21,7 @@ from warmxfer.adapters.telephony.videosdk.responses import (
     read_switched,
 )
 from warmxfer.schemas import CallCause
+from warmxfer.schemas.fields import ANSWER_MAX_BYTES, FACTS_MAX, ID_MAX_CHARS, WORD_MAX_CHARS
 
 BUSY, NO_ANSWER, REJECTED = CallCause.BUSY, CallCause.NO_ANSWER, CallCause.REJECTED
 ABANDONED, FAILED, HUNG_UP = CallCause.ABANDONED, CallCause.FAILED, CallCause.HUNG_UP
@@ -143,7 +143,7 @@ def test_each_record_with_an_id_is_parsed(raw: dict[str, Any]) -> None:
 
 
 def test_a_huge_response_keeps_only_its_ids() -> None:
-    huge = {"data": {"callId": "c1", "status": "answered", "notes": "x" * MAX_RAW_BYTES}}
+    huge = {"data": {"callId": "c1", "status": "answered", "notes": "x" * ANSWER_MAX_BYTES}}
     assert bounded(huge) == {"data": {"callId": "c1", "status": "answered"}}
     small = {"data": {"callId": "c1"}, "message": "ok"}
     assert bounded(small) == small
@@ -158,3 +158,16 @@ def test_a_dispatch_is_accepted_if_the_response_confirms_it() -> None:
 def test_any_other_response_to_a_dispatch_has_an_unknown_outcome(response: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
         read_dispatched(response)
+
+
+@pytest.mark.parametrize("names", [{f"k{n}": 1 for n in range(FACTS_MAX + 1)}, {"k" * (ID_MAX_CHARS + 1): 1}])
+def test_an_answer_with_too_many_or_too_long_names_keeps_its_ids(names: dict[str, int]) -> None:
+    assert bounded({"callId": "c1", **names}) == {"callId": "c1"}
+
+
+def test_a_status_is_cut_to_a_word_and_a_long_id_is_none() -> None:
+    long = "a" * 100_000
+    record = read_call({"callId": "c1", "status": long, "roomId": long, "participantId": long})
+    assert (len(record.status), record.room_id, record.participant_id) == (WORD_MAX_CHARS, None, None)
+    with pytest.raises(Unreadable):
+        read_call({"callId": long})

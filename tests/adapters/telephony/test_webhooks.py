@@ -181,3 +181,11 @@ def test_metadata_that_is_no_object_is_left_out(text: str) -> None:
     found = parse_webhook(json.dumps({"webhookType": "call-hangup", **ENDED, "metadata": text}).encode())
     assert isinstance(found, CallEndedNotice)
     assert found.metadata in ({}, {"a": "\ud800"})
+
+
+@pytest.mark.parametrize("name", ["meetingId", "participantId"])
+def test_a_participant_or_room_with_a_long_id_is_of_no_interest(name: str) -> None:
+    """Any participant of the account may choose such an id: after an error the provider would repeat it."""
+    ids = {"meetingId": "r1", "participantId": "p1"}
+    assert parse_webhook(webhook("participant-left", **ids)) == ParticipantLeftNotice("r1", "p1", "")
+    assert parse_webhook(webhook("participant-left", **{**ids, name: "i" * 129})) is None

@@ -79,7 +79,9 @@ async def test_500_transfers_are_shown_and_one_change_draws_one_row(
         }"""
     )
     await publish(bus, "t-250", "supervisor_joined", "briefing_started", first=7)
-    await expect(page.locator("#running .row", has_text="Dana (billing) to decide")).to_have_count(1)
+    await expect(page.locator("#running .row", has_text="Dana (billing) to accept or decline")).to_have_count(
+        1
+    )
     assert await page.evaluate("drawn.size") == 1
     await visit.no_fault()
 

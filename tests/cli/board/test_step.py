@@ -31,7 +31,7 @@ BRIEFING = (*RINGING, "supervisor_joined", "briefing_started")
         (PREPARED, "", Wait(Step.PREPARING, "the dial", 1.0, 70.0)),
         (RINGING, "", Wait(Step.RINGING, "{supervisor} to answer", 6.0, 30.0)),
         (BRIEFING[:-1], "", Wait(Step.BRIEFING, "the briefing agent", 7.0, 70.0)),
-        (BRIEFING, "", Wait(Step.BRIEFING, "{supervisor} to decide", 8.0, 60.0)),
+        (BRIEFING, "", Wait(Step.BRIEFING, "{supervisor} to accept or decline", 8.0, 60.0)),
         (
             (*BRIEFING, "briefing_complete"),
             "ready",

@@ -30,7 +30,7 @@ def phase(seq: int, name: str, at: float | None = None, **data: Any) -> PhaseCha
 
 
 def whole_transfer() -> list[PhaseChanged]:
-    resolution = {"briefing_complete": {"resolution": "ready"}}
+    resolution: dict[str, dict[str, Any]] = {"briefing_complete": {"resolution": "ready"}}
     return [phase(seq, name, **resolution.get(name, {})) for seq, name in enumerate(COMPLETE, 1)]
 
 
@@ -86,7 +86,7 @@ def test_an_end_has_its_outcome_and_the_time_to_human() -> None:
     assert (rows["b"].outcome, rows["b"].detail) == ("gateway_absent", "No gateway replied.")
     assert rows["b"].to_human_s is None
     assert transfers.running == 0
-    figures = transfers.ends.figures(1_012.0)
+    figures = transfers.ends.figures(1_012.0, 60.0)
     assert (figures.ended, figures.reached, figures.median_s) == (2, 1, 10.0)
 
 
@@ -111,7 +111,7 @@ def test_the_order_and_repeats_of_phases_do_not_matter(seed: int) -> None:
         shuffled.apply("a", each)
     assert shuffled.rows() == straight.rows()
     assert shuffled.running == straight.running == 0
-    assert shuffled.ends.figures(1_100.0) == straight.ends.figures(1_100.0)
+    assert shuffled.ends.figures(1_100.0, 60.0) == straight.ends.figures(1_100.0, 60.0)
 
 
 def test_a_missing_phase_is_asked_for_a_few_times() -> None:
@@ -159,7 +159,7 @@ def test_the_oldest_end_leaves_first(monkeypatch: pytest.MonkeyPatch) -> None:
         transfers.apply(id, phase(1, "transfer_failed", at=1_000.0 + number))
     assert set(shown(transfers)) == {"b", "c"}
     assert changed[-1] == "a", "who watches learns that it left"
-    assert transfers.ends.figures(1_010.0).ended == 3, "it still counts"
+    assert transfers.ends.figures(1_010.0, 60.0).ended == 3, "it still counts"
 
 
 def test_what_is_old_leaves() -> None:

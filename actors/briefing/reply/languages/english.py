@@ -134,7 +134,7 @@ ENGLISH: Final = Language(
     off duty; out of (?:the )?office; not me; not my (?:department|job|call)
     """,
     no_refusal=r"""
-    (?:no|not a) problems?(?: at all)?; no (?:worries|doubt|need to worry|trouble|issues?|rush); why not; (?:can't|cannot) wait; don't mind; i can't complain;
+    (?:can't|cannot|couldn't|won't|wouldn't) (?:say|tell) (?:\S+ )?no(?: to \S+)?; (?:no|not a) problems?(?: at all)?; no (?:worries|doubt|need to worry|trouble|issues?|rush); why not; (?:can't|cannot) wait; don't mind; i can't complain;
     (?:i'm|i am) not (?:too |that |very |so )?busy; i (?:don't want to|do not want to|can't|won't|don't) (?:keep|leave|let|make) (?:\S+ ){1,2}wait(?:ing)?
     """,
     wait=r"""

@@ -1,14 +1,15 @@
-"""Limits on the connections of the webhook server: one slow or greedy peer does not shut out the others.
+"""Limits on the connections of an HTTP server: one slow or greedy peer does not shut out the others.
 
-uvicorn limits the number of connections, and not how long one may send a request's head.
+uvicorn limits the number of requests, and not how long one may send a request's head.
 
-Test: `tests/actors/gateway/test_webhook_server.py`.
+Tests: `tests/actors/gateway/test_webhook_server.py`, `tests/cli/board/test_connections.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -17,20 +18,26 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_TIMEOUT_S = 5.0
 """Time from the first byte of a request, or from the connection, to the end of its head."""
 MAX_HEAD_BYTES = 16 * 1024
-MAX_PER_PEER = 128
-"""Connections of one address. Half of all: a proxy before the gateway is one address for every sender."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Peers:
+    """The connections of one server. `name` is the server's in the logs."""
+
+    name: str
+    max_per_peer: int
+    """Connections of one address. A proxy before the server is one address for every sender."""
+    counts: Counter[str] = field(default_factory=Counter[str])
 
 
 class LimitedProtocol(H11Protocol):
     """One connection. A head that takes too long or is too large, and a peer with too many, end it."""
 
-    peers: Counter[str] = Counter()
-    """Connections of this process by address. One process has one webhook server."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, peers: Peers, **options: Any) -> None:
+        super().__init__(**options)
+        self._peers = peers
         self._peer: str | None = None
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -39,9 +46,14 @@ class LimitedProtocol(H11Protocol):
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
         self._peer = str(address[0]) if address else ""
-        self.peers[self._peer] += 1
-        if self.peers[self._peer] > MAX_PER_PEER:
-            log.warning("webhook_connection_refused", peer=self._peer, connections=MAX_PER_PEER)
+        self._peers.counts[self._peer] += 1
+        if self._peers.counts[self._peer] > self._peers.max_per_peer:
+            log.warning(
+                "http_connection_refused",
+                server=self._peers.name,
+                peer=self._peer,
+                connections=self._peers.max_per_peer,
+            )
             transport.abort()
             return
         self._await_head()
@@ -60,9 +72,10 @@ class LimitedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         if self._peer is not None:
-            self.peers[self._peer] -= 1
-            if not self.peers[self._peer]:
-                del self.peers[self._peer]
+            counts = self._peers.counts
+            counts[self._peer] -= 1
+            if not counts[self._peer]:
+                del counts[self._peer]
             self._peer = None
         super().connection_lost(exc)
 
@@ -81,5 +94,5 @@ class LimitedProtocol(H11Protocol):
 
     def _end(self, why: str) -> None:
         self._stop_timer()
-        log.info("webhook_connection_ended", peer=self._peer, why=why)
+        log.info("http_connection_ended", server=self._peers.name, peer=self._peer, why=why)
         self.transport.abort()
