@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,3 +229,19 @@ async def commands(bus: Bus, kind: type[Any]) -> list[int]:
     """Return the numbers of the stored commands of one type."""
     stored = await bus.history(subjects.work_queue(ID, "gateway"), 100)
     return [each.seq for each in stored if isinstance(decode_command(each.data), kind)]
+
+
+async def test_a_replayed_trigger_is_found_by_its_record(fresh_bus: Bus) -> None:
+    """Its time is later than each record, and the time of its message is earlier than its own record."""
+    stored, _ = await old_cancel(fresh_bus)
+    coordinator, first = Coordinator(fresh_bus), delivery_of(stored, 1)
+    await fresh_bus.publish(subjects.request(ID), request("room-a"))
+    await deliver(fresh_bus, coordinator, subjects.request(ID), 1)  # So it knows every record of the log.
+    replay = replace(first, at=await fresh_bus.broker_time(), delivery_count=2, replayed=True)
+    kept = coordinator._records
+    assert not await kept.is_applied(await kept.load(ID), replay, redelivered=True)
+    await coordinator.handle(replay)
+    later = replace(replay, at=replay.at + 1.0)
+    for delivery in (replay, later, first):
+        redelivered = delivery.delivery_count > 1
+        assert await kept.is_applied(await kept.load(ID), delivery, redelivered=redelivered)
