@@ -32,7 +32,7 @@ from .recovery import StreamRecovery
 from .request_reply import Handler, Responder
 from .services import ProcessStatistics, list_processes
 from .settings import BusSettings
-from .storage import StorageReader, StorageUse, StreamSpan, read_span
+from .storage import StorageReader, StorageUse, StreamSpan, read_span, read_time
 from .subscriptions import Subscription
 
 CONNECT_DEADLINE_S = 5.0
@@ -270,6 +270,13 @@ class Bus:
     async def stream_span(self, stream: str, *, deadline_s: float = READ_DEADLINE_S) -> StreamSpan:
         """Return which messages the stream can hold. It shows that a stream was lost or purged."""
         return await read_span(self._connection, stream, deadline_s)
+
+    async def broker_time(self, *, deadline_s: float = READ_DEADLINE_S) -> float:
+        """Return the time by the clock of the broker that leads `WARMXFER_CORE`, in epoch seconds.
+
+        It costs a request: use `clock` where an estimate is enough. Raises as `stream_span` does.
+        """
+        return await read_time(self._connection, deadline_s)
 
     def subscribe(self, subject: str, keep: Callable[[bytes], bool] | None = None) -> Subscription:
         """Receive messages on `subject` (wildcards allowed) as they are published.

@@ -86,3 +86,5 @@ class Delivery:
     headers: Mapping[str, str]
     consumer: str = ""
     """The consumer that delivered it."""
+    replayed: bool = False
+    """It is handled because an operator asked for it. `at` is the time of that, not of the message."""

@@ -161,6 +161,15 @@ class NatsClient(Client):
         info = self._server_info
         return bool(info.get("auth_required") or info.get("tls_verify"))
 
+    @property
+    def ends_pulls_with_inbox(self) -> bool:
+        """True if the server ends a pull as soon as nothing subscribes to its inbox.
+
+        That holds for a single server with one account. With accounts, the subscription of a user is in
+        another account than the consumer. In a cluster, it may be on another server than the consumer.
+        """
+        return not self.asks_for_credentials and not self._server_info.get("cluster")
+
     # ── sending ──────────────────────────────────────────────────────────────────────────────────
 
     def send(

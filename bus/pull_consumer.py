@@ -2,8 +2,10 @@
 
 It carries 2.5 times as many messages as fetching batch by batch. Invariant: messages in flight plus messages
 requested never exceed the window. The number requested decreases with each message and when the broker ends
-a pull. After a reconnect, a leader change or a missed heartbeat the number is unreliable. Then the inbox is
-replaced, which ends every pull on it, and counting starts at zero.
+a pull. After a reconnect, a leader change or a silence the number is unreliable. Then the inbox is replaced,
+and counting starts at zero. The old inbox stays until its pulls have ended (`pull_inbox.py`).
+
+After `stop_asking` each message that arrives is given back at once. `stop` returns when no pull is open.
 
 A consumer that vanished is created again (`recovery.py`), with a growing pause between attempts. What the
 broker's answers to a pull mean is decided in `pull_status.py`.
@@ -12,27 +14,33 @@ broker's answers to a pull mean is decided in `pull_status.py`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
 import structlog
-from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, Error, OutboundBufferLimitError
 
 from .connection import Connection
 from .consumer_table import CONSUMERS, COORDINATOR
 from .messages import NO_HEADERS, ConsumerMessage
-from .nats_client import ArrivedMessage, unsubscribe
+from .nats_client import ArrivedMessage
+from .pull_inbox import PULL_EXPIRES_S, PullInbox
 from .pull_status import PAUSE_MIN_S, PullStep, next_pause, step_after
 from .pull_watch import PullWatch
 
-PULL_EXPIRES_S = 30
-HEARTBEAT_S = 2
-"""The broker sends a heartbeat this often while a pull is open."""
-SILENCE_S = 2.5 * HEARTBEAT_S
-"""Without any message or heartbeat for this long, the pull is considered lost."""
+SILENCE_S = 2.5 * PULL_EXPIRES_S
+"""Without any message or status for this long, the pull is considered lost."""
+FLUSH_S = 2.0
+"""Maximum time of a stop for what it has sent, after its pulls have ended."""
+MAX_RETURNS = 2
+"""How often a consumer that stops gives one message back at once. Then it does so when its pulls have ended.
+
+Until then the broker may deliver the message to the same process again, and it counts each delivery.
+"""
 CHECK_EVERY_S = 1.0
 """Shortest time between two checks of the consumer that no failed pull has caused."""
 FLOOR_EVERY_S = 3.0
@@ -87,6 +95,10 @@ class MessageSink(Protocol):
         """Number of messages in flight."""
         ...
 
+    def holds(self, message: ConsumerMessage) -> bool:
+        """Return whether a message is in flight, of which `message` is another delivery."""
+        ...
+
 
 class PullConsumer:
     """Flow-controlled pull from one durable consumer, between `start` and `stop`."""
@@ -109,8 +121,13 @@ class PullConsumer:
         self._sink = sink
         self._window = window
         self._refill = max(1, window // 4)
-        self._inbox = ""
-        self._requested = 0
+        self._inbox: PullInbox | None = None
+        self._old_inboxes: list[PullInbox] = []
+        """Those whose pulls may still bring messages."""
+        self._pull_ended = asyncio.Event()
+        self._returns: Counter[int] = Counter()
+        """How often each message was given back, by its number, since the consumer stops."""
+        self._to_return: list[ConsumerMessage] = []
         self._last_seen_at = 0.0
         self._unheard_since: float | None = None
         """Since when an answer to a pull is awaited; None if none is."""
@@ -126,14 +143,13 @@ class PullConsumer:
         self._seen_reports = 0
         self._pause_s = PAUSE_MIN_S
         self._pulling = False
-        self._subscription: Subscription | None = None
         self._watch = watch or PullWatch(connection)
         self._unwatch: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._undo: list[Callable[[], None]] = []
 
     @property
     def pulling(self) -> bool:
-        """True from `start` to `stop`."""
+        """True from `start` to `stop_asking`."""
         return self._pulling
 
     @property
@@ -154,6 +170,7 @@ class PullConsumer:
 
     async def start(self) -> None:
         """Begin to pull."""
+        self._return_rest()
         self._pulling = True
         self._missing, self._unheard_since = None, None
         self._seen_reports = self._connection.missing_reports
@@ -164,32 +181,88 @@ class PullConsumer:
         await self._restart()
         self._unwatch = self._watch.add(self)
 
-    async def stop(self) -> None:
-        """Stop pulling. Messages already in transit arrive before this returns."""
+    def stop_asking(self) -> None:
+        """Request nothing more. From now on each message that arrives is given back at once."""
         self._pulling = False
+
+    async def stop(self) -> None:
+        """Request nothing more, and wait until no pull is open: at most `PULL_EXPIRES_S + LATE_S`.
+
+        The broker has received what was sent when this returns. After a cancellation, call it again.
+        """
+        self.stop_asking()
         while self._undo:
             self._undo.pop()()
         if self._unwatch is not None:
             unwatch, self._unwatch = self._unwatch, None
             await unwatch()
-        if self._subscription is not None:
-            await self._drain(self._subscription)
-            self._subscription = None
+        if self._inbox is not None:
+            self._old_inboxes.append(self._inbox)
+            self._inbox = None
+        if self._old_inboxes:
+            await self._end_pulls()
+
+    def give_back(self, message: ConsumerMessage) -> None:
+        """Give a message back while this consumer stops, so that another process gets it."""
+        self._returns[message.seq] += 1
+        if self._returns[message.seq] > MAX_RETURNS:
+            self._to_return.append(message)
+        else:
+            self._send(message.ack_subject, _NAK)
+
+    def _return_rest(self) -> None:
+        for message in self._to_return:
+            self._send(message.ack_subject, _NAK)
+        self._to_return.clear()
+        self._returns.clear()
+
+    def _left_s(self, now: float) -> float:
+        return max((inbox.left_s(now) for inbox in self._old_inboxes), default=0.0)
+
+    async def _end_pulls(self) -> None:
+        """Wait until no pull is open, then end the subscriptions, so that every message was given back."""
+        clock = asyncio.get_running_loop().time
+        if not self._connection.client.ends_pulls_with_inbox:
+            while (left_s := self._left_s(clock())) > 0:
+                self._pull_ended.clear()
+                try:
+                    async with asyncio.timeout(left_s):
+                        await self._pull_ended.wait()
+                except TimeoutError:
+                    log.debug("pull_end_not_received", consumer=self._consumer)
+        inboxes, self._old_inboxes = self._old_inboxes, []
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                self._return_rest()
+                for inbox in inboxes:
+                    await inbox.drain()
+                if self._to_return:
+                    self._return_rest()
+                    await self._connection.client.flush()
+        except (TimeoutError, OSError, Error):
+            log.debug("pull_drain_failed", consumer=self._consumer)
 
     def request_more(self) -> None:
         """Request as many messages as the window allows, unless they are too few for a request."""
-        if not self._pulling or self._resume_at is not None or not self._connection.connected:
+        inbox = self._inbox
+        if (
+            inbox is None
+            or not self._pulling
+            or self._resume_at is not None
+            or not self._connection.connected
+        ):
             return
         free = self._free
         if free < self._refill:
             return
-        if self._requested == 0:
-            self._last_seen_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        if inbox.requested == 0:
+            self._last_seen_at = now
             if self._unheard_since is None:
-                self._unheard_since = self._last_seen_at
-        self._requested += free
-        pull = {"batch": free, "expires": PULL_EXPIRES_S * _NS, "idle_heartbeat": HEARTBEAT_S * _NS}
-        self._send(self._subject, msgspec.json.encode(pull), self._inbox)
+                self._unheard_since = now
+        inbox.pulled(free, now)
+        pull = {"batch": free, "expires": round(PULL_EXPIRES_S * _NS)}
+        self._send(self._subject, msgspec.json.encode(pull), inbox.subject)
 
     async def ack(self, message: ConsumerMessage) -> None:
         """Acknowledge: never redeliver.
@@ -213,18 +286,28 @@ class PullConsumer:
         self._floor_moves = True
         self._send(message.ack_subject, _TERM)
 
-    def _on_message(self, msg: ArrivedMessage) -> None:
+    def _on_message(self, inbox: PullInbox, msg: ArrivedMessage) -> None:
         self._last_seen_at = asyncio.get_running_loop().time()
         # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
-            self._requested = max(0, self._requested - 1)
+            inbox.delivered()
             self._heard()
             self._floor_moves = True
             message = _consumer_message(msg, self._consumer)
             self._recovery.received(message)
-            self._sink.accept(message)
-        elif msg.subject == self._inbox and self._on_status(msg.headers or {}):
-            return
+            if self._pulling or self._sink.holds(message):
+                self._sink.accept(message)
+            else:
+                self.give_back(message)
+        elif msg.subject == inbox.subject:
+            headers = msg.headers or {}
+            if inbox is not self._inbox:
+                if step_after(headers.get("Status", ""), "") is not PullStep.CONTINUE:
+                    inbox.ended(headers)
+            elif self._on_status(inbox, headers):
+                return
+        if not self._pulling:
+            self._pull_ended.set()
         self.request_more()
 
     def _heard(self) -> None:
@@ -233,7 +316,7 @@ class PullConsumer:
         self._pause_s = PAUSE_MIN_S
         self._unheard_since = self._last_seen_at if self._requested else None
 
-    def _on_status(self, headers: dict[str, str]) -> bool:
+    def _on_status(self, inbox: PullInbox, headers: dict[str, str]) -> bool:
         """Handle a status of a pull. Returns True for a heartbeat, which changes nothing."""
         status, text = headers.get("Status", ""), headers.get("Description", "")
         match step_after(status, text):
@@ -241,9 +324,7 @@ class PullConsumer:
                 self._heard()
                 return True
             case PullStep.PULL:
-                self._requested = max(
-                    0, self._requested - int(headers.get("Nats-Pending-Messages", self._requested))
-                )
+                inbox.ended(headers)
                 self._heard()
             case step:
                 log.warning(
@@ -261,6 +342,8 @@ class PullConsumer:
 
     def is_due(self, now: float) -> bool:
         """Return whether `look` has anything to do."""
+        if any(not inbox.left_s(now) for inbox in self._old_inboxes):
+            return True
         if self._resume_at is not None:
             return now >= self._resume_at
         return (
@@ -270,6 +353,11 @@ class PullConsumer:
             or self._free >= self._refill
             or self._is_floor_due(now)
         )
+
+    @property
+    def _requested(self) -> int:
+        """Number of messages that the pulls of the newest inbox may bring."""
+        return 0 if self._inbox is None else self._inbox.requested
 
     @property
     def _free(self) -> int:
@@ -291,6 +379,9 @@ class PullConsumer:
     async def _look(self) -> None:
         """Start again, check the consumer, notice silence, request more, or read the floor."""
         now = asyncio.get_running_loop().time()
+        for inbox in [each for each in self._old_inboxes if not each.left_s(now)]:
+            self._old_inboxes.remove(inbox)
+            await inbox.close()
         if self._resume_at is not None:
             if now >= self._resume_at:
                 await self._resume()
@@ -341,23 +432,24 @@ class PullConsumer:
         await self._restart()
 
     async def _restart(self) -> None:
-        """Replace the inbox, which ends every pull on it, and count from zero."""
-        old, self._subscription = self._subscription, None
-        if old is not None:
-            await unsubscribe(old)
+        """Replace the inbox, and count from zero. The old one stays until its pulls have ended."""
         if not self._pulling:
             return
-        self._requested, self._resume_at = 0, None
-        self._inbox = self._connection.client.new_inbox()
-        self._subscription = await self._connection.client.subscribe_callback(self._inbox, self._on_message)
+        old, self._inbox = self._inbox, None
+        if old is not None:
+            if self._connection.client.ends_pulls_with_inbox:
+                await old.close()
+            else:
+                self._old_inboxes.append(old)
+        inbox = PullInbox(self._connection.client.new_inbox())
+        inbox.subscription = await self._connection.client.subscribe_callback(
+            inbox.subject, functools.partial(self._on_message, inbox)
+        )
+        if not self._pulling or self._inbox is not None:
+            await inbox.close()  # The consumer was stopped or started again meanwhile.
+            return
+        self._inbox, self._resume_at = inbox, None
         self.request_more()
-
-    async def _drain(self, subscription: Subscription) -> None:
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                await subscription.drain()
-        except (TimeoutError, OSError, Error):
-            log.debug("pull_drain_failed", consumer=self._consumer)
 
     def _send(self, subject: str, data: bytes, reply: str = "") -> None:
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from .connection import Connection, JetStreamApiError
 from .errors import AccessDenied
-from .subjects import ARCHIVE, STREAMS
+from .subjects import ARCHIVE, CORE, STREAMS
 
 _NS = 1_000_000_000
 
@@ -43,12 +44,22 @@ class StreamSpan(NamedTuple):
 
 async def read_span(connection: Connection, stream: str, deadline_s: float) -> StreamSpan:
     """Return what `stream` can hold. Raises `Unavailable`, and `StreamMissing` if there is none."""
-    try:
-        info = await connection.api(f"STREAM.INFO.{stream}", None, deadline_s)
-    except JetStreamApiError as error:
-        raise connection.stream_missing(stream) from error
+    info = await _stream_info(connection, stream, deadline_s)
     state = info["state"]
     return StreamSpan(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]))
+
+
+async def read_time(connection: Connection, deadline_s: float) -> float:
+    """Return the time of the broker, in epoch seconds. Raises as `read_span` does."""
+    info = await _stream_info(connection, CORE, deadline_s)
+    return datetime.fromisoformat(info["ts"]).timestamp()
+
+
+async def _stream_info(connection: Connection, stream: str, deadline_s: float) -> dict[str, Any]:
+    try:
+        return await connection.api(f"STREAM.INFO.{stream}", None, deadline_s)
+    except JetStreamApiError as error:
+        raise connection.stream_missing(stream) from error
 
 
 class StorageReader:

@@ -169,9 +169,11 @@ class Worker:
         async with self._changing:
             self._wanted = tuple(consumers)
             unwanted = [each for each in self._pullers if each not in self._wanted]
-            await asyncio.gather(*(self._give_up(consumer) for consumer in unwanted))
-            for consumer in self._wanted:
-                await self._open(consumer)
+            # A consumer is given up only when its pulls have ended, and others are not to wait for that.
+            await asyncio.gather(
+                *(self._give_up(consumer) for consumer in unwanted),
+                *(self._open(consumer) for consumer in self._wanted),
+            )
 
     def _new_puller(self, consumer: str) -> PullConsumer:
         return self._bus.pull(consumer, _Sink(self, consumer), self._window)
@@ -184,40 +186,59 @@ class Worker:
             await self._pullers[consumer].start()
 
     async def _give_up(self, consumer: str) -> None:
-        if not self._pullers[consumer].pulling:
-            return
+        """Take no more messages of `consumer`, and give back those that have not begun. Idempotent."""
+        self._pullers[consumer].stop_asking()
+        self._return_queued(consumer)
         await self._pullers[consumer].stop()
+
+    def _return_queued(self, consumer: str) -> None:
         for item in list(self._in_flight.values()):
             if item.message.consumer == consumer and not item.running:
-                await self._nack(item)
+                item.returned = True
+                self._remove(item)
+                self._pullers[consumer].give_back(item.message)
 
     def _puller_of(self, message: ConsumerMessage) -> PullConsumer:
         return self._pullers[message.consumer]
 
     async def stop(self, drain_s: float | None = None) -> None:
-        """Take no more messages, let running handlers end within `drain_s`, and return the rest at once."""
+        """Take no more messages, let running handlers end within `drain_s`, and return the rest at once.
+
+        It takes as long as the pulls that are open (`PullConsumer.stop`), also if no handler runs.
+        """
         self._queue.close()
         if self._forget_gauge is not None:
             self._forget_gauge()
             self._forget_gauge = None
-        async with self._changing:
-            await asyncio.gather(*(puller.stop() for puller in self._pullers.values()))
-        await self._unreadable.stop()
-        for item in list(self._in_flight.values()):
-            if not item.running:
-                await self._nack(item)
-        if self._runners:
-            timeout_s = self._drain_s if drain_s is None else drain_s
-            _, late = await asyncio.wait(self._runners, timeout=timeout_s)
-            for runner in late:
-                runner.cancel()
-            if late:
-                log.warning("handlers_cancelled", consumer=self._name, count=len(late))
-                await asyncio.wait(late, timeout=1.0)
+        # At once, also while `take_from` holds the lock.
+        for consumer, puller in self._pullers.items():
+            puller.stop_asking()
+            self._return_queued(consumer)
+        giving_up = asyncio.ensure_future(self._give_up_all())
+        try:
+            await self._unreadable.stop()
+            await self._end_runners(self._drain_s if drain_s is None else drain_s)
+        finally:
+            await giving_up
         if self._progress_reporter is not None:
             self._progress_reporter.cancel()
             await asyncio.wait({self._progress_reporter})
             self._progress_reporter = None
+
+    async def _give_up_all(self) -> None:
+        async with self._changing:
+            await asyncio.gather(*(self._give_up(consumer) for consumer in self._pullers))
+
+    async def _end_runners(self, timeout_s: float) -> None:
+        """Let the running handlers end, and cancel those that take longer than `timeout_s`."""
+        if not self._runners:
+            return
+        _, late = await asyncio.wait(self._runners, timeout=timeout_s)
+        for runner in late:
+            runner.cancel()
+        if late:
+            log.warning("handlers_cancelled", consumer=self._name, count=len(late))
+            await asyncio.wait(late, timeout=1.0)
 
     async def __aenter__(self) -> Worker:
         await self.start()
@@ -254,6 +275,10 @@ class Worker:
             after_others=self._after_others(item.delivery),
         )
         self._start_runner()
+
+    def holds(self, message: ConsumerMessage) -> bool:
+        """Return whether a message is in flight, of which `message` is another delivery."""
+        return identity(message) in self._in_flight
 
     def _put_in_flight(self, key: Identity, item: InFlight) -> None:
         self._in_flight[key] = item
@@ -436,11 +461,6 @@ class Worker:
         HANDLED.count(self._name, result)
         tracing.annotate({tracing.Attribute.RESULT: result})
 
-    async def _nack(self, item: InFlight) -> None:
-        item.returned = True
-        self._remove(item)
-        await self._puller_of(item.message).nak(item.message)
-
     def _remove(self, item: InFlight) -> None:
         del self._in_flight[identity(item.message)]
         if not item.placeless:
@@ -478,6 +498,9 @@ class _Sink:
 
     def accept(self, message: ConsumerMessage) -> None:
         self._worker.accept(message)
+
+    def holds(self, message: ConsumerMessage) -> bool:
+        return self._worker.holds(message)
 
     @property
     def in_flight(self) -> int:

@@ -5,6 +5,9 @@ published again for its actor.
 
 - Invariant: a command is published again only if the newest record still awaits its reply, or if it only
   cleans up. No replay dials, moves or holds a caller for a transfer that goes on without it.
+- Invariant: a cancel or an event acts at the time of the replay. At the time of the old message, the
+  deadlines of its commands could be past. A request acts at its own time, and the time that it waited does
+  not count. A timer is handled as one that fired late.
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ from .state_machine import UnreadableRecord, decode_record
 CLEAN_UP = (EndCall, CloseRoom)
 """Commands that the gateway carries out however late they arrive, and that end only what a transfer left."""
 TRIGGERS = ("request", "cancel", "event", "timeout")
+ACT_NOW = ("cancel", "event")
+"""Triggers that act at the time of the replay."""
 REDELIVERED = 2
 """The delivery count of a replay: a first delivery may be handled by cached state."""
 
@@ -68,20 +73,7 @@ class DeadLetterReplay:
         message = await self._message(letter)
         address = subjects.parse(message.subject)
         if address.kind in TRIGGERS:
-            await self._handle(
-                Delivery(
-                    address.id,
-                    address.kind,
-                    address.rest,
-                    message.subject,
-                    message.data,
-                    message.seq,
-                    message.at,
-                    REDELIVERED,
-                    message.headers,
-                    letter.body.consumer,
-                )
-            )
+            await self._handle(await self._delivery(address, letter, message))
         elif address.kind == "do":
             await self._publish_again(letter, message)
         else:
@@ -94,6 +86,23 @@ class DeadLetterReplay:
             seq=message.seq,
         )
         return encode(ReplayReply(message.subject, message.seq))
+
+    async def _delivery(
+        self, address: subjects.Address, letter: StoredDeadLetter, message: Stored
+    ) -> Delivery:
+        """Return the delivery of a trigger for the replay."""
+        acts_now = address.kind in ACT_NOW
+        return Delivery(
+            *address,
+            message.subject,
+            message.data,
+            message.seq,
+            max(message.at, await self._bus.broker_time()) if acts_now else message.at,
+            REDELIVERED,
+            message.headers,
+            letter.body.consumer,
+            replayed=acts_now,
+        )
 
     async def _message(self, letter: StoredDeadLetter) -> Stored:
         body = letter.body

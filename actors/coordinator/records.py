@@ -99,7 +99,9 @@ class Records:
 
     async def is_applied(self, cached: CachedRecord | None, delivery: Delivery, *, redelivered: bool) -> bool:
         """Return whether a record before `cached` is due to `delivery`. Reads the log only in doubt."""
-        if cached is None:
+        if delivery.replayed:
+            old = True  # Its time is not that of the message, so it rules nothing out.
+        elif cached is None:
             old = redelivered
         else:
             late = redelivered or delivery.at <= cached.newest_at
@@ -155,10 +157,12 @@ class Records:
         self._metrics.observe(cached.record.state if cached else None, record)
         self._spans.observe(trace, after, record, seq)
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown, trace=trace)
-        if cached is None:
-            appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
-        else:
-            cached.pass_on(appended)
+        # A replay has another time than its message, so what is known of the times ends with it.
+        if not delivery.replayed:
+            if cached is None:
+                appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
+            else:
+                cached.pass_on(appended)
         self._cache.put(state.id, appended)
         self._liveness.record_state(record.state, seq)
         self._admission.record_state(record.state)

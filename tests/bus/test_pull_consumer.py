@@ -24,11 +24,12 @@ from warmxfer.bus.messages import ConsumerMessage
 from warmxfer.bus.pull_consumer import (
     CHECK_EVERY_S,
     FLOOR_EVERY_S,
-    HEARTBEAT_S,
-    PULL_EXPIRES_S,
+    FLUSH_S,
+    MAX_RETURNS,
     SILENCE_S,
     PullConsumer,
 )
+from warmxfer.bus.pull_inbox import LATE_S, PULL_EXPIRES_S, PullInbox
 from warmxfer.bus.pull_status import PAUSE_MAX_S, PAUSE_MIN_S
 from warmxfer.bus.pull_watch import WATCH_EVERY_S
 from warmxfer.bus.readiness import Readiness
@@ -72,6 +73,8 @@ class FakeClient:
     drained: list[str] = field(default_factory=list)
     inboxes: int = 0
     error: Exception | None = None
+    ends_pulls_with_inbox: bool = True
+    flushed: int = 0
     while_draining: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
 
     def new_inbox(self) -> str:
@@ -81,6 +84,9 @@ class FakeClient:
     async def subscribe_callback(self, subject: str, callback: Callable[[Any], None]) -> FakeSubscription:
         self.callbacks[subject] = callback
         return FakeSubscription(self, subject)
+
+    async def flush(self) -> None:
+        self.flushed += 1
 
     def send(self, subject: str, data: bytes, reply: str = "") -> None:
         if self.error is not None:
@@ -139,6 +145,9 @@ class Sink:
     @property
     def in_flight(self) -> int:
         return len(self.held)
+
+    def holds(self, message: ConsumerMessage) -> bool:
+        return message.seq in [each.seq for each in self.held]
 
 
 class Flow:
@@ -225,10 +234,9 @@ async def test_the_first_pull_requests_the_window_and_heartbeats(flow: Flow) -> 
     assert (subject, inbox) == (PULL, flow.inbox)
     assert json.loads(data) == {
         "batch": WINDOW,
-        "expires": PULL_EXPIRES_S * 1_000_000_000,
-        "idle_heartbeat": HEARTBEAT_S * 1_000_000_000,
+        "expires": 2_000_000_000,
     }
-    assert SILENCE_S > 2 * HEARTBEAT_S
+    assert SILENCE_S > 2 * PULL_EXPIRES_S
 
 
 @on_a_virtual_clock
@@ -330,7 +338,7 @@ async def test_heartbeats_are_no_silence(flow: Flow) -> None:
     inbox = flow.inbox
     flow.pulls()
     for _ in range(30):
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(PULL_EXPIRES_S)
         await flow.status(**HEARTBEAT)
         assert flow.puller.idle_s == 0.0
     assert (flow.pulls(), flow.inbox) == ([], inbox)
@@ -339,7 +347,7 @@ async def test_heartbeats_are_no_silence(flow: Flow) -> None:
 @on_a_virtual_clock
 async def test_one_late_heartbeat_is_no_silence(flow: Flow) -> None:
     flow.pulls()
-    await asyncio.sleep(2 * HEARTBEAT_S)
+    await asyncio.sleep(2 * PULL_EXPIRES_S)
     await flow.status(**HEARTBEAT)
     await asyncio.sleep(SILENCE_S - WATCH_EVERY_S)
     assert flow.pulls() == []
@@ -391,7 +399,7 @@ async def test_a_pull_that_could_not_be_sent_is_repeated(flow: Flow) -> None:
     await flow.status(Status="408", Description="Request Timeout")
     flow.pulls()
     for error in (ConnectionClosedError(), ConnectionDrainingError(), OutboundBufferLimitError()):
-        flow.puller._requested = 0
+        flow.puller._inbox = PullInbox(flow.inbox)
         flow.client.error = error
         with capture_logs() as logs:
             flow.puller.request_more()
@@ -534,7 +542,7 @@ def test_a_missing_consumer_is_created_before_the_next_pull(status: str, text: s
         ((at, count, inbox),) = flow.pulls()
         assert (count, inbox) == (WINDOW, flow.inbox)
         assert at >= flow.recovery.ensured[0]
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(PULL_EXPIRES_S)
         await flow.status(**HEARTBEAT)
         await flow.status(**LEADER_CHANGE)
         await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
@@ -612,7 +620,7 @@ async def test_a_consumer_that_is_missing_when_its_floor_is_read_is_created(flow
     flow.pulls()
     flow.recovery.floor_problem = flow.recovery.problem = "consumer gateway is missing"
     for _ in range(4):
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(PULL_EXPIRES_S)
         if not flow.recovery.ensured:
             await flow.status(**HEARTBEAT)
     assert flow.recovery.ensured
@@ -626,7 +634,7 @@ async def test_a_consumer_that_is_missing_when_its_floor_is_read_is_created(flow
 @on_a_virtual_clock
 async def test_the_acknowledgement_floor_is_read_now_and_then(flow: Flow) -> None:
     for _ in range(15):
-        await asyncio.sleep(HEARTBEAT_S)
+        await asyncio.sleep(PULL_EXPIRES_S)
         await flow.status(**HEARTBEAT)
     pauses = [later - earlier for earlier, later in pairwise(flow.recovery.floors)]
     assert len(pauses) >= 4
@@ -731,9 +739,10 @@ async def test_after_stop_nothing_is_pulled(flow: Flow) -> None:
     assert [each for each in asyncio.all_tasks() if "watch" in each.get_name()] == []
     await flow.puller.stop()
     assert flow.client.drained == [inbox]
-    assert [each.seq for each in flow.sink.held] == [9]  # in transit while the consumer stopped
+    assert flow.sink.held == []
+    assert [data for _, _, data, _ in flow.client.sent] == [b"-NAK"]  # in transit while the consumer stopped
     assert flow.connection.hooks == []
-    flow.sink.held.clear()
+    flow.client.sent.clear()
     flow.puller.request_more()
     await hook()  # a reconnect that was already under way
     await asyncio.sleep(10 * SILENCE_S)
@@ -746,7 +755,7 @@ async def test_a_drain_that_hangs_does_not_hold_up_the_stop(flow: Flow) -> None:
     flow.client.while_draining = lambda: asyncio.sleep(100)
     began_at = flow.now
     await flow.puller.stop()
-    assert flow.now - began_at == pytest.approx(HEARTBEAT_S)
+    assert flow.now - began_at == pytest.approx(FLUSH_S)
 
 
 @on_a_virtual_clock
@@ -757,3 +766,116 @@ async def test_a_drain_that_fails_does_not_fail_the_stop(flow: Flow) -> None:
     flow.client.while_draining = closed
     await flow.puller.stop()
     assert flow.client.drained
+
+
+# ── a broker that delivers to a pull until it ends ───────────────────────────────────────────────────
+
+
+TIMED_OUT = {"Status": "408", "Description": "Request Timeout"}
+
+
+def naks(flow: Flow) -> list[str]:
+    """Return which messages were given back at once since the last call, by their reply subject."""
+    given_back = [subject for _, subject, data, _ in flow.client.sent if data == b"-NAK"]
+    flow.client.sent.clear()
+    return given_back
+
+
+async def begin_to_stop(flow: Flow) -> asyncio.Task[None]:
+    flow.client.ends_pulls_with_inbox = False
+    stopping = asyncio.create_task(flow.puller.stop())
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    flow.client.sent.clear()
+    return stopping
+
+
+@on_a_virtual_clock
+async def test_a_stop_lasts_until_the_pulls_have_ended(flow: Flow) -> None:
+    for seq in range(3):
+        await flow.message(seq)
+    await flow.finish(3)
+    stopping = await begin_to_stop(flow)
+    for pending in ("5", "3"):
+        assert not stopping.done()
+        await flow.status(**TIMED_OUT, **{"Nats-Pending-Messages": pending})
+        await asyncio.sleep(0.01)
+    assert stopping.done()
+    assert (flow.pulls(), flow.client.callbacks) == ([], {})
+
+
+@on_a_virtual_clock
+async def test_a_stop_waits_no_longer_than_the_pulls_may_last(flow: Flow) -> None:
+    began_at = flow.now
+    await (await begin_to_stop(flow))
+    assert flow.now - began_at == pytest.approx(PULL_EXPIRES_S + LATE_S)
+    assert flow.client.callbacks == {}
+
+
+@on_a_virtual_clock
+async def test_a_heartbeat_ends_no_pull(flow: Flow) -> None:
+    stopping = await begin_to_stop(flow)
+    await flow.status(**HEARTBEAT)
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+
+
+@on_a_virtual_clock
+async def test_a_message_that_arrives_during_the_stop_is_given_back_at_once(flow: Flow) -> None:
+    await flow.message(1)
+    stopping = await begin_to_stop(flow)
+    await flow.message(2)
+    assert ["gateway.3.2." in each for each in naks(flow)] == [True]
+    # The handler of this one still runs, and acknowledges its newest delivery.
+    await flow.message(1)
+    assert naks(flow) == []
+    assert [each.seq for each in flow.sink.held] == [1, 1]
+    assert not stopping.done()
+    await stopping
+
+
+@on_a_virtual_clock
+async def test_a_message_that_comes_back_again_and_again_is_given_back_when_the_pulls_have_ended(
+    flow: Flow,
+) -> None:
+    stopping = await begin_to_stop(flow)
+    for _ in range(MAX_RETURNS + 2):
+        await flow.message(2)
+    assert len(naks(flow)) == MAX_RETURNS
+    await stopping
+    assert len(naks(flow)) == 2
+
+
+@on_a_virtual_clock
+async def test_a_stop_that_was_cancelled_is_completed_by_the_next(flow: Flow) -> None:
+    stopping = await begin_to_stop(flow)
+    stopping.cancel()
+    await asyncio.wait({stopping})
+    assert flow.client.callbacks
+    await flow.message(2)
+    assert len(naks(flow)) == 1
+    await flow.puller.stop()
+    assert flow.client.callbacks == {}
+
+
+@pytest.mark.parametrize("change", ["reconnect", "leader"])
+def test_a_message_for_a_replaced_inbox_is_handled(change: str) -> None:
+    @on_a_virtual_clock
+    async def run(flow: Flow) -> None:
+        flow.client.ends_pulls_with_inbox = False
+        (old,) = flow.client.callbacks
+        late = flow.client.callbacks[old]
+        if change == "reconnect":
+            await flow.connection.hooks[0]()
+        else:
+            await flow.status(**LEADER_CHANGE)
+            await asyncio.sleep(PAUSE_MIN_S + 2 * WATCH_EVERY_S)
+        assert len(flow.client.callbacks) == 2
+        reply = "$JS.ACK.WARMXFER.gateway.1.4.9.1800000000123456789.0"
+        late(FakeMsg("warmxfer.t.do.gateway", reply, b"{}"))
+        assert [each.seq for each in flow.sink.held] == [4]
+        await asyncio.sleep(PULL_EXPIRES_S + LATE_S + 2 * WATCH_EVERY_S)
+        assert len(flow.client.callbacks) == 1
+        assert old not in flow.client.callbacks
+
+    run()

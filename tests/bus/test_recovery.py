@@ -201,6 +201,9 @@ class NoMessages:
     def accept(self, message: ConsumerMessage) -> None:
         raise AssertionError("no message was published")
 
+    def holds(self, message: ConsumerMessage) -> bool:
+        return False
+
 
 async def test_a_failed_write_and_a_reconnect_are_reasons_to_look_after_the_consumer(fresh_bus: Bus) -> None:
     recovery = CountingRecovery()

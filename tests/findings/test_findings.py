@@ -22,6 +22,7 @@ REVERTS = [revert for finding in FINDINGS for revert in finding.reverts]
 EXPECTED = {
     "dead gateway",
     "growth",
+    "messages for a stopped worker",
     "lost consumer or stream",
     "rollback and mixed fleet",
     "complete without a supervisor",

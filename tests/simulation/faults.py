@@ -25,7 +25,7 @@ PER_ACTION: Mapping[str, float] = {
     "delivered_twice": 0.03,
     "received_twice": 0.25,
     "request_lost": 0.05,
-    "pull_lost": 0.10,
+    "pull_lost": 0.02,
     "timer_late": 0.10,
     "read_stale": 0.20,
     # the cloud

@@ -82,7 +82,9 @@ class JetStreamApi:
         if consumer is None or consumer.leaderless:
             self._broker.deliver(reply, b"", NO_RESPONDERS)
         else:
-            consumer.pull(reply, options["batch"], options["expires"] / _NS, options["idle_heartbeat"] / _NS)
+            expires_s = options["expires"] / _NS
+            heartbeat_s = options["idle_heartbeat"] / _NS if "idle_heartbeat" in options else expires_s
+            consumer.pull(reply, options["batch"], expires_s, heartbeat_s)
 
     def _list(self, stream: str) -> dict[str, Any]:
         """Show every consumer of a stream."""

@@ -117,6 +117,7 @@ class SimClient:
         self._schedule = world.fault_schedule
         self._random = world.chance.random
         self.connected_server_version = SimpleNamespace(major=2, minor=15, patch=1)
+        self.ends_pulls_with_inbox = False
         self.max_payload = MAX_PAYLOAD
         self.last_error: Exception | None = None
         self.closed = False

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, InvalidRequest, subjects
+from warmxfer.bus import Bus, InvalidRequest, Stored, subjects
 from warmxfer.client import Client, NoCoordinator, NoSuchDeadLetter
 from warmxfer.schemas import (
+    CallerCallEnded,
+    CancelRequest,
     CloseRoom,
+    Command,
     DialSupervisor,
     EndCall,
     HoldCaller,
@@ -21,8 +28,16 @@ from warmxfer.schemas import (
     encode,
 )
 
-from .coordinator_fixture import delivery_of, records, request, run_until, running_coordinators, until_stored
-from .fake_actors import FakeActors
+from .coordinator_fixture import (
+    deliver,
+    delivery_of,
+    records,
+    request,
+    run_until,
+    running_coordinators,
+    until_stored,
+)
+from .fake_actors import CALLER_CALL, FakeActors
 
 ID = "t-1"
 
@@ -51,6 +66,67 @@ async def test_a_request_that_no_coordinator_handled_starts_its_transfer(fresh_b
         assert first.trigger == stored.seq
         await Client(fresh_bus).replay(number)
         assert sum(each.trigger == stored.seq for each in await records(fresh_bus, ID)) == 1
+
+
+async def skip(bus: Bus, stored: Stored) -> None:
+    """Let the consumer of a trigger deliver only what is stored after it."""
+    name = delivery_of(stored, 1).consumer
+    stream = subjects.place_of(stored.subject).stream
+    await bus._connection.api(f"CONSUMER.RESET.{stream}.{name}", {"seq": stored.seq + 1}, 5.0)
+
+
+async def old_cancel(bus: Bus) -> tuple[Stored, int]:
+    """Return a cancel that was dead-lettered before its transfer began, and its dead letter's number."""
+    await bus.publish(subjects.cancel(ID), encode(CancelRequest(reason="wrong person")))
+    stored = await until_stored(bus, subjects.cancel(ID))
+    await skip(bus, stored)
+    return stored, await bury(bus, stored.subject, stored.seq)
+
+
+async def old_event(bus: Bus) -> tuple[Stored, int]:
+    """Return an event that was dead-lettered before its transfer began, and its dead letter's number."""
+    async with running_coordinators(bus):
+        await bus.publish(subjects.event(ID, "gateway"), encode(CallerCallEnded(call_id=CALLER_CALL)))
+        letter = await until_stored(bus, subjects.dead_letter(ID))
+    return await until_stored(bus, subjects.event(ID, "gateway")), letter.seq
+
+
+@pytest.mark.parametrize("old_trigger", [old_cancel, old_event])
+async def test_a_cancel_or_an_event_acts_at_the_time_of_the_replay(
+    fresh_bus: Bus, old_trigger: Callable[[Bus], Awaitable[tuple[Stored, int]]]
+) -> None:
+    """At the time of the old message, it would be before its transfer began."""
+    stored, number = await old_trigger(fresh_bus)
+    await run_until(fresh_bus, ID, Stage.RINGING, DialSupervisor)
+    asked_at = await fresh_bus.broker_time()
+    async with running_coordinators(fresh_bus):
+        await Client(fresh_bus).replay(number)
+        kept = await records(fresh_bus, ID)
+        (record,) = [each for each in kept if each.trigger == stored.seq]
+        assert record.at >= asked_at
+        assert [each.at for each in kept] == sorted(each.at for each in kept)
+        deadlines = [each.deadline_at for each in record.outbox if isinstance(each, Command)]
+        assert deadlines
+        assert min(deadlines) > asked_at
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_cancel_is_replayed_once(fresh_bus: Bus, restarted: bool) -> None:
+    """Neither another replay nor its own consumer, which delivers it as if for the first time, repeats it."""
+    stored, number = await old_cancel(fresh_bus)
+    await run_until(fresh_bus, ID, Stage.RINGING, DialSupervisor)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(running_coordinators(fresh_bus))
+        await Client(fresh_bus).replay(number)
+        if restarted:
+            await stack.aclose()
+            await stack.enter_async_context(running_coordinators(fresh_bus))
+        for _ in range(2):
+            await Client(fresh_bus).replay(number)
+        assert sum(each.trigger == stored.seq for each in await records(fresh_bus, ID)) == 1
+    applied = len(await records(fresh_bus, ID))
+    await deliver(fresh_bus, Coordinator(fresh_bus), subjects.cancel(ID), 1)
+    assert len(await records(fresh_bus, ID)) == applied
 
 
 async def test_a_trigger_that_was_handled_changes_nothing(fresh_bus: Bus) -> None:
@@ -153,3 +229,19 @@ async def commands(bus: Bus, kind: type[Any]) -> list[int]:
     """Return the numbers of the stored commands of one type."""
     stored = await bus.history(subjects.work_queue(ID, "gateway"), 100)
     return [each.seq for each in stored if isinstance(decode_command(each.data), kind)]
+
+
+async def test_a_replayed_trigger_is_found_by_its_record(fresh_bus: Bus) -> None:
+    """Its time is later than each record, and the time of its message is earlier than its own record."""
+    stored, _ = await old_cancel(fresh_bus)
+    coordinator, first = Coordinator(fresh_bus), delivery_of(stored, 1)
+    await fresh_bus.publish(subjects.request(ID), request("room-a"))
+    await deliver(fresh_bus, coordinator, subjects.request(ID), 1)  # So it knows every record of the log.
+    replay = replace(first, at=await fresh_bus.broker_time(), delivery_count=2, replayed=True)
+    kept = coordinator._records
+    assert not await kept.is_applied(await kept.load(ID), replay, redelivered=True)
+    await coordinator.handle(replay)
+    later = replace(replay, at=replay.at + 1.0)
+    for delivery in (replay, later, first):
+        redelivered = delivery.delivery_count > 1
+        assert await kept.is_applied(await kept.load(ID), delivery, redelivered=redelivered)
