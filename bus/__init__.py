@@ -12,6 +12,7 @@ from . import subjects, timers
 from .broker_clock import BrokerClock
 from .budget import Budget
 from .bus import Bus
+from .dead_letters import DeadLetterBody
 from .diagnostics import BrokerReport, ConsumerBacklog
 from .effect_claims import ClaimResult, claim_effect, claims_are_complete
 from .embedded_server import EmbeddedServer
@@ -50,6 +51,7 @@ __all__ = [
     "ClaimResult",
     "ConsumerBacklog",
     "DeadLetter",
+    "DeadLetterBody",
     "Delivery",
     "EmbeddedServer",
     "InternalError",

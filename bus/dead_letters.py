@@ -15,6 +15,7 @@ from warmxfer.schemas.fields import Sentence, SubjectText, Word
 
 from . import subjects
 from .consumer_table import CONSUMERS
+from .errors import DeadLetter
 from .messages import Delivery, Outgoing
 
 MAX_CAUSE_CHARS = 300
@@ -78,6 +79,8 @@ def describe_error(error: BaseException) -> str:
     The text of our own errors is shown. The text of other errors may quote the payload, so only their type
     and place in the code are shown.
     """
+    if isinstance(error, DeadLetter):  # Its class says nothing that the dead letter does not say.
+        return str(error)[:MAX_CAUSE_CHARS]
     if isinstance(error, WarmxferError):
         return f"{type(error).__name__}: {error}"[:MAX_CAUSE_CHARS]
     trace = error.__traceback__

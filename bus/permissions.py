@@ -43,6 +43,7 @@ OF_STREAMS = (COORDINATOR, DEPLOY)
 INBOX = "_INBOX"
 _API = "$JS.API"
 _SERVICES = "$SRV"
+_VERBS = ("PING", "INFO", "STATS")
 _IMPORTED_REPLIES = "_R_.>"
 """Where the broker expects the reply to a request from another account."""
 
@@ -149,6 +150,9 @@ def _api_of(user: str) -> list[str]:
             ]
     if any(each in WHO_COUNTS_PROCESSES for each in rights(user)):
         found += [f"{_SERVICES}.PING", f"{_SERVICES}.STATS"]
+    if OPERATOR in rights(user):
+        # The command line of NATS asks these too: all services, or those of one name.
+        found += [f"{_SERVICES}.INFO", *(f"{_SERVICES}.{verb}.*" for verb in _VERBS)]
     if any(each in (COORDINATOR, OPERATOR) for each in rights(user)):
         found.append(f"{_API}.STREAM.NAMES")
         for stream in STREAMS:
@@ -194,7 +198,7 @@ def _used_across(user: str) -> list[str]:
 
 def _has_several_replies(subject: str) -> bool:
     many = {f"{_API}.DIRECT.GET.{stream}" for stream in STREAMS}
-    many |= {f"{_SERVICES}.{verb}" for verb in ("PING", "STATS")}
+    many |= {f"{_SERVICES}.{verb}{name}" for verb in _VERBS for name in ("", ".*")}
     return subject in many or subject.startswith(f"{_API}.CONSUMER.MSG.NEXT.")
 
 

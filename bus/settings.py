@@ -25,7 +25,8 @@ The coordinator's tests compare it with the longest transfer that a request allo
 """
 MAX_REQUESTS_MB = 1_000_000
 DEFAULT_ARCHIVE_DAYS, MAX_ARCHIVE_DAYS = 7, 3_650
-DEFAULT_URL = "nats://127.0.0.1:4222"
+DEFAULT_PORT = 4222
+DEFAULT_URL = f"nats://127.0.0.1:{DEFAULT_PORT}"
 DEFAULT_INBOX = "_INBOX"
 _INBOX = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -103,6 +104,12 @@ class BusSettings:
     def servers(self) -> list[str]:
         """The addresses in `url`, one by one."""
         return [address.strip() for address in self.url.split(",") if address.strip()]
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each server."""
+        parts = [urlsplit(_with_scheme(each)) for each in self.servers]
+        return [(each.hostname or "", each.port or DEFAULT_PORT) for each in parts]
 
     @property
     def needs_tls(self) -> bool:

@@ -13,7 +13,9 @@ from .stream_limits import check_limits
 MAX_LAG = 1_000
 """Messages that a copy may be behind in passing. Beyond it the copy is named."""
 SILENT_S = 5.0
-"""A copy answers its leader every second. The broker calls one offline only after a minute or more."""
+"""A copy answers its leader every second, also in an idle stream. The broker calls a silent copy not current
+after 10 s, and offline after a minute or more. A copy that never answered has no `active`.
+"""
 _NS = 1_000_000_000
 
 
@@ -27,7 +29,7 @@ class StreamHealth:
     clustered: bool
     """Whether the server that stores it is one of a cluster."""
     behind: tuple[str, ...] = ()
-    """The servers whose copy is offline, silent or behind, each with the words that say which."""
+    """The servers whose copy is offline, not connected, silent or behind, and which of these it is."""
     fault: str = ""
     """Why every process refuses this stream, or ""."""
     wanted_layout: int = LAYOUT
@@ -54,7 +56,9 @@ def _behind(copies: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         lag, silent_s = int(each.get("lag") or 0), int(each.get("active") or 0) / _NS
         if each.get("offline"):
             found.append(f"{each.get('name')} is offline")
-        elif not each.get("current") and silent_s > SILENT_S:
+        elif not each.get("current") and not silent_s:
+            found.append(f"{each.get('name')} is not connected")
+        elif silent_s > SILENT_S:
             found.append(f"{each.get('name')} has not answered for {silent_s:.0f} s")
         elif not each.get("current") and lag > MAX_LAG:
             found.append(f"{each.get('name')} is {lag:,} messages behind")

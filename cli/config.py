@@ -33,7 +33,7 @@ LIMITS = (
     "WARMXFER_DIAL_PER_ROOM",
     "WARMXFER_DIAL_PENDING",
 )
-_BETWEEN_SERVERS = re.compile(r"\s*,\s*(?=(?:nats|tls)://)")
+_BETWEEN_SERVERS = re.compile(r",\s*(?=(?:nats|tls)://)")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII)
 
 Source = Literal["environment", "file", "default"]
@@ -118,7 +118,7 @@ def _without_logins(value: str) -> str:
     for address in _BETWEEN_SERVERS.split(value):
         before, _, rest = address.rpartition("@")
         scheme, slashes, _ = before.partition("//")
-        parts.append(f"{scheme}//{rest}" if slashes else rest)
+        parts.append(f"{scheme}//{rest}".strip() if slashes else rest.strip())
     return ",".join(parts)
 
 

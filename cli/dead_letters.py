@@ -28,9 +28,7 @@ class Action(StrEnum):
 
 def dead_letters(
     context: typer.Context,
-    action: Annotated[
-        Action, typer.Argument(metavar="[list|show|replay]", help="What to do.  [default: list]")
-    ] = Action.LIST,
+    action: Annotated[Action, typer.Argument(metavar="[list|show|replay]", help="What to do.")] = Action.LIST,
     number: Annotated[
         int | None, typer.Argument(metavar="[NUMBER]", help="Number of a dead letter, for show and replay.")
     ] = None,
@@ -41,6 +39,7 @@ def dead_letters(
     """List, show or replay dead letters.
 
     A dead letter names a message that no worker could handle, and the cause. It holds no part of the message.
+    It is listed until its transfer is archived, a minute or two after the end. Then `show ID` has it.
     Once the cause is mended, `replay` asks a coordinator to handle the message again. A command that its
     transfer does not await any more is refused, because a late dial or move would do harm.
     """
@@ -101,7 +100,11 @@ def _print_list(letters: list[StoredDeadLetter], json: bool) -> None:
             print_json(_fields(each))
         return
     if not letters:
-        console().print("no dead letters")
+        console().print(
+            "no dead letters of transfers that are not archived; those of an archived one: "
+            f"{command_line()} show ID",
+            soft_wrap=True,
+        )
         return
     from rich.table import Table
 

@@ -17,7 +17,7 @@ from .output import console, plain, print_json, run_command
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from warmxfer.bus import Stored
+    from warmxfer.bus import DeadLetterBody, Stored
     from warmxfer.schemas.timeline import TimelineEntry
 
 UNREADABLE = "(unreadable record)"
@@ -27,13 +27,27 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
     """Show the timeline of a transfer.
 
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
+    Then the dead letters of an archived transfer.
     """
-    stored = run_command(lambda: stored_log(id, url))
+    stored, letters = run_command(lambda: _stored(id, url))
     if json:
         for line in timeline(stored):
             print_json(line)
+        for each in letters:
+            print_json({"dead_letter": each})
     else:
         print_timeline(console(), id, stored)
+        for each in letters:
+            number = f"message {each.seq} on {plain(each.subject)}"
+            console().print(f"dead letter: {number}  {plain(each.cause)}", soft_wrap=True)
+
+
+async def _stored(id: str, url: str | None) -> tuple[Sequence[Stored], Sequence[DeadLetterBody]]:
+    from warmxfer.client import Client
+
+    stored = await stored_log(id, url)
+    async with Client.connect(url) as client:
+        return stored, await client.archived_dead_letters(id)
 
 
 async def stored_log(id: str, url: str | None) -> list[Stored]:

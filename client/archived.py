@@ -12,7 +12,7 @@ from typing import Any, cast
 import msgspec
 import structlog
 
-from warmxfer.bus import Bus, InternalError, Stored, subjects
+from warmxfer.bus import Bus, DeadLetterBody, InternalError, Stored, subjects
 from warmxfer.bus.archive import ArchivedLog, line_of, log_of, read_archived
 from warmxfer.schemas import (
     DecodeError,
@@ -39,6 +39,18 @@ async def find_archived(bus: Bus, id: str) -> ArchivedLog | None:
     except InternalError as error:
         log.warning("archived_log_unreadable", transfer_id=id, cause=str(error))
         return None
+
+
+async def archived_dead_letters(bus: Bus, id: str) -> list[DeadLetterBody]:
+    """Return the dead letters that the archive has of a transfer. One that cannot be read is left out."""
+    archived = await find_archived(bus, id)
+    found: list[DeadLetterBody] = []
+    for each in () if archived is None else archived.dead_letters:
+        try:
+            found.append(decode_as(DeadLetterBody, each))
+        except DecodeError as error:
+            log.info("dead_letter_not_decoded", error=str(error))
+    return found
 
 
 async def archived_line(bus: Bus, id: str) -> ArchivedTransfer | None:

@@ -23,6 +23,7 @@ from warmxfer import tracing
 from warmxfer.bus import (
     Bus,
     BusSettings,
+    DeadLetterBody,
     NoReply,
     ProcessStatistics,
     StaleWrite,
@@ -57,7 +58,7 @@ from warmxfer.schemas.timeline import (
     TransferTimeline,
 )
 
-from .archived import archived_phases, find_archived
+from .archived import archived_dead_letters, archived_phases, find_archived
 from .errors import NoCoordinator, NotArchived
 from .listing import Which, newest_transfers
 from .notice_stream import notice_of
@@ -252,6 +253,10 @@ class Client:
         """Return the newest `limit` dead letters, newest first. Raises `InvalidRequest` for the limit."""
         _check_limit(limit)
         return await newest_dead_letters(self._bus, limit)
+
+    async def archived_dead_letters(self, id: str) -> list[DeadLetterBody]:
+        """Return the dead letters of an archived transfer, oldest first. They cannot be replayed."""
+        return await archived_dead_letters(self._bus, id)
 
     async def shown_dead_letters(self, limit: int = 20) -> list[DeadLetter]:
         """Return what `dead_letters` does, read by a coordinator: for users without a right to the stream."""

@@ -15,7 +15,7 @@ import regex
 from msgspec import inspect
 
 from tests.docs.pages import FOLDERS, ROOT
-from tests.schemas.decoded_types import has_types, schema_structs
+from tests.schemas.decoded_types import can_be_imported, has_types, schema_structs
 from tests.testkit.repetitions import faults
 
 ANCHORED = {"match", "fullmatch"}
@@ -51,7 +51,7 @@ def expressions() -> list[Expression]:
     found: list[Expression] = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
-            if has_types(path) and path.name != "__main__.py":
+            if has_types(path) and can_be_imported(path) and path.name != "__main__.py":
                 found += _of_module(path)
     for kind in schema_structs().values():
         for pattern in _of_type(inspect.type_info(kind)):

@@ -21,8 +21,11 @@ class Role(StrEnum):
 def run_role(role: Role, env: Mapping[str, str]) -> None:
     """Run one actor until stopped, with settings from `env`. Raises as `run_actor` does."""
     with without_unused_libraries():
+        from .log_setup import configure_logs
         from .runner import run_actor
 
+        # First, because settings write log lines too.
+        configure_logs(env, role=role.value)
         actor, settings = _load(role)
     run_actor(role.value, actor, settings.from_env(env), env)
 

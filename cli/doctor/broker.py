@@ -110,13 +110,19 @@ def storage_findings(report: BrokerReport) -> list[Finding]:
 
 
 def dead_letter_findings(report: BrokerReport) -> list[Finding]:
-    """Count the dead letters. They are a note and no fault, because they stay after their cause is mended."""
+    """Count the dead letters. They are a note and no fault: each stays until its transfer is archived."""
     if report.messages is None:
         return []
     count = report.dead_letters
     if not count:
-        return [Finding("dead letters", "ok", "There are no dead letters.")]
-    counted = "There is 1 dead letter" if count == 1 else f"There are {count:,} dead letters"
+        return [
+            Finding("dead letters", "ok", "There are no dead letters of transfers that are not archived.")
+        ]
+    one = count == 1
+    counted = (
+        "There is 1 dead letter of a transfer" if one else f"There are {count:,} dead letters of transfers"
+    )
+    counted += f" that {'is' if one else 'are'} not archived"
     return [Finding("dead letters", "note", f"{counted}; see `warmxfer dead-letters`.")]
 
 

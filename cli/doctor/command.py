@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from warmxfer.actors.runtime.exit_codes import INVALID, code_of
+from warmxfer.actors.runtime.exit_codes import INVALID, UNAVAILABLE, code_of
 from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
 from ..options import Json, Url
 from ..output import console, plain, print_json, run_command
-from . import actors, broker, weaknesses
+from . import actors, broker, servers, weaknesses
 from .finding import Finding, sentence_of
 from .provider import model_finding, provider_findings
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 CONNECT_DEADLINE_S = 3.0
 LOOK_AGAIN_S = 1.0
-"""Between two pulls of a coordinator, its partitions look unheld for a moment."""
+"""Between two pulls of a coordinator, its partitions look unheld for a moment. After an election, copies look
+unconnected for a moment.
+"""
 MARKS = {"ok": ("✔", "green"), "note": ("•", "yellow"), "wrong": ("✘", "bold red")}
 
 
@@ -77,11 +79,17 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
 
     try:
         settings = BusSettings.from_env(env)
+    except WarmxferError as error:
+        return [Finding("nats", "wrong", sentence_of(error), code_of(error))]
+    try:
         async with await Bus.connect(settings, name="warmxfer-doctor", deadline_s=CONNECT_DEADLINE_S) as bus:
             report = await _report(bus)
             now = time.time()
     except WarmxferError as error:
-        return [Finding("nats", "wrong", sentence_of(error), code_of(error))]
+        found = [Finding("nats", "wrong", sentence_of(error), code_of(error))]
+        if code_of(error) == UNAVAILABLE:
+            found += await servers.server_findings(settings.addresses)
+        return found
     reached = f"nats-server {report.server_version} with JetStream answers at {settings.shown_url}."
     return [
         Finding("nats", "ok", reached),
@@ -103,11 +111,13 @@ async def _bus_findings(env: Mapping[str, str]) -> list[Finding]:
 
 
 async def _report(bus: Bus) -> BrokerReport:
-    """Return the broker's report. A partition counts as unheld if two looks find it so."""
+    """Return the broker's report. Two looks must find a partition unheld, or copies incomplete."""
     first = await bus.diagnose()
-    if not first.partitions_unheld:
+    if not first.partitions_unheld and not any(each.behind for each in first.streams):
         return first
     await asyncio.sleep(LOOK_AGAIN_S)
     second = await bus.diagnose()
     twice = {*first.partitions_unheld} & {*second.partitions_unheld}
-    return replace(second, partitions_unheld=tuple(sorted(twice)))
+    incomplete = {each.name for each in first.streams if each.behind}
+    streams = tuple(each if each.name in incomplete else replace(each, behind=()) for each in second.streams)
+    return replace(second, partitions_unheld=tuple(sorted(twice)), streams=streams)

@@ -129,9 +129,9 @@ def _caller_lines(prompt: str) -> list[str]:
     for match in itertools.islice(re.finditer(r"[\[{]", prompt), MAX_STARTS):
         try:
             value, _ = json.JSONDecoder().raw_decode(prompt, match.start())
+            return _spoken_by_caller(value)
         except (ValueError, RecursionError):
             continue
-        return list(_spoken_by_caller(value))
     return []
 
 

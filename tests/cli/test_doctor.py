@@ -118,6 +118,9 @@ def test_the_copies_that_are_offline_or_behind_are_named() -> None:
         {"name": "n4", "current": False, "lag": 2_000, "active": 900_000_000},
         {"name": "n5", "current": False, "lag": 3, "active": 8_941_388_690},
         {"name": "n6", "current": False, "lag": 3, "active": 900_000_000},
+        {"name": "n7", "current": False, "lag": 1_148},
+        {"name": "n8", "current": False, "lag": 2, "active": 0},
+        {"name": "n9", "current": True, "active": 6_100_000_000},
     ]
     info = {"config": config, "cluster": {"name": "c", "leader": "n1", "replicas": copies}}
     found = stream_health("WARMXFER_CORE", info)
@@ -125,6 +128,9 @@ def test_the_copies_that_are_offline_or_behind_are_named() -> None:
         "n3 is offline",
         "n4 is 2,000 messages behind",
         "n5 has not answered for 9 s",
+        "n7 is not connected",
+        "n8 is not connected",
+        "n9 has not answered for 6 s",
     )
     assert (found.layout, found.replicas, found.clustered) == (3, 3, True)
     assert found.fault.startswith("max_msgs of stream WARMXFER_CORE is 5")
@@ -256,9 +262,17 @@ def test_the_clock_is_compared_with_the_brokers(now: float, state: str, excerpt:
 @pytest.mark.parametrize(
     ("count", "state", "sentence"),
     [
-        (0, "ok", "There are no dead letters."),
-        (1, "note", "There is 1 dead letter; see `warmxfer dead-letters`."),
-        (1200, "note", "There are 1,200 dead letters; see `warmxfer dead-letters`."),
+        (0, "ok", "There are no dead letters of transfers that are not archived."),
+        (
+            1,
+            "note",
+            "There is 1 dead letter of a transfer that is not archived; see `warmxfer dead-letters`.",
+        ),
+        (
+            1200,
+            "note",
+            "There are 1,200 dead letters of transfers that are not archived; see `warmxfer dead-letters`.",
+        ),
     ],
 )
 def test_dead_letters_are_counted(count: int, state: str, sentence: str) -> None:

@@ -20,7 +20,8 @@ from tests.actors.coordinator.test_archive import (
     left_of,
     run_transfer,
 )
-from warmxfer.bus import Bus, Stored, subjects
+from tests.e2e.programs import output_of
+from warmxfer.bus import Bus, DeadLetterBody, Stored, subjects
 from warmxfer.bus.archive import ArchivedLog, compact, line_of, log_of, pack
 from warmxfer.client import Client
 from warmxfer.client.archived import newest_archived
@@ -69,6 +70,26 @@ async def test_a_user_reads_the_same_before_and_after_the_archiving(fresh_bus: B
     assert log[:-1] == log_before
     await fresh_bus.purge(subjects.CORE, subjects.log(ID))
     assert (await everything_of(client, ID))[5] == log
+
+
+async def test_the_dead_letters_of_an_archived_transfer_are_read_in_the_archive(
+    fresh_bus: Bus, client: Client
+) -> None:
+    body = DeadLetterBody(subjects.cancel(ID), 7, "reason is 5", 1, "requests-6", "WARMXFER_IN")
+    for data in (b'{"cause": 5}', encode(body)):
+        await fresh_bus.publish(subjects.dead_letter(ID), data)
+    await run_transfer(fresh_bus)
+    assert [each.body.cause for each in await client.dead_letters()] == ["reason is 5"]
+    assert await client.archived_dead_letters(ID) == []
+    await archive(fresh_bus)
+    assert await client.dead_letters() == []
+    assert await client.archived_dead_letters(ID) == [body]
+    code, output = await output_of({"NATS_URL": fresh_bus.settings.url}, "warmxfer.cli", "show", ID)
+    assert code == 0
+    assert "dead letter: message 7 on" in output
+    assert "reason is 5" in output
+    _, output = await output_of({"NATS_URL": fresh_bus.settings.url}, "warmxfer.cli", "dead-letters")
+    assert output.strip().endswith("show ID")
 
 
 async def test_a_follower_that_was_away_gets_the_final_phase_from_the_archive(

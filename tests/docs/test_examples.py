@@ -156,7 +156,7 @@ def test_the_example_of_a_dead_letter_is_what_the_bus_writes() -> None:
         {},
         f"events-{partition_of('x-9813')}",
     )
-    cause = "DeadLetter: The message on event is not a warmxfer event: JSON is malformed"
+    cause = "The message on event is not a warmxfer event: JSON is malformed"
     written = [
         dead_letter(delivery, describe_error(failure.value)),
         summary(flood, cause, 1_873),

@@ -5,8 +5,8 @@
 It takes the commands from the page: three brokers on loopback with accounts, and with TLS for clients and
 routes, two of each actor, a board, the simulated cloud, a transfer. Then it loses a broker, kills a gateway,
 meets a dead letter, rolls an upgrade to a pretended newer version, and fills the storage up to its limit,
-each with a transfer and a look at the board. Needs Linux, bash, openssl, curl, pgrep, and the ports of the
-page (4222, 6222, 8222, 8088, 8090). Exit code 1: a step did not end as the page says.
+each with a transfer and a look at the board. Needs Linux, bash, openssl, curl, and the ports of the
+page (4222, 6222, 8222, 8088, 8090, 9101 to 9140). Exit code 1: a step did not end as the page says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECTION = "A rehearsal on one machine"
 LIMIT_S = 840
 BROKERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 ADDRESSES = [(host, port) for host in BROKERS for port in (4222, 6222, 8222)]
-ADDRESSES += [("127.0.0.1", 8088), ("127.0.0.1", 8090)]
+ADDRESSES += [("127.0.0.1", port) for port in (8088, 8090, *range(9101, 9141))]
 NEWER = "9.9.9"
 """The version that the pretended newer processes say they have."""
 FUNCTIONS = r"""
@@ -49,12 +49,9 @@ board() { # what the page gets within some seconds
 needs_tls() { # the broker $1 asks clients and other brokers for TLS with a certificate
   [ "$(curl -sf http://127.0.0.$1:8222/varz | grep -cE '"tls_(required|verify)": true')" = 4 ]
 }
-replace() { # each process of the role $1 by a new one with the variables ${@:2}
-  for old in $(pgrep -s 0 -f "warmxfer run $1"); do
-    as $1 env "${@:2}" warmxfer run $1 > $1-for-$old.log 2>&1 &
-    wait_for "grep -q actor_started $1-for-$old.log"; kill -TERM $old
-  done
-}
+"""
+REPLAYED = r"""
+wait_for 'as operator warmxfer dead-letters --json | grep "there is no transfer t-9"'
 """
 BROKERS_READY = 'for n in 1 2 3; do wait_for "curl -sf http://127.0.0.$n:8222/healthz"; done'
 ALL_THERE = r"""
@@ -70,26 +67,28 @@ STEPS = (
     (
         "the broker 2 is lost",
         r"""
-kill -9 $(pgrep -s 0 -f broker-2.conf); transfer t-2; ended t-2
-wait_for 'as operator warmxfer doctor | grep "Copies of WARMXFER_CORE are incomplete: broker-2"'
+kill -9 $(cat broker-2.pid); transfer t-2; ended t-2
+for stream in IN EVENTS CORE PUBLIC ARCHIVE; do
+  wait_for "as operator warmxfer doctor | grep 'Copies of WARMXFER_$stream are incomplete: broker-2'"
+done
 wait_for "board '\"connected\":true.*\"id\":\"t-2\"'"
-NATS_SERVER_NAME=broker-2 nats-server -c broker-2.conf >> broker-2.log 2>&1 &
+start_broker 2
 wait_for 'as operator warmxfer doctor'
 """,
     ),
     (
         "a gateway is killed",
         r"""
-transfer t-3; kill -9 $(pgrep -s 0 -f 'warmxfer run gateway' | head -1); ended t-3
+transfer t-3; kill -9 $(cat gateway-1.pid); rm gateway-1.pid; ended t-3
 wait_for "board '\"role\":\"gateway\"[^}]*\"alive\":false'"
-as gateway warmxfer run gateway > gateway-3.log 2>&1 &
+start gateway 3
 wait_for 'as operator warmxfer doctor | grep "gateway .*2 processes running"'
 """,
     ),
     (
         "an unreadable message is a dead letter",
         r"""
-as client python publish.py t-3 '{'
+publish warmxfer.t-3.cancel '{'
 wait_for 'as operator warmxfer dead-letters | grep "not JSON"'
 wait_for "board '\"dead_letters\":\[{.*not JSON'"
 number=$(as operator warmxfer dead-letters --json | sed 's/.*"number":\([0-9]*\).*/\1/')
@@ -101,10 +100,13 @@ as operator warmxfer dead-letters replay $number && fail 'replayed what is not J
         "an upgrade is rolled",
         r"""
 transfer t-4
-replace summarizer PYTHONPATH=$NEWER_PATH
+PYTHONPATH=$NEWER_PATH roll summarizer
 wait_for 'as operator warmxfer doctor | grep "Processes of 2 versions run: .*$NEWER (2 summarizer)"'
 wait_for "board '\"version\":\"$NEWER\"'"
-for role in gateway briefing coordinator; do replace $role PYTHONPATH=$NEWER_PATH; done
+for role in gateway briefing; do PYTHONPATH=$NEWER_PATH roll $role; done
+# The pretended coordinators name the stage otherwise, and no briefing agent knows that name.
+wait_for "grep 't-4.*consultation_joined' briefing-9*.log || grep 't-4.*consultation_ended' briefing-*.log"
+PYTHONPATH=$NEWER_PATH roll coordinator
 ended t-4
 wait_for 'as operator warmxfer doctor'
 wait_for 'as operator warmxfer doctor | grep "The processes run version $NEWER"'
@@ -115,9 +117,9 @@ transfer t-5; ended t-5
         "the storage is nearly full",
         r"""
 for _ in $(seq 10); do
-  as client python publish.py t-fill "$(head -c 45000 /dev/urandom | od -An -tx1 | tr -d ' \n')"
+  publish warmxfer.t-fill.cancel "$(head -c 45000 /dev/urandom | od -An -tx1 | tr -d ' \n')"
 done
-replace coordinator PYTHONPATH=$NEWER_PATH WARMXFER_MAX_STORE_MB=1
+PYTHONPATH=$NEWER_PATH WARMXFER_MAX_STORE_MB=1 roll coordinator
 wait_for 'as operator warmxfer doctor | grep "(WARMXFER_MAX_STORE_MB), so new requests end as too_busy"'
 as operator warmxfer doctor > /dev/null; [ $? = 1 ] || fail 'another exit code of doctor'
 transfer t-6; wait_for 'as client warmxfer watch t-6 | grep "too_busy"'
@@ -125,34 +127,24 @@ wait_for "board '\"id\":\"t-6\".*\"outcome\":\"too_busy\"'"
 """,
     ),
 )
-PUBLISH = """
-import asyncio, os, ssl, sys
-import nats
-
-async def main():
-    context = ssl.create_default_context(cafile=os.environ["NATS_CA"])
-    context.load_cert_chain(os.environ["NATS_CERT"], os.environ["NATS_KEY"])
-    client = await nats.connect(os.environ["NATS_URL"].split(","), user="client", tls=context,
-                                password=os.environ["NATS_PASSWORD"], inbox_prefix=b"_INBOX.client")
-    await client.publish(f"warmxfer.{sys.argv[1]}.cancel", sys.argv[2].encode())
-    await client.drain()
-
-asyncio.run(main())
-"""
 
 
 def script() -> str:
     """Return the commands of the page, with a wait where a reader waits, and the steps of the drill."""
-    certificates, brokers, actors, transfer = (
-        block.text
-        for block in read_page(DOCS / "operations.md").find(SECTION).blocks
-        if block.language == "sh"
-    )
-    parts = [FUNCTIONS, certificates, brokers, BROKERS_READY, actors]
+    certificates, brokers, actors, transfer, _ringing = _blocks(SECTION)
+    _examples, unwanted = _blocks("Dead letters")
+    publish, end, too_early = unwanted.partition('"$@"; }\n')
+    parts = [FUNCTIONS, certificates, brokers, BROKERS_READY, actors, publish + end]
     parts += ["echo '== all actors are there'", ALL_THERE, transfer, FIRST_TRANSFER_ENDED]
-    for title, commands in STEPS:
+    for title, commands in (*STEPS, ("a cancel is sent too early", too_early + REPLAYED)):
         parts += [f"echo '== {title}'", commands]
     return "\n".join([*parts, "echo '== every step ended as the page says'"])
+
+
+def _blocks(section: str) -> list[str]:
+    """Return the commands directly under a heading of the page, block by block."""
+    blocks = read_page(DOCS / "operations.md").find(section).blocks
+    return [block.text for block in blocks if block.language == "sh"]
 
 
 def newer_path(folder: Path) -> str:
@@ -187,7 +179,6 @@ def main() -> None:
     env |= {"PATH": f"{bin_folder}:{os.environ['PATH']}", "WARMXFER_LOG": "json"}
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as beside:
         env |= {"NEWER": NEWER, "NEWER_PATH": newer_path(Path(beside))}
-        Path(folder, "publish.py").write_text(PUBLISH, encoding="utf-8")
         # A file, so that no command line but those of the servers holds their names.
         Path(folder, "rehearsal.sh").write_text(script(), encoding="utf-8")
         process = subprocess.Popen(["bash", "rehearsal.sh"], cwd=folder, env=env, start_new_session=True)

@@ -32,7 +32,7 @@ from warmxfer.schemas import (
 from warmxfer.schemas.fields import ID_MAX_CHARS, PROVIDER_ID_MAX_CHARS, Id, provider_id
 from warmxfer.schemas.queries import MAX_LIVENESS_QUERY, History, LivenessQuery
 
-from .decoded_types import decoded, files, has_types, places, schema_structs
+from .decoded_types import ROOT, can_be_imported, decoded, files, has_types, places, schema_structs
 from .unbounded import unbounded
 
 WITHOUT_LENGTH = {
@@ -79,7 +79,8 @@ def test_every_decoded_text_list_and_object_has_a_length() -> None:
 def test_the_search_sees_every_place_that_decodes() -> None:
     found, variable = decoded()
     assert {each.name for each in variable} - GENERIC == set(), "a type that this test cannot read"
-    assert OWN_CHECK.keys() <= found.keys()
+    own = {place for place in OWN_CHECK if can_be_imported(ROOT / place.split()[0])}
+    assert own <= found.keys()
     assert {
         "schemas/codec.py AnyCommand",
         "schemas/codec.py AnyEvent",

@@ -144,7 +144,9 @@ class VideoSDKProvider:
 
     def _warn_of_ignored_options(self, body: Mapping[str, Any]) -> None:
         """Log once which options of a dial the cloud may take from the routing rule instead."""
-        if self._warned or not (options := sorted(RULE_OPTIONS & body.keys())):
+        # A coordinator writes `dtmf: true` into a request without it, so that one is not named.
+        options = sorted(each for each in RULE_OPTIONS & body.keys() if (each, body[each]) != ("dtmf", True))
+        if self._warned or not options:
             return
         self._warned = True
         log.warning(

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from warmxfer.actors.runtime.log_setup import EOF_OF_TLS, configure_logs, redact
+from warmxfer.actors.runtime.roles import Role, run_role
 from warmxfer.schemas import InvalidRequest
 
 
@@ -90,6 +91,16 @@ def test_the_end_of_a_tls_connection_is_no_line(
     assert lines == ["Executing a task took 1.000 seconds"]
     source = "".join(inspect.getsource(sslproto).replace("'", "").split())
     assert EOF_OF_TLS.replace(" ", "") in source, "asyncio words it otherwise now"
+
+
+def test_settings_of_a_role_log_as_the_role_does(
+    restored_logging: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by a newcomer: the first line of each briefing agent was no JSON."""
+    monkeypatch.setattr("warmxfer.actors.runtime.runner.run_actor", lambda *_: None)
+    run_role(Role.BRIEFING, {})
+    (line,) = [json.loads(each) for each in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["role"]) == ("voice_not_set", "briefing")
 
 
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "é"])

@@ -22,7 +22,9 @@ def request(options: SIPOptions) -> DialRequest:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (SIPOptions(dtmf=True, headers={"X-Case": "7"}), [["dtmf", "headers"]]),
+        (SIPOptions(dtmf="12w3", headers={"X-Case": "7"}), [["dtmf", "headers"]]),
+        (SIPOptions(dtmf=True, headers={"X-Case": "7"}), [["headers"]]),
+        (SIPOptions(dtmf=True), []),
         (
             SIPOptions(include_headers=["X-Case"], media_encryption="SRTP"),
             [["includeHeaders", "mediaEncryption"]],
