@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tests.chaos.tcp_proxy import free_ports
 from tests.testkit.recorder import Recorder, recording_proxy
 from warmxfer.actors.gateway.call_marks import call_metadata
-from warmxfer.actors.gateway.webhook_protocol import HEAD_TIMEOUT_S
+from warmxfer.actors.runtime.limited_protocol import HEAD_TIMEOUT_S
 from warmxfer.bus import Bus, subjects
 from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome, WarmTransferPhase, participant_ids
