@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +26,7 @@ from .readiness import Readiness
 from .reply_inbox import ConnectionLost, ReplyInbox
 from .retry import RetryLoop
 from .settings import BusSettings
-from .tls_errors import tls_error
+from .tls_errors import tells_something, tls_error
 
 MIN_SERVER_VERSION = (2, 14)
 """First nats-server with message schedules that a header of another message can cancel."""
@@ -58,6 +59,8 @@ class Connection:
         self.settings = settings
         self.client = NatsClient()
         self.client.needs_tls = settings.needs_tls
+        if settings.needs_tls:
+            logging.getLogger("asyncio").addFilter(tells_something)
         self.client.has_certificate = settings.cert is not None
         self.inbox = ReplyInbox(self.client)
         self.readiness = Readiness()

@@ -7,17 +7,29 @@ good certificate.
 
 from __future__ import annotations
 
+import logging
 import ssl
 
 from .errors import InvalidRequest, UnsupportedServer
 from .nats_client import ClientCertificateWanted, TlsNotOffered
 from .settings import BusSettings
 
+EOF_OF_TLS = "returning true from eof_received() has no effect when using ssl"
+"""asyncio and uvloop warn so of each TLS connection that the other side closes first. Nothing is lost by it.
+
+Each program with a connection to a broker with TLS would print it.
+"""
+
 _WRONG_NAME = (62, 64)
 """X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 _WRONG_TIME = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 _ABOUT_CLIENT = ("alert certificate", "alert unknown ca", "alert bad certificate", "alert access denied")
+
+
+def tells_something(record: logging.LogRecord) -> bool:
+    """Return whether a line of asyncio is worth a line of ours: the filter of its logger."""
+    return record.getMessage() != EOF_OF_TLS
 
 
 def tls_error(error: Exception, settings: BusSettings) -> InvalidRequest | UnsupportedServer | None:

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 
+from warmxfer.bus.tls_errors import tells_something
 from warmxfer.schemas import InvalidRequest, format_traceback
 
 from .visible_text import escaped
@@ -35,12 +36,6 @@ CUT_MARGIN_CHARS = 2 * MAX_USER_CHARS
 """Text beyond the limit that is masked too, so that no number is cut before it is recognised."""
 LIBRARY_LEVEL = logging.WARNING
 """Below this level httpx, uvicorn and websockets log addresses and headers."""
-
-EOF_OF_TLS = "returning true from eof_received() has no effect when using ssl"
-"""asyncio and uvloop warn so of each TLS connection that the other side closes first. Nothing is lost by it.
-
-Each command against a broker with TLS would print it.
-"""
 
 log = structlog.get_logger(__name__)
 
@@ -78,12 +73,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
         structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared_processors)
     )
     logging.basicConfig(level=LIBRARY_LEVEL, handlers=[handler], force=True)
-    logging.getLogger("asyncio").addFilter(_tells_something)
-
-
-def _tells_something(record: logging.LogRecord) -> bool:
-    """Return whether a line of asyncio is worth a line of ours."""
-    return record.getMessage() != EOF_OF_TLS
+    logging.getLogger("asyncio").addFilter(tells_something)
 
 
 def log_level(env: Mapping[str, str]) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
-from warmxfer.actors.runtime.log_setup import EOF_OF_TLS, configure_logs, redact
+from warmxfer.actors.runtime.log_setup import configure_logs, redact
 from warmxfer.actors.runtime.roles import Role, run_role
+from warmxfer.bus.tls_errors import EOF_OF_TLS
 from warmxfer.schemas import InvalidRequest
 
 
