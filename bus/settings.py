@@ -139,13 +139,14 @@ class BusSettings:
     @property
     def shown_url(self) -> str:
         """The address without user, password or token."""
-        return ",".join(_without_login(address) for address in self.servers)
+        return ",".join(without_login(address) for address in self.servers)
 
 
-def _without_login(address: str) -> str:
+def without_login(address: str) -> str:
     """Return the address without what stands before its last `@`. A password may have an `@` too."""
-    scheme, slashes, _ = address.rpartition("@")[0].partition("//")
-    return f"{scheme}{slashes}{address.rpartition('@')[2]}" if slashes else address.rpartition("@")[2]
+    before, _, rest = address.rpartition("@")
+    scheme, slashes, _ = before.partition("//")
+    return f"{scheme}{slashes}{rest}" if slashes else rest
 
 
 def _with_scheme(address: str) -> str:

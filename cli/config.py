@@ -113,13 +113,10 @@ def _setting(
 
 
 def _without_logins(value: str) -> str:
-    """Return addresses without what stands before an `@`, also of addresses that the process would refuse."""
-    parts: list[str] = []
-    for address in _BETWEEN_SERVERS.split(value):
-        before, _, rest = address.rpartition("@")
-        scheme, slashes, _ = before.partition("//")
-        parts.append(f"{scheme}//{rest}".strip() if slashes else rest.strip())
-    return ",".join(parts)
+    """Return addresses without their logins, also of addresses that the process would refuse."""
+    from warmxfer.bus.settings import without_login
+
+    return ",".join(without_login(address).strip() for address in _BETWEEN_SERVERS.split(value))
 
 
 def _shown(value: str) -> str:
