@@ -23,7 +23,6 @@ from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 from warmxfer.tracing import traces
 
 from .health_probe import serve_probe
-from .log_setup import configure_logs
 from .process_metrics import process_gauges
 from .unknown_variables import unknown_variables
 
@@ -58,13 +57,12 @@ class Announcing(Protocol):
 
 
 def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = os.environ) -> None:
-    """Run `actor` in this process until it is stopped.
+    """Run `actor` in this process until it is stopped. Its log is set up before (`configure_logs`).
 
     Raises `InvalidRequest` (settings, credentials, unsuitable broker), `RetryableError` (no broker) and
     `InternalError` (the actor failed, or the broker closed the connection permanently). The command line
     turns each into one sentence and an exit code.
     """
-    configure_logs(env, role=role)
     for sentence in unknown_variables(env):
         log.warning("variable_unknown", variable=sentence)
     run_async(_run(role, actor, settings, env))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from warmxfer.actors.runtime.exit_codes import exit_codes
+from warmxfer.actors.runtime.log_setup import configure_logs
 from warmxfer.actors.runtime.roles import Role
 from warmxfer.actors.runtime.runner import run_actor
 from warmxfer.bus import Bus, worker
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--sessions", default="", metavar="PREFIX:FROM:TO", help="of a primary, or answered")
     args = parser.parse_args()
     with exit_codes():
+        configure_logs(os.environ, role=args.role)
         if args.jobs:
             worker.MAX_JOBS = max(worker.MAX_JOBS, args.jobs)
         if args.role == ANSWERS:
