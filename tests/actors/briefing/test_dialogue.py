@@ -264,17 +264,22 @@ def test_the_machine_detector_makes_the_agent_ask_who_it_is_until_the_question_w
     assert late.decisions == [Decide(ReplyIntent.READY)]
 
 
+def taken_for_a_machine(asked: DialogueHarness, words: str) -> None:
+    """Let the supervisor say `words`, which the model alone takes for those of a machine."""
+    asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
+    request = asked.actions[-1]
+    assert isinstance(request, ClassifyReply)
+    asked.apply(
+        asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
+    )
+    asked.finish_speaking()
+
+
 def test_a_person_whom_the_model_takes_for_a_machine_is_asked_and_briefed_again(
     asked: DialogueHarness,
 ) -> None:
     for words in ("Jättebra, jag är redo.", "Jag är redo."):
-        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
-        request = asked.actions[-1]
-        assert isinstance(request, ClassifyReply)
-        asked.apply(
-            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
-        )
-        asked.finish_speaking()
+        taken_for_a_machine(asked, words)
     assert asked.decisions == []
     assert asked.said[-1] == IDENTIFY
     asked.supervisor_says("Yes.")
@@ -288,13 +293,7 @@ def test_a_line_that_the_model_takes_for_a_machine_and_that_stays_silent_is_one(
     asked: DialogueHarness,
 ) -> None:
     for words in ("Tryck ett.", "Tryck två."):
-        asked.apply(asked.dialogue.utterance_heard(words, asked.now + 10.0))
-        request = asked.actions[-1]
-        assert isinstance(request, ClassifyReply)
-        asked.apply(
-            asked.dialogue.reply_classified(request.request_id, ReplyIntent.UNCLEAR, machine_suspected=True)
-        )
-        asked.finish_speaking()
+        taken_for_a_machine(asked, words)
     for _ in range(SILENT_MACHINE_ASKS):
         asked.apply(asked.dialogue.silence_elapsed())
         asked.finish_speaking()

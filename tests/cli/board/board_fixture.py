@@ -10,8 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest_asyncio
+from playwright.async_api import Browser
 
-from warmxfer.bus import Bus, LiveMessage, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, LiveMessage, subjects
 from warmxfer.cli.board.serve import BoardOptions, RunningBoard, running_board
 from warmxfer.schemas import InvalidRequest, PhaseChanged, WarmTransferPhase, encode
 from warmxfer.schemas.api import CancelReply
@@ -32,6 +34,17 @@ LIMITS = TimeLimits(
 )
 PREPARED = ("started", "summary_generating", "summary_ready", "caller_on_hold", "consultation_room_created")
 RINGING = (*PREPARED, "supervisor_dialed")
+
+
+@pytest_asyncio.fixture(name="bus", scope="module", loop_scope="session")
+async def own_bus(browser: Browser) -> AsyncIterator[Bus]:
+    """A bus on a broker of this file only, which is started if there is a browser."""
+    async with (
+        EmbeddedServer() as server,
+        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+    ):
+        await bus.ensure()
+        yield bus
 
 
 class FakeCoordinator:

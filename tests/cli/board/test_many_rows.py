@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.bus import Bus
 from warmxfer.cli.board import feed
 from warmxfer.cli.board.serve import RunningBoard
 from warmxfer.schemas.report import CommandTime
 from warmxfer.schemas.timeline import DeadLetter, TimelineEntry
 
 from .board_fixture import RINGING, TOKEN, FakeCoordinator, board_on, publish
+from .board_fixture import own_bus as own_bus
 from .conftest import Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,16 +28,6 @@ CHANGES_PER_S = 100
 MEASURED_S = 4.0
 MAX_BUSY_SHARE = 0.7
 """Share of one core that the page may use."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bus(browser: Browser) -> AsyncIterator[Bus]:
-    async with (
-        EmbeddedServer() as server,
-        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
-    ):
-        await bus.ensure()
-        yield bus
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.bus import Bus
 from warmxfer.cli.board.serve import RunningBoard
 
 from .board_fixture import RINGING, FakeCoordinator, board_on, publish
+from .board_fixture import own_bus as own_bus
 from .conftest import Visit
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,16 +24,6 @@ NUMBERS = """() => {
   const text = (place) => document.querySelector(place).textContent.trim();
   return [text('.headline p b'), text('#running .row .wait b')];
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def bus(browser: Browser) -> AsyncIterator[Bus]:
-    async with (
-        EmbeddedServer() as server,
-        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
-    ):
-        await bus.ensure()
-        yield bus
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
