@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from .options import Json, TransferId, Url
 from .output import console, plain, print_json, run_command
-from .show import stored_log
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +45,11 @@ def report(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 async def _report(id: str, url: str | None) -> TransferReport:
     from warmxfer.actors.coordinator.report import report_of_log
+    from warmxfer.client import Client
 
-    return report_of_log(id, [each.data for each in await stored_log(id, url)])
+    async with Client.connect(url) as client:
+        stored = await client.started_log(id)
+    return report_of_log(id, [each.data for each in stored])
 
 
 def _print(out: Console, made: TransferReport) -> None:

@@ -43,23 +43,11 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
 
 
 async def _stored(id: str, url: str | None) -> tuple[Sequence[Stored], Sequence[DeadLetterBody]]:
+    """Return the log of a transfer, and the dead letters that the archive has of it."""
     from warmxfer.client import Client
 
-    stored = await stored_log(id, url)
     async with Client.connect(url) as client:
-        return stored, await client.archived_dead_letters(id)
-
-
-async def stored_log(id: str, url: str | None) -> list[Stored]:
-    """Return the stored log of a transfer. Raises `NoSuchTransfer`, and `NotStarted` if it has none yet."""
-    from warmxfer.client import Client, NotStarted
-
-    async with Client.connect(url) as client:
-        stored = await client.log(id)
-        if not stored:
-            transfer = client.transfer(id)
-            raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
-    return stored
+        return await client.started_log(id), await client.archived_dead_letters(id)
 
 
 def timeline(stored: Sequence[Stored]) -> list[dict[str, Any]]:

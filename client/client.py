@@ -59,7 +59,7 @@ from warmxfer.schemas.timeline import (
 )
 
 from .archived import archived_dead_letters, archived_phases, find_archived
-from .errors import NoCoordinator, NotArchived
+from .errors import NoCoordinator, NotArchived, NotStarted
 from .listing import Which, newest_transfers
 from .notice_stream import notice_of
 from .phase_stream import MAX_PHASES, phase_of
@@ -239,6 +239,13 @@ class Client:
             return stored
         archived = await find_archived(self._bus, id)
         return stored if archived is None else archived.stored_records()
+
+    async def started_log(self, id: str) -> Records:
+        """Return what `log` does. Raises `NoSuchTransfer`, and `NotStarted` if there is no record yet."""
+        if stored := await self.log(id):
+            return stored
+        transfer = self.transfer(id)
+        raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
 
     async def list(self, limit: int = 20, *, only: Which = "all") -> Listing:
         """Return the `limit` transfers with the newest phases, newest first: live ones and archived ones.

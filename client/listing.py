@@ -6,6 +6,7 @@ import asyncio
 from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.schemas import DecodeError, decode_result
@@ -57,14 +58,7 @@ async def _with_outcome(bus: Bus, summary: TransferSummary, slots: asyncio.Semap
     except DecodeError as error:
         log.warning("result_not_decoded", transfer_id=summary.id, error=str(error))
         return summary
-    return TransferSummary(
-        id=summary.id,
-        phase=summary.phase,
-        seq=summary.seq,
-        at=summary.at,
-        outcome=result.outcome,
-        detail=result.detail,
-    )
+    return replace(summary, outcome=result.outcome, detail=result.detail)
 
 
 def _summary(archived: ArchivedTransfer) -> TransferSummary:

@@ -113,7 +113,7 @@ class TransferHandle:
         return False
 
     async def unknown(self) -> NoSuchTransfer:
-        """Return the error for a transfer of which nothing is stored: it was erased, or never existed."""
+        """Return the error for a transfer without a stored message: it was erased, or never existed."""
         line = await archived_line(self._bus, self.id)
         return ErasedTransfer(self.id) if line is not None and line.erased else NoSuchTransfer(self.id)
 

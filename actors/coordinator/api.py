@@ -15,7 +15,7 @@ from types import TracebackType
 
 from warmxfer.bus import Bus, LiveMessage, Stored, StoredDeadLetter, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
-from warmxfer.client import Client, NotStarted
+from warmxfer.client import Client
 from warmxfer.schemas import encode, read_request, with_defaults
 from warmxfer.schemas.api import (
     CancelQuery,
@@ -114,11 +114,7 @@ class Api:
     async def _log_of(self, data: bytes) -> tuple[str, list[Stored]]:
         """Return the id in a query and its log. Raises `NotStarted` and `NoSuchTransfer`."""
         id = read_query(TransferQuery, data).id
-        stored = await self._client.log(id)
-        if not stored:
-            transfer = self._client.transfer(id)
-            raise NotStarted(id) if await transfer.exists() else await transfer.unknown()
-        return id, stored
+        return id, await self._client.started_log(id)
 
 
 def _dead_letter(stored: StoredDeadLetter) -> DeadLetter:
