@@ -1,22 +1,32 @@
 """What a transfer starts with: its request, or the reason why it may not start.
 
 The checks stand in this order: the dial policy, the limits of this deployment (`admission.py`), and then the
-lock of the caller, which is written. Only a request starts a transfer.
+lock of the caller, which is written. Only a request starts a transfer. The gateway checks the dial policy
+again right before each dial. If it has another policy, its refusal ends the transfer.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import structlog
 from msgspec.structs import replace
 
 from warmxfer.bus import BrokerClock, Budget, Bus, Delivery, RetryableError, Unwanted, subjects
-from warmxfer.schemas import AnyEvent, TransferBroken, TransferRefused, TransferRequested
+from warmxfer.schemas import (
+    AnyEvent,
+    InvalidRequest,
+    Outcome,
+    TransferBroken,
+    TransferRefused,
+    TransferRequested,
+    WarmTransferConfig,
+)
+from warmxfer.schemas.fields import SENTENCE_MAX_CHARS
 
 from ..common.dial_policy import DialPolicy
 from .admission import Admission
 from .caller_lock import lock_caller
-from .dial_check import dial_rejection
 from .liveness import TransferLiveness
 from .state_machine import timeouts
 
@@ -27,6 +37,8 @@ EARLY_BURST, EARLY_PER_S = 50, 10.0
 """Cancels without a request that are retried. More of them are a flood."""
 NOTED_WAIT_S = 0.5
 """A request that waited for less starts when it was stored."""
+
+log = structlog.get_logger(__name__)
 
 
 class TransferStart:
@@ -65,7 +77,7 @@ class TransferStart:
         """Return the event that starts the transfer; only a request can."""
         if isinstance(event, TransferRequested):
             id, config = event.transfer_id, event.request.config
-            rejection = dial_rejection(self._policy, id, config)
+            rejection = self._dial_rejection(id, config)
             if rejection is None:
                 rejection = await self._admission.rejection(id, delivery.at, config)
             if rejection is not None:
@@ -92,6 +104,16 @@ class TransferStart:
             # The coordinator that took the request may have crashed; then the request is redelivered.
             raise RetryableError(f"No transfer {delivery.transfer_id} yet", after_s=EARLY_RETRY_S)
         raise Unwanted(f"there is no transfer {delivery.transfer_id}")
+
+    def _dial_rejection(self, id: str, config: WarmTransferConfig) -> TransferRefused | None:
+        """Return why transfer `id` may not start, or None if each of its calls may be dialled."""
+        try:
+            self._policy.check_request(config)
+        except InvalidRequest as error:
+            log.warning("transfer_rejected", transfer_id=id, reason="dial policy", field=error.field)
+            detail = str(error)[:SENTENCE_MAX_CHARS]
+            return TransferRefused(transfer_id=id, detail=detail, outcome=Outcome.DIAL_FAILED)
+        return None
 
     def _waited_s(self, delivery: Delivery) -> float:
         """Return how long a request waited, which takes no time of its transfer; 0 for the usual moment."""
