@@ -96,7 +96,7 @@ class MessageSink(Protocol):
         ...
 
     def holds(self, message: ConsumerMessage) -> bool:
-        """Return whether a message is in flight, of which `message` is another delivery."""
+        """Return whether `message` is another delivery of a message that is in flight."""
         ...
 
 

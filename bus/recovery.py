@@ -45,7 +45,7 @@ MAX_RECEIVED = 256
 """Messages of a consumer that are remembered: some are older than its acknowledgement floor."""
 MAX_LOOKED_FOR = 10
 SAME_MOMENT_S = 1e-5
-"""The broker gives the time of a message in two forms, of which one is rounded."""
+"""The broker gives the time of a message in two forms. One of them is rounded."""
 
 log = structlog.get_logger(__name__)
 

@@ -277,7 +277,7 @@ class Worker:
         self._start_runner()
 
     def holds(self, message: ConsumerMessage) -> bool:
-        """Return whether a message is in flight, of which `message` is another delivery."""
+        """Return whether `message` is another delivery of a message that is in flight."""
         return identity(message) in self._in_flight
 
     def _put_in_flight(self, key: Identity, item: InFlight) -> None:

@@ -1,4 +1,4 @@
-"""Who is called by a number or a SIP URI, whatever its spelling. Pure."""
+"""The destination that a number or a SIP URI names, in one spelling. Pure."""
 
 from __future__ import annotations
 

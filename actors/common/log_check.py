@@ -84,9 +84,9 @@ class LogCheck:
         held = await self.find(delivery.transfer_id, delivery.data)
         if held is Held.SENT:
             return True
-        if held is Held.OUTDATED and not self._knows_stage(delivery.transfer_id):
-            raise NewerVersionNeeded("The log of the transfer is in a stage of a newer version")
         if held is Held.OUTDATED:
+            if not self._knows_stage(delivery.transfer_id):
+                raise NewerVersionNeeded("The log of the transfer is in a stage of a newer version")
             log.info("command_not_wanted", transfer_id=delivery.transfer_id, seq=delivery.seq, actor=actor)
             return False
         if held is Held.UNKNOWN:

@@ -22,7 +22,7 @@ Connect = Callable[[str, int], Awaitable[Bus]]
 
 
 class Roll:
-    """Two workers of the gateway's role, of which one is replaced again and again."""
+    """Two workers of the gateway's role. One of them is replaced again and again."""
 
     def __init__(self, connect: Connect, consumer: str = "gateway") -> None:
         self._connect = connect

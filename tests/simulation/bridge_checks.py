@@ -115,7 +115,7 @@ def guard_ends_the_call(world: World, history: TransferHistory) -> Iterator[str]
 
 
 def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
-    """I36: a return that fails for long is told soon, and not only when its search ends."""
+    """I36: a notice comes soon if a return fails, and not only when the search for the caller ends."""
     command_s = world.plans[history.id].config["command_timeout_s"]
     limit_s = ALONE_NOTICE_S + 2 * EFFECT_TIMEOUT_FACTOR * command_s + world.faults_lasted_s
     returning = [

@@ -3,7 +3,7 @@
 A request stands in each record of its transfer, and most of it is default lines. A line is left out only if
 it has the text that `SpokenLines` declares.
 
-- Invariant: the destinations stand whole. The other actors compare them with what they are told to dial.
+- Invariant: each destination is written whole. The gateway compares it with the command to dial.
 - Invariant: what is left out is read back as it was. Test: `test_compact_request.py`.
 
 So a default is a part of every stored log: after a release, a test of `tests/golden` fails for one that was

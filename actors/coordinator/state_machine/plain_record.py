@@ -85,9 +85,7 @@ def plain_guard_alone(data: bytes) -> bool:
     gone, moved, arrived = (
         state.get(each, False) for each in ("caller_gone", "caller_moved", "caller_arrived")
     )
-    if gone is not False:
-        return False
-    return moved is False or (moved is True and arrived is False)
+    return gone is False and (moved is False or (moved is True and arrived is False))
 
 
 def is_of_another(id: str, data: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Siblings of reported sentences, in many languages: no model, and a model that agrees to everything.
 
-Invariants: only a yes moves a caller, a person is never hung up on, a machine is told nothing.
+Invariants: only a yes moves a caller. The briefing agent ends no person's call, and tells a machine nothing.
 """
 
 from __future__ import annotations
