@@ -151,7 +151,8 @@ def check_result(
             problems.append(problem)
 
     expected = " or ".join(scenario.expected)
-    check(result.outcome in scenario.expected, f"the outcome is {result.outcome}, not {expected}")
+    ended = f"the outcome is {result.outcome}, not {expected} ({result.detail})"
+    check(result.outcome in scenario.expected, ended)
     dials, moves = report["dials"], report["switches"]
     check(all(n <= 1 for n in dials.values()), f"the supervisor was dialled more than once: {dials}")
     check(moves["forward"] <= 1, f"the caller was moved {moves['forward']} times")

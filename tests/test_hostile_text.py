@@ -318,6 +318,10 @@ def repeated(unit: str, size: int) -> str:
 
 
 OWN_TEXT = {
+    "actors/briefing/reply/languages/language.py::Language.words": "our own phrases",
+    "actors/briefing/reply/phrases.py::Vocabulary._add": "our own phrases",
+    "actors/briefing/reply/phrases.py::_without_accents": "our own phrases",
+    "actors/briefing/reply/phrases.py::pattern": "our own phrases",
     "actors/common/dial_directory.py::_read_entry": "a name in the operator's directory",
     "actors/common/dial_policy.py::DialPolicy._rules_from_env": "a variable",
     "actors/gateway/settings.py::_deployment": "a variable",
@@ -352,6 +356,7 @@ SHORT = 200
 
 
 def test_no_function_that_meets_foreign_text_is_missing() -> None:
+    rules.prepare()  # It looks into our own phrases once a process: another test may have called it.
     with Executed() as executed:
         for function in FUNCTIONS.values():
             for unit in (*UNITS, *MORE_UNITS):

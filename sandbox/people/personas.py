@@ -59,7 +59,8 @@ GREETING_TO_SUPERVISOR: Final = "Hello, is somebody there?"
 STILL_THERE: Final = "Are you still there?"
 GREETING_OF_RESCUER: Final = "Hello, this is the front office. Our assistant failed; I am with you now."
 VOICEMAIL: Final = "Hi, you have reached the voicemail of Dana. Please leave a message after the beep."
-MAILBOX_RING_S: Final = 4.0
+MAILBOX_RING_S: Final = 15.0
+"""A mailbox answers where a person does not: long after the briefing agent has joined the room."""
 VOICEMAIL_SILENCE_S: Final = 90.0
 SCREENING: Final = (
     "Hi, the person you're calling is using a screening service from Google, and will get a copy of this "

@@ -45,6 +45,7 @@ def result(outcome: Outcome) -> WarmTransferResult:
         supervisor_call_id=None,
         switched_call_id=None,
         summary="",
+        detail=f"It ended as {outcome}.",
     )
 
 
@@ -83,7 +84,7 @@ def test_checks_of_a_returned_caller(change: dict[str, Any], problem: str | None
 
 def test_an_unexpected_outcome_is_a_problem() -> None:
     found = check_result(BY_NAME["busy"], CALLER, result(Outcome.DECLINED), RETURNED)
-    assert found == ["the outcome is declined, not supervisor_busy"]
+    assert found == ["the outcome is declined, not supervisor_busy (It ended as declined.)"]
 
 
 SUMMARY = "Hi, this is Ann. Ann was charged twice. She wants one charge refunded."
