@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from . import phrases
@@ -27,38 +28,40 @@ def is_echo(text: str, own_lines: Iterable[str]) -> bool:
 
 def without_echo(text: str, own_lines: Iterable[str]) -> str:
     """Return `text` without the end of our own line at its beginning: "to take the call, yes" is "yes"."""
-    words = text.split()
-    for line in own_lines:
-        own = _words(line)
-        for length in range(len(words) - 1, 1, -1):
-            head = _words(" ".join(words[:length]))
-            if len(head) > 1 and own[-len(head) :] == head:
+    own = [_words(line) for line in own_lines]
+    words = text.split() if own else []
+    heads = [(length, _words(" ".join(words[:length]))) for length in range(len(words) - 1, 1, -1)]
+    for line in own:
+        for length, head in heads:
+            if len(head) > 1 and line[-len(head) :] == head:
                 return " ".join(words[length:])
     return text
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(phrases.MAX_CLEANED)
+def _words(text: str) -> tuple[str, ...]:
     cleaned = phrases.clean(text).replace(phrases.BOUNDARY, " ")
     compact = cleaned.replace(" ", "")
     # A script without spaces is compared by characters.
-    return list(compact) if compact and not compact.isascii() and _is_unspaced(compact) else cleaned.split()
+    unspaced = compact and not compact.isascii() and _is_unspaced(compact)
+    return tuple(compact if unspaced else cleaned.split())
 
 
 def _is_unspaced(compact: str) -> bool:
     return any("\u3040" <= each <= "\u30ff" or "\u4e00" <= each <= "\u9fff" for each in compact)
 
 
-def _is_part(words: list[str], own: list[str], text: str) -> bool:
+def _is_part(words: Sequence[str], own: Sequence[str], text: str) -> bool:
     if len(words) == 1:
         return words == own[-1:] and not is_yes(text)
     if any(own[start : start + len(words)] == words for start in range(len(own) - len(words) + 1)):
         return True
     return (
-        len(words) >= MIN_FUZZY_WORDS and _common(words, own) >= MIN_SHARE * len(words) and not is_yes(text)
+        len(words) >= MIN_FUZZY_WORDS and not is_yes(text) and _common(words, own) >= MIN_SHARE * len(words)
     )
 
 
-def _common(words: list[str], own: list[str]) -> int:
+def _common(words: Sequence[str], own: Sequence[str]) -> int:
     """Return how many of `words` are in `own` in this order."""
     lengths = [0] * (len(own) + 1)
     for word in words:

@@ -27,6 +27,7 @@ from warmxfer.schemas import TRANSLATED, SpokenLines
 from . import courtesy, phrases
 from .languages import ELSEWHERE_YES, LANGUAGES, Language
 from .languages.english import ENGLISH
+from .short_texts import kept_if_short
 
 DEFAULT_LANGUAGE: Final = "en"
 """The language of a bare "no" if neither a setting nor a model names one."""
@@ -108,6 +109,7 @@ class Finding(Struct, frozen=True):
     """Whether an unclear first utterance has signs of a machine."""
 
 
+@kept_if_short
 def classify(text: str, language: str | None = None) -> Finding:
     """Return what `text` means as a reply to the question. `language`: its ISO 639-1 code, if known."""
     cleaned = phrases.clean(text)
@@ -138,6 +140,7 @@ def classify(text: str, language: str | None = None) -> Finding:
     return Finding(ReplyIntent.UNCLEAR, certain=not cleaned)
 
 
+@kept_if_short
 def is_yes(text: str) -> bool:
     """Return whether `text` is a plain yes in any language, and nothing else."""
     cleaned, asked = phrases.clean(text), phrases.asks(text)
@@ -151,6 +154,7 @@ def is_yes(text: str) -> bool:
     return not asked and cleaned.replace(f" {phrases.BOUNDARY} ", " ") in _elsewhere_yes()
 
 
+@kept_if_short
 def refuses_plainly(text: str, language: str | None = None) -> bool:
     """Return whether `text` is a refusal in words that are one by themselves, so that it counts at any time.
 
@@ -162,6 +166,7 @@ def refuses_plainly(text: str, language: str | None = None) -> bool:
     return found and classify(text, language).intent is ReplyIntent.DECLINED
 
 
+@kept_if_short
 def is_machine(text: str) -> bool:
     """Return whether only a machine says `text`.
 
@@ -176,6 +181,7 @@ def is_machine(text: str) -> bool:
     return _count_signs(cleaned, "machine", "maybe_machine") >= MACHINE_SIGNS - sure
 
 
+@kept_if_short
 def who_is_there(text: str) -> Finding:
     """Return who says `text` as the first words of a call: person, machine, screening robot or queue."""
     cleaned = phrases.clean(text)
