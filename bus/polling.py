@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Final
@@ -27,12 +26,15 @@ from warmxfer.schemas import format_traceback
 from . import Bus
 from .messages import LiveMessage
 
-REREAD_PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+REREAD_PAUSES_S: Final = (0.5, 2.0, 8.0)
 """Pauses between the reads after a subscription.
 
 A writer sends a message again if it is not acknowledged within 2 s, and the subscription receives that copy.
-So only a message that was acknowledged in the first seconds can be missed.
+So only a message that was acknowledged in the first seconds can be missed. The last reads are for a replica
+that is behind. Each read costs the broker and this process about as much as a stored message.
 """
+GROWING_FROM_S: Final = 0.25
+"""First of the pauses of `growing_pauses`."""
 FAILED_READ_PAUSE_S: Final = 5.0
 """Pause after a failed read, once `REREAD_PAUSES_S` are over."""
 
@@ -41,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 def growing_pauses(longest_s: float) -> Iterator[float]:
     """Yield the seconds between two reads, without end: the first pause, then doubled up to `longest_s`."""
-    pause_s = REREAD_PAUSES_S[0]
+    pause_s = GROWING_FROM_S
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, longest_s)
@@ -83,8 +85,9 @@ class Rereads:
         self._pauses = RereadPauses()
         self._context: Context | None = None
         self._task: asyncio.Task[None] | None = None
-        self._due: asyncio.Event | None = None
-        """Set while the task runs, when a read is due before its pause is over."""
+        self._due = False
+        """Whether a read is due before the pause after the one that runs."""
+        self._pause: asyncio.Future[None] | None = None
         self._unregister: Callable[[], None] = lambda: None
 
     def start(self) -> None:
@@ -107,21 +110,20 @@ class Rereads:
 
     def read_once(self) -> None:
         """Read now: a message may have been missed some time ago."""
-        if self._due is not None:
-            self._due.set()
-        else:
+        if self._task is None:
             self._run()
+        else:
+            self._due = True
+            _end(self._pause)
 
     def _run(self) -> None:
         if self._context is not None:
-            self._due = asyncio.Event()
-            self._task = asyncio.create_task(
-                self._read_all(self._due), name=self._name, context=self._context
-            )
+            self._task = asyncio.create_task(self._read_all(), name=self._name, context=self._context)
 
-    async def _read_all(self, due: asyncio.Event) -> None:
+    async def _read_all(self) -> None:
         try:
             while True:
+                self._due = False
                 try:
                     succeeded = await self._read()
                 except Exception as error:
@@ -129,21 +131,33 @@ class Rereads:
                     succeeded = False
                 if not succeeded:
                     self._pauses.read_failed()
-                if due.is_set():
-                    due.clear()
+                if self._due:
                     continue
                 pause_s = self._pauses.next_s()
                 if pause_s is None:
                     return
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
-                        await due.wait()
-                due.clear()
+                await self._wait(pause_s)
         finally:
-            self._due = self._task = None
+            self._task = None
+
+    async def _wait(self, pause_s: float) -> None:
+        """Wait for so long, or until a read is due."""
+        loop = asyncio.get_running_loop()
+        self._pause = pause = loop.create_future()
+        timer = loop.call_later(pause_s, _end, pause)
+        try:
+            await pause
+        finally:
+            timer.cancel()
+            self._pause = None
 
     async def _on_reconnect(self) -> None:
         self.restart()
+
+
+def _end(pause: asyncio.Future[None] | None) -> None:
+    if pause is not None and not pause.done():
+        pause.set_result(None)
 
 
 class Follower:

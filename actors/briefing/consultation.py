@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -226,9 +226,7 @@ class Consultation:
         """Handle inputs until LeaveConsultation, and return it; None if the consultation ends before."""
         classifier = self._classifier.with_fallback_model(self._room.model)
         dialogue = DialogueRunner(self._room, classifier, self._events, self._task.join, self._enqueue_signal)
-        reader = asyncio.create_task(
-            _forward(self._room_events(dialogue), self._inputs), name="consultation-events"
-        )
+        reader = asyncio.create_task(self._read_room(dialogue), name="consultation-events")
         reader.add_done_callback(log_task_failure)
         unregister = self._bus.on_reconnect(self._on_reconnect)
         commands.forward_to(self._enqueue)
@@ -288,7 +286,8 @@ class Consultation:
             self._track_presence(joined)
             await dialogue.handle(joined)
 
-    async def _room_events(self, dialogue: DialogueRunner) -> AsyncIterator[rooms.RoomEvent]:
+    async def _read_room(self, dialogue: DialogueRunner) -> None:
+        """Put what happens in the room into the queue of inputs, until the client of the room ends."""
         async for event in self._room.events():
             match event:
                 case rooms.ParticipantJoinedRoom(participant) if (
@@ -297,12 +296,15 @@ class Consultation:
                     dialogue.caller_joined()
                 case _:
                     pass
-            yield event
+            await self._inputs.put(event)
 
     async def _next_input(self) -> ConsultationInput:
         """Return the next input. Raises TimeoutError if the agent is alone for `MAX_ALONE_S`."""
-        async with asyncio.timeout(None if self._other_participants else MAX_ALONE_S):
+        if self._other_participants or self._inputs:
             received = await self._inputs.get()
+        else:
+            async with asyncio.timeout(MAX_ALONE_S):
+                received = await self._inputs.get()
         return self._with_audio(received) if isinstance(received, rooms.ParticipantJoinedRoom) else received
 
     def _with_audio(self, joined: rooms.ParticipantJoinedRoom) -> rooms.ParticipantJoinedRoom:
@@ -384,8 +386,3 @@ class Consultation:
             )
         if reason is rooms.DisconnectReason.LOST:
             raise RetryableError("The connection to the room was lost", after_s=LOST_RETRY_S)
-
-
-async def _forward(source: AsyncIterator[ConsultationInput], inputs: SmallQueue[ConsultationInput]) -> None:
-    async for received in source:
-        await inputs.put(received)

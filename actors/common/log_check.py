@@ -47,7 +47,8 @@ class LogCheck:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._kept: OrderedDict[str, tuple[float, LogRecord]] = OrderedDict()
-        """The records, and when each was read, by the loop's clock."""
+        """The records, and when each was read, by the loop's clock. The oldest is the first."""
+        self._dropping: asyncio.TimerHandle | None = None
 
     async def find(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
         """Return what the log of `transfer_id` says about the command in `data`.
@@ -119,12 +120,22 @@ class LogCheck:
         self._kept.move_to_end(transfer_id)
         if len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
+        if self._dropping is None:
+            self._dropping = asyncio.get_running_loop().call_later(KEPT_S, self._drop_outdated)
         return record
 
     def kept(self, transfer_id: str) -> LogRecord | None:
         """Return the record of `transfer_id`, if it was read in the last `KEPT_S`."""
         read_at, record = self._kept.get(transfer_id, (-inf, None))
         return record if asyncio.get_running_loop().time() - read_at <= KEPT_S else None
+
+    def _drop_outdated(self) -> None:
+        """Drop the records that are used no more: each session of a waiting transfer would keep one."""
+        loop = asyncio.get_running_loop()
+        oldest_at = loop.time() - KEPT_S
+        while self._kept and next(iter(self._kept.values()))[0] <= oldest_at:
+            self._kept.popitem(last=False)
+        self._dropping = loop.call_later(KEPT_S, self._drop_outdated) if self._kept else None
 
 
 def _as_object(data: bytes) -> dict[str, Any] | None:

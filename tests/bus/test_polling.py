@@ -21,7 +21,7 @@ def test_the_reads_end_after_a_bounded_time() -> None:
     kept = RereadPauses()
     read_s = list(polling.REREAD_PAUSES_S)
     assert pauses(kept, len(read_s) + 2) == [*read_s, None, None]
-    assert all(later == 2 * earlier for earlier, later in pairwise(read_s))
+    assert all(later == 4 * earlier for earlier, later in pairwise(read_s))
     assert 10 < sum(read_s) < 30
 
 
