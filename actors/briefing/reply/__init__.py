@@ -5,4 +5,5 @@ rules.py       the built-in rules
 phrases.py     texts as words; the words of a yes
 languages/     the phrases of each language
 echo.py        our own words, given back by a speakerphone
+short_texts.py results of the rules, kept for short texts
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -37,6 +38,20 @@ async def test_a_record_serves_for_its_other_commands_and_for_a_moment_only(
     monkeypatch.setattr(log_check, "KEPT_S", -1.0)
     assert await check.find(transfer_id, encode(command(transfer_id, 1))) is Held.SENT
     assert len(reads) == 2
+
+
+async def test_a_record_that_serves_no_more_is_not_kept(
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that waits for a supervisor for minutes would keep the record of its hold."""
+    monkeypatch.setattr(log_check, "KEPT_S", 0.05)
+    await store_in_log(bus, transfer_id, command(transfer_id))
+    check = LogCheck(bus)
+    await check.read(transfer_id)
+    assert list(check._kept) == [transfer_id]
+    async with asyncio.timeout(5):
+        while check._kept or check._dropping is not None:
+            await asyncio.sleep(0.01)
 
 
 async def test_the_record_of_another_transfer_allows_nothing(bus: Bus, transfer_id: str) -> None:
