@@ -261,7 +261,7 @@ class NatsClient(Client):
             raise ConnectionDrainingError
         _check_subject(subject)
         self._sid += 1
-        subscription = Subscription(self, self._sid, subject, queue)
+        subscription = _CallbackSubscription(self, self._sid, subject, queue)
         self._subs[self._sid] = subscription
         self._callbacks[self._sid] = callback
         await self._send_subscribe(subscription)
@@ -343,6 +343,18 @@ class _FrameParser(Parser):
         self.buf = bytearray(data[position:])
         if foreign:
             await super().parse()
+
+
+_NO_MESSAGES: asyncio.Queue[Msg] = asyncio.Queue()
+"""The queue of every `_CallbackSubscription`. It stays empty."""
+
+
+class _CallbackSubscription(Subscription):
+    """A subscription without a queue of its own, which is 3 KB: its messages go to the callback at once."""
+
+    def __init__(self, client: Client, sid: int, subject: str, queue: str) -> None:
+        super().__init__(client, sid, subject, queue)
+        self._pending_queue = _NO_MESSAGES
 
 
 async def unsubscribe(subscription: Subscription) -> None:
