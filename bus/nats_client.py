@@ -353,7 +353,7 @@ class _CallbackSubscription(Subscription):
     """A subscription without a queue of its own, which is 3 KB: its messages go to the callback at once."""
 
     def __init__(self, client: Client, sid: int, subject: str, queue: str) -> None:
-        super().__init__(client, sid, subject, queue)
+        super().__init__(client, sid, subject, queue)  # pyright: ignore[reportUnknownMemberType]
         self._pending_queue = _NO_MESSAGES
 
 

@@ -242,8 +242,12 @@ class PullConsumer:
         except (TimeoutError, OSError, Error):
             log.debug("pull_drain_failed", consumer=self._consumer)
 
-    def request_more(self) -> None:
-        """Request as many messages as the window allows, unless they are too few for a request."""
+    def request_more(self, *, even_few: bool = False) -> None:
+        """Request as many messages as the window allows, unless they are too few for a request.
+
+        `even_few`: request them if no other request is open. The jobs of a briefing worker last for minutes,
+        so that its last places would otherwise stay free, and the coordinators count on them.
+        """
         inbox = self._inbox
         if (
             inbox is None
@@ -253,7 +257,7 @@ class PullConsumer:
         ):
             return
         free = self._free
-        if free < self._refill:
+        if free < (1 if even_few and inbox.requested == 0 else self._refill):
             return
         now = asyncio.get_running_loop().time()
         if inbox.requested == 0:
@@ -350,7 +354,7 @@ class PullConsumer:
             (self._requested > 0 and now - self._last_seen_at > SILENCE_S)
             or (self._check_at is not None and now >= self._check_at)
             or self._connection.missing_reports != self._seen_reports
-            or self._free >= self._refill
+            or self._free >= (self._refill if self._requested else 1)
             or self._is_floor_due(now)
         )
 
@@ -395,7 +399,7 @@ class PullConsumer:
         else:
             if self._connection.missing_reports != self._seen_reports:
                 self._schedule_check(now + CHECK_EVERY_S)
-            self.request_more()
+            self.request_more(even_few=True)
             if self._is_floor_due(now):
                 self._floor_at, self._floor_moves = now, False
                 if (problem := await self._recovery.remember_floor(self._consumer)) is not None:

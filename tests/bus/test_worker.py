@@ -29,6 +29,7 @@ from warmxfer.bus import (
     Outgoing,
     RetryableError,
     Worker,
+    pull_consumer,
     subjects,
 )
 from warmxfer.bus.broker_clock import BrokerClock
@@ -161,6 +162,25 @@ async def test_never_more_than_jobs_run_and_idle_workers_get_the_rest(fresh_bus:
             assert (busy(first), first.in_flight, second.in_flight) == (2, 2, 4)
             gate.set()
             await settled(fresh_bus, "briefing")
+
+
+async def test_the_last_jobs_of_a_worker_are_used_although_its_pulls_have_expired(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consultation lasts for minutes. Jobs that are too few for a new pull stayed free all that time."""
+    monkeypatch.setattr(pull_consumer, "PULL_EXPIRES_S", 0.2)
+    gate, jobs = asyncio.Event(), 12
+
+    async def handle(_: Delivery) -> None:
+        await gate.wait()
+
+    async with Worker(fresh_bus, "briefing", handle, jobs=jobs, progress=True) as worker:
+        for number in range(jobs):
+            await fresh_bus.publish(subjects.work_queue(f"t{number}", "briefing"), b"")
+            await until(lambda number=number: busy(worker) == number + 1)
+            await asyncio.sleep(0.3 if number >= jobs - 3 else 0.0)  # the open pull expires
+        gate.set()
+        await settled(fresh_bus, "briefing")
 
 
 async def test_progress_keeps_long_work_from_redelivery(fresh_bus: Bus) -> None:
