@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -20,6 +21,7 @@ import structlog
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer
 
 from .testkit.broker import broker
+from .testkit.file_order import spread
 from .testkit.provider_sandbox import cloud as cloud
 
 # The same examples on every run and no deadline: a busy machine must not fail a test.
@@ -31,6 +33,16 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("same-everywhere")
+
+TESTS = Path(__file__).resolve().parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files into the order in which they are handed out."""
+    order = {
+        path: at for at, path in enumerate(spread(list(dict.fromkeys(each.path for each in items)), TESTS))
+    }
+    items.sort(key=lambda each: order[each.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,6 +22,7 @@ from warmxfer.bus.errors import StreamMissing
 from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 from warmxfer.tracing import traces
 
+from .garbage_collection import collect_rarely
 from .health_probe import serve_probe
 from .process_metrics import process_gauges
 from .unknown_variables import unknown_variables
@@ -65,6 +66,7 @@ def run_actor(role: str, actor: Actor[S], settings: S, env: Mapping[str, str] = 
     """
     for sentence in unknown_variables(env):
         log.warning("variable_unknown", variable=sentence)
+    collect_rarely()
     run_async(_run(role, actor, settings, env))
 
 
