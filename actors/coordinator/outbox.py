@@ -59,6 +59,10 @@ TIMERS = (TIMER, GUARD_TIMER, ARCHIVE_TIMER)
 CLAIMING = (DialSupervisor, EndCall, RescueCaller, ReturnCaller, SwitchCaller)
 """Commands by which the gateway claims an effect, or forbids one."""
 
+OF_SESSION = (HoldCaller, ReleaseCaller, LeaveCall, JoinConsultation)
+"""Commands that may go to a session, whose subject names no transfer."""
+NOT_SENT = (UnknownMessage, ArchiveTransfer)
+"""Outputs that are no message, or of a type that this version does not know."""
 
 SentOutput = AnyCommand | PhaseChanged | WarmTransferResult | TransferNotice | SetTimer
 """An output that is a message."""
@@ -67,6 +71,15 @@ SentOutput = AnyCommand | PhaseChanged | WarmTransferResult | TransferNotice | S
 def pending_timer(state: Transfer) -> str | None:
     """Return the subject of the timer that is set in `state`, or None."""
     return None if state.timer_due_at is None else subjects.timer(state.id, _timer_name(state))
+
+
+def cancelled_timer(before: Transfer | None, after: Transfer) -> str | None:
+    """Return the subject of the timer that is set in `before` and no more in `after`, or None."""
+    if before is None or before.timer_due_at is None:
+        return None
+    if after.timer_due_at is not None and _timer_name(after) == _timer_name(before):
+        return None
+    return pending_timer(before)
 
 
 def plain_timer(id: str, data: bytes) -> str:
@@ -98,7 +111,7 @@ def outgoing(record: Record, trace: TransferTrace | None = None) -> list[Outgoin
             trace,
         )
         for index, output in enumerate(record.outbox)
-        if not isinstance(output, UnknownMessage | ArchiveTransfer)
+        if not isinstance(output, NOT_SENT)
     ]
 
 
@@ -140,9 +153,7 @@ def _message(state: Transfer, output: SentOutput, msg_id: str, first_event: int)
     subject = _subject(state.id, state.request, output)
     if isinstance(output, CLAIMING) and first_event:
         output = replace(output, first_event=first_event)
-    if isinstance(
-        output, HoldCaller | ReleaseCaller | LeaveCall | JoinConsultation
-    ) and subjects.is_of_session(subject):
+    if isinstance(output, OF_SESSION) and subjects.is_of_session(subject):
         output = replace(output, transfer_id=state.id)
     return Outgoing(subject, encode(output), msg_id)
 

@@ -29,7 +29,7 @@ from .admission import Admission
 from .archive import Archive
 from .inbound_events import number_of_event
 from .liveness import TransferLiveness
-from .outbox import pending_timer
+from .outbox import cancelled_timer
 from .record_cache import CachedRecord, RecordCache
 from .state_machine import (
     Applied,
@@ -126,8 +126,7 @@ class Records:
             first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
         )
         unknown = cached.unknown if cached else {}
-        timer_before = pending_timer(cached.record.state) if cached else None
-        cancel_timer = None if timer_before == pending_timer(state) else timer_before
+        cancel_timer = cancelled_timer(cached.record.state if cached else None, state)
         data, after, msg_id = (
             encode_record(record, unknown),
             cached.seq if cached else 0,
