@@ -91,7 +91,7 @@ class ReleaseCaller(Command, frozen=True, kw_only=True):
 
 
 class LeaveCall(Command, frozen=True, kw_only=True):
-    """Leave the call with the AI session, because the caller was moved. -> CallLeft"""
+    """Leave the call with the AI session, because the caller was moved. It has no reply."""
 
     fence: int
     transfer_id: Id | UnsetType = UNSET

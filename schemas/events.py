@@ -146,7 +146,7 @@ class CallerReleased(Event, frozen=True, kw_only=True):
 
 
 class CallLeft(CommandReply, frozen=True, kw_only=True):
-    """The AI session has left the call."""
+    """The AI session has left the call. Only sessions of an older version say it; it has no effect."""
 
 
 # ── from the summarizer ──────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,6 @@ from warmxfer.schemas import (
     AudioStreamEnabled,
     CallerHeld,
     CallerReleased,
-    CallLeft,
     CommandFailed,
     CommandReply,
     Event,
@@ -80,6 +79,10 @@ class SessionController:
         """Whether the framework reported the caller's id. Only then a missing id means that they left."""
         self.active_transfer: str | None = None
         """The transfer that is notified of room events."""
+        self._briefed: str | None = None
+        """The transfer whose briefing is over. Who leaves this room then does not change it: a move of the
+        caller looks the same from here.
+        """
         self.own_lines = self._hold.own_lines
         """What the session was told to speak."""
         self._guarded: str | None = None
@@ -125,7 +128,9 @@ class SessionController:
         self._tasks.cancel("lease")
 
     def participant_left(self, participant_id: str, reason: str) -> None:
-        """Notify the active transfer, if there is one."""
+        """Notify the active transfer, if there is one whose briefing is not over."""
+        if self.active_transfer is not None and self.active_transfer == self._briefed:
+            return
         if provider_id(participant_id) is None:
             return  # None of warmxfer's participants: it gives no id that is as long.
         left = ParticipantLeft(
@@ -160,7 +165,7 @@ class SessionController:
             case ReleaseCaller():
                 await self._release_caller(transfer_id, command)
             case LeaveCall():
-                await self._leave_call(transfer_id, command)
+                await self._leave_call()
 
     def _end_guard_of_other(self, transfer_id: str) -> None:
         """Let a new transfer take the caller over from a complete one, which is notified."""
@@ -198,11 +203,11 @@ class SessionController:
         if command.line and not (command.stay_s > 0 and self._caller_known):
             self._hold.say(command.line, interruptible=True)
 
-    async def _leave_call(self, transfer_id: str, command: LeaveCall) -> None:
+    async def _leave_call(self) -> None:
         self._tasks.cancel("lease")
         self.holder = None
         await self._hold.leave()
-        self._reply(transfer_id, CallLeft(command_id=command.command_id))
+        # No reply: the transfer is over, and no coordinator waits for one.
         self.ended.set()
 
     async def _release_without_command(self, *, transfer_over: bool) -> None:
@@ -274,6 +279,8 @@ class SessionController:
 
     async def _relay_phases(self, transfer_id: str) -> None:
         async for phase in follow_phases(self._bus, transfer_id):
+            if phase.phase is WarmTransferPhase.BRIEFING_COMPLETE:
+                self._briefed = transfer_id
             if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
                 self._guarded = transfer_id
             await guarded_call(

@@ -21,7 +21,6 @@ from warmxfer.schemas import (
     CallerCallFound,
     CallerHeld,
     CallerSwitched,
-    CallLeft,
     CheckLegs,
     ConsultationJoined,
     ConsultationLeft,
@@ -30,7 +29,6 @@ from warmxfer.schemas import (
     FindCallerCall,
     HoldCaller,
     JoinConsultation,
-    LeaveCall,
     LeaveConsultation,
     LegReport,
     LegsChecked,
@@ -133,8 +131,6 @@ class Answers:
                 return [LegsChecked(command_id=command_id, caller=up, supervisor=up)]
             case LeaveConsultation():
                 return [ConsultationLeft(command_id=command_id)]
-            case LeaveCall():
-                return [CallLeft(command_id=command_id)]
             case _:
                 return []
 

@@ -183,3 +183,12 @@ def test_our_own_agent_and_other_rooms_have_no_effect() -> None:
     transfer = TransferBuilder().until(Stage.BRIEFING)
     assert transfer.apply(ParticipantLeft(room_id=CONSULTATION, participant_id="wxa-t1")) == []
     assert transfer.apply(ParticipantLeft(room_id="room-elsewhere", participant_id="wxs-t1-1")) == []
+
+
+@pytest.mark.parametrize("stage", [*DURING_BRIDGE, Stage.RETURNING, Stage.UNWINDING, *ENDED])
+def test_after_the_briefing_a_caller_who_leaves_the_primary_room_changes_nothing(stage: Stage) -> None:
+    """So the session does not say it (`SessionController.participant_left`)."""
+    transfer = TransferBuilder().until(stage)
+    records = len(transfer.records)
+    assert transfer.apply(ParticipantLeft(room_id=PRIMARY, participant_id=CALLER, reason="left")) == []
+    assert len(transfer.records) == records
