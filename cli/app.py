@@ -1,10 +1,15 @@
-"""The table of commands. `main` turns an error into one sentence and an exit code."""
+"""The table of commands. `main` turns an error into one sentence and an exit code.
+
+A command is imported only if it is called, or if all are listed.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -13,37 +18,32 @@ from warmxfer.actors.runtime.exit_codes import INTERRUPTED, INVALID, OK, exit_co
 from warmxfer.actors.runtime.exit_codes import report as report_error
 from warmxfer.actors.runtime.unknown_variables import unknown_variables
 
-from . import (
-    cancel,
-    config,
-    dead_letters,
-    demo,
-    deploy,
-    doctor,
-    erase,
-    list_transfers,
-    permissions,
-    report,
-    request,
-    run,
-    sandbox,
-    show,
-    up,
-    watch,
-)
-from .asyncapi import command as asyncapi
-from .bench import command as bench
-from .board import command as board
 from .output import escaped, plain, wants_json
-from .try_commands import try_app
 
-app = typer.Typer(
-    name="warmxfer",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Mapping[str, str] = {
+    "demo": "demo:demo",
+    "up": "up:up",
+    "run": "run:run",
+    "request": "request:request",
+    "watch": "watch:watch",
+    "show": "show:show",
+    "report": "report:report",
+    "board": "board.command:board",
+    "list": "list_transfers:list_transfers",
+    "cancel": "cancel:cancel",
+    "erase": "erase:erase",
+    "dead-letters": "dead_letters:dead_letters",
+    "sandbox": "sandbox:sandbox",
+    "doctor": "doctor:doctor",
+    "config": "config:config",
+    "deploy": "deploy:deploy",
+    "permissions": "permissions:permissions",
+    "bench": "bench.command:bench",
+    "asyncapi": "asyncapi.command:asyncapi",
+}
+"""Module and function of each command, in the order of the help."""
+GROUPS: Mapping[str, str] = {"try": "try_commands:try_app"}
+"""Module and variable of each group of commands."""
 
 _WrongUsage: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 """The base of typer's errors. Some versions of typer have it from click, some have their own."""
@@ -57,7 +57,6 @@ def _print_version(requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def warmxfer(
     version: Annotated[
         bool,
@@ -67,26 +66,32 @@ def warmxfer(
     """Warm transfers for voice AI over NATS JetStream."""
 
 
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("run")(run.run)
-app.command("request")(request.request)
-app.command("watch")(watch.watch)
-app.command("show")(show.show)
-app.command("report")(report.report)
-app.command("board")(board.board)
-app.command("list")(list_transfers.list_transfers)
-app.command("cancel")(cancel.cancel)
-app.command("erase")(erase.erase)
-app.command("dead-letters")(dead_letters.dead_letters)
-app.command("sandbox")(sandbox.sandbox)
-app.command("doctor")(doctor.doctor)
-app.command("config")(config.config)
-app.command("deploy")(deploy.deploy)
-app.command("permissions")(permissions.permissions)
-app.add_typer(try_app, name="try")
-app.command("bench")(bench.bench)
-app.command("asyncapi")(asyncapi.asyncapi)
+def build_app(first: str = "") -> typer.Typer:
+    """Return the command line. If `first` is a command, it has only this one.
+
+    To import and to build all commands takes longer than most of them run.
+    """
+    app = typer.Typer(
+        name="warmxfer",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(warmxfer)
+    is_known = first in COMMANDS or first in GROUPS
+    for name, place in COMMANDS.items():
+        if name == first or not is_known:
+            app.command(name)(_load(place))
+    for name, place in GROUPS.items():
+        if name == first or not is_known:
+            app.add_typer(_load(place), name=name)
+    return app
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
 def main() -> None:
@@ -97,7 +102,7 @@ def main() -> None:
         if arguments[:1] != ["run"]:  # its actor logs them
             _warn(unknown_variables(os.environ), as_json=as_json)
         try:
-            code = app(standalone_mode=False)
+            code = build_app(next(iter(arguments), ""))(standalone_mode=False)
         except _WrongUsage as error:
             if as_json:
                 report_error(_one_line(error.format_message()), INVALID, as_json=True)

@@ -55,6 +55,8 @@ _CODE = re.compile(rf"(?<!\w)(?:{'|'.join(_CODES)})(?!\w)", re.IGNORECASE)
 
 
 _MASKED = re.compile(MASK)
+_KNOWN_WORDS: Final = FIRST_WORDS | FILLERS | frozenset(REPEATS) | frozenset(SCALES)
+"""Words that a number may have. Every other word ends it."""
 
 
 class Found(NamedTuple):
@@ -128,6 +130,8 @@ def _private_numbers(text: str) -> list[Found]:
 def _codes(text: str, numbers: Sequence[Found]) -> list[Found]:
     """Return the first number after each mention of a code, or else the last one before it."""
     found: list[Found] = []
+    if not numbers:
+        return found
     starts = [each.start for each in numbers]
     for said in _CODE.finditer(text):
         after = bisect_left(starts, said.end())
@@ -174,28 +178,35 @@ def _numbers(text: str) -> list[Found]:
 
 def _parts(text: str) -> list[Found]:
     """Return the parts of numbers in `text`. A filler or a scale is a part without digits."""
-    tokens = [(each.start(), each.end(), each[0].casefold()) for each in _TOKEN.finditer(text)]
-    words = [word for _, _, word in tokens]
+    tokens = list(_TOKEN.finditer(text))
+    words = [each[0].casefold() for each in tokens]
+    known = [place for place, word in enumerate(words) if word in _KNOWN_WORDS or word[0].isdecimal()]
     parts: list[Found] = []
-    place, repeat = 0, 1
-    while place < len(tokens):
-        start, end, word = tokens[place]
+    next_place, repeat = 0, 1
+    for place in known:
+        if place < next_place:
+            continue  # the phrase before has it
+        if place > next_place:
+            repeat = 1  # another word stands between
+        word = words[place]
+        start, end = tokens[place].span()
         length, digits = 1, ""
         if word[0].isdecimal():
             digits = "".join(str(int(each)) for each in word)
         elif word in REPEATS:
             repeat = REPEATS[word]
             parts.append(Found(start, end, ""))
-            place += 1
+            next_place = place + 1
             continue
         else:
             length, digits = _phrase(words, place)
-            end = tokens[place + length - 1][1]
+            end = tokens[place + length - 1].end()
             if not digits and word not in FILLERS and word not in SCALES:
-                place, repeat = place + 1, 1
+                repeat = 1
+                next_place = place + 1
                 continue
         parts.append(Found(start, end, digits * repeat))
-        place, repeat = place + length, 1
+        next_place, repeat = place + length, 1
     return parts
 
 

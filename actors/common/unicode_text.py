@@ -40,6 +40,8 @@ def sentences(text: str) -> list[str]:
 
 def word_count(text: str) -> int:
     """Return about how many words `text` has, in any script."""
+    if text.isascii():
+        return len(_WORD.findall(text))
     letters = len(_WITHOUT_SPACES.findall(text))
     return len(_WORD.findall(_WITHOUT_SPACES.sub(" ", text))) + -(-letters // CHARS_PER_WORD)
 
@@ -74,7 +76,7 @@ def is_question(sentence: str) -> bool:
 
 def without_format_characters(text: str) -> str:
     """Return `text` without characters that are not spoken. Joiners stay, which Indic words need."""
-    return _FORMAT.sub("", text)
+    return text if text.isascii() else _FORMAT.sub("", text)
 
 
 _QUESTION = regex.compile(r"[?？؟՞;፧⁇⁈‽︖][\p{Pf}\p{Pe}\"'\s]*$")

@@ -18,8 +18,21 @@ state_machine/       the state machine; pure
 
 from __future__ import annotations
 
-from .actor import run
-from .coordinator import Coordinator
-from .settings import CoordinatorSettings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .actor import run
+    from .coordinator import Coordinator
+    from .settings import CoordinatorSettings
 
 __all__ = ["Coordinator", "CoordinatorSettings", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the actor when it is used first. `warmxfer show` needs the report only."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import actor, coordinator, settings
+
+    exported = {"Coordinator": coordinator.Coordinator, "CoordinatorSettings": settings.CoordinatorSettings}
+    return (exported | {"run": actor.run})[name]

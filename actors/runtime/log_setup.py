@@ -13,7 +13,9 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -47,6 +49,8 @@ _SIP_USER = re.compile(
     rf"(?<=sip:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)|(?<=sips:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)", re.IGNORECASE
 )
 
+_NEVER_MASKED = frozenset({int, float, bool, type(None)})
+
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
     """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
@@ -55,7 +59,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     shared_processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_timestamp,
         structlog.processors.format_exc_info,
         redact,
     ]
@@ -93,15 +97,39 @@ def log_task_failure(task: asyncio.Task[None]) -> None:
         log.error("background_task_failed", task=task.get_name(), exception=format_traceback(error))
 
 
+def _add_timestamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the time in UTC. structlog's own processor takes a quarter of the time of a line for it."""
+    second, microseconds = divmod(time.time_ns() // 1_000, 1_000_000)
+    event["timestamp"] = f"{_text_of(second)}.{microseconds:06d}Z"
+    return event
+
+
+@lru_cache(maxsize=1)
+def _text_of(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop fields named like a secret or like words of the call; mask phone numbers in all other fields."""
-    for key in tuple(event):
-        if _names_secret(key):
-            del event[key]
-        else:
+    for key in [each for each in event if _names_secret(each)]:
+        del event[key]
+    if not _is_plain(event):
+        for key in event:
             limit = MAX_TRACEBACK_CHARS if key == "exception" else MAX_VALUE_CHARS
             event[key] = _masked(event[key], limit)
     return event
+
+
+def _is_plain(event: Mapping[str, Any]) -> bool:
+    """Return whether `_masked` would change no field. One search for all of them, as most lines are plain."""
+    texts: list[str] = []
+    for value in event.values():
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) not in _NEVER_MASKED:
+            return False
+    text = " ".join(texts)
+    return len(text) <= MAX_VALUE_CHARS and text.isprintable() and _MAY_BE_NUMBER.search(text) is None
 
 
 @lru_cache(maxsize=1_024)

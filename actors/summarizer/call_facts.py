@@ -30,14 +30,26 @@ _NUMBER = regex.compile(
 )
 MIN_NUMBER_DIGITS: Final = 2
 
-# Questions that speech recognition writes without a mark, by how they end or begin.
-_ASKS = regex.compile(
-    r"(?:吗|嗎|呢|么|麼|ですか|ますか|でしょうか|ませんか|까요|나요|습니까|ㅂ니까|는지요|ไหม|มั้ย|หรือเปล่า|หรือไม่|ไหมครับ|ไหมคะ)[。.\s]*$"
-    r"|^(?:هل|متى|كيف|لماذا|كم|أين|آیا|چرا|کی|کیا|क्या|कब|कैसे|क्यों|कितन\w*|কি|কখন|কীভাবে|কেন|האם|מתי|איך|למה)\s"
-    r"|\s(?:mı|mi|mu|mü|mısınız|misiniz|musunuz|müsünüz)[.\s]*$|\s(?:ли)\s|^(?:czy|kiedy|dlaczego)\s|(?:không|chưa)[.\s]*$"
-    r"|(?:क्या|কি|கள்|ா)\s*\?$|^(?:can|could|will|would|may) (?:i|you|we|they|somebody|someone)\b"
-    r"|^(?:when|why|how|what|where) (?:do|does|did|is|are|can|could|will|would|much|many|long)\b",
+# Questions that speech recognition writes without a mark, by how they end or begin. One expression for each
+# place: together they are three times as slow.
+_ASKS_FIRST = regex.compile(
+    r"(?:هل|متى|كيف|لماذا|كم|أين|آیا|چرا|کی|کیا|क्या|कब|कैसे|क्यों|कितन\w*|কি|কখন|কীভাবে|কেন|האם|מתי|איך|למה)\s"
+    r"|(?:czy|kiedy|dlaczego)\s"
+    r"|(?:can|could|will|would|may) (?:i|you|we|they|somebody|someone)\b"
+    r"|(?:when|why|how|what|where) (?:do|does|did|is|are|can|could|will|would|much|many|long)\b",
     regex.IGNORECASE,
+)
+_ASKS_LAST = regex.compile(
+    r"\s(?:mı|mi|mu|mü|mısınız|misiniz|musunuz|müsünüz)[.\s]*$|\s(?:ли)\s", regex.IGNORECASE
+)
+_ASKS_LAST_NOT_ASCII = tuple(
+    regex.compile(pattern, regex.IGNORECASE)
+    for pattern in (
+        r"(?:吗|嗎|呢|么|麼|ですか|ますか|でしょうか|ませんか|까요|나요|습니까|ㅂ니까|는지요"
+        r"|ไหม|มั้ย|หรือเปล่า|หรือไม่|ไหมครับ|ไหมคะ)[。.\s]*$",
+        r"(?:không|chưa)[.\s]*$",
+        r"(?:क्या|কি|கள்|ா)\s*\?$",
+    )
 )
 
 
@@ -59,4 +71,6 @@ def last_question(text: str) -> str | None:
 
 def asks(sentence: str) -> bool:
     """Return whether the sentence asks something, with or without a question mark."""
-    return is_question(sentence) or _ASKS.search(sentence) is not None
+    if is_question(sentence) or _ASKS_FIRST.match(sentence) or _ASKS_LAST.search(sentence):
+        return True
+    return not sentence.isascii() and any(each.search(sentence) for each in _ASKS_LAST_NOT_ASCII)

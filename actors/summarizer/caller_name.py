@@ -85,6 +85,13 @@ _NAME_HAN = regex.compile(
     r"|(?:ผม|ดิฉัน|ฉัน|หนู)ชื่อ\s?(?P<name>\p{Thai}{2,20}?)(?=\s|ครับ|ค่ะ|คะ|$)"
     r"|(?:मेरा नाम|माझे नाव)\s+(?P<name>[\p{Deva}]+(?: [\p{Deva}]+){0,2}?)\s+(?:है|हूँ|हूं|आहे)"
 )
+_PATTERNS: Final = (
+    (_NAME_HAN, ()),
+    (_NAME_SPACED, ()),
+    (_NAME_HERE, (" here", " speaking", " am Apparat", " à l'appareil")),
+    (_NAME_GREETED, ()),
+)
+"""How a name is given, in the order of the search, and what each one cannot be without."""
 _NOT_NAMES: Final = frozenset(
     {"The", "A", "An", "Not", "Just", "So", "Really", "Very", "Still", "Calling", "Here", "Sorry", "Back"}
 )
@@ -119,7 +126,9 @@ _NAME_ENDINGS: Final = frozenset({"है", "हूँ", "हूं", "ہے", "�
 
 def name_in(text: str) -> str | None:
     """Return the name by which the speaker introduces themselves; None if there is none."""
-    for pattern in (_NAME_HAN, _NAME_SPACED, _NAME_HERE, _NAME_GREETED):
+    for pattern, needed in _PATTERNS:
+        if needed and not any(each in text for each in needed):
+            continue
         for found in pattern.finditer(text):
             name = found["name"].strip()
             words = [word for word in name.split() if word not in _NAME_ENDINGS]

@@ -39,13 +39,14 @@ _ACTION = re.compile(
     re.IGNORECASE,
 )
 
-_ANNOUNCED = re.compile(
-    r"supervisor|manager|connect you|transfer|verbinde|weiterleit|vorgesetzt|superviseur|transf[eé]r"
-    r"|conect|collega|doorverbind|przełącz|соедин|перевож|转接|轉接|转人工|主管|お?繋ぎ|おつなぎ|担当|연결|상담원|ट्रांसफर|सुपरवाइज|कनेक्ट|تحويل|المشرف|أحول"
-    r"|โอนสาย|หัวหน้า|สักครู่|少々お待|请稍等|請稍等|잠시만",
-    re.IGNORECASE,
+_ANNOUNCEMENTS: Final = (
+    *("supervisor", "manager", "connect you", "transfer", "transfér", "verbinde", "weiterleit", "vorgesetzt"),
+    *("superviseur", "conect", "collega", "doorverbind", "przełącz", "соедин", "перевож"),
+    *("转接", "轉接", "转人工", "主管", "繋ぎ", "おつなぎ", "担当", "연결", "상담원"),
+    *("ट्रांसफर", "सुपरवाइज", "कनेक्ट", "تحويل", "المشرف", "أحول", "โอนสาย", "หัวหน้า", "สักครู่"),
+    *("少々お待", "请稍等", "請稍等", "잠시만"),
 )
-"""Announcements of the transfer, which the supervisor knows."""
+"""Words of an announcement of the transfer, which the supervisor knows."""
 
 
 def extract(turns: Sequence[TranscriptTurn]) -> str:
@@ -132,14 +133,19 @@ def _action(agent: Sequence[str]) -> str | None:
         for text in agent
         if not asks(text) and not is_small_talk(text) and word_count(text) >= MIN_ISSUE_WORDS
     ]
-    told = [text for text in statements if not _ANNOUNCED.search(text)] or statements
+    told = [text for text in statements if not _announces_transfer(text)] or statements
     return next((text for text in reversed(agent) if _ACTION.search(text)), told[-1] if told else None)
+
+
+def _announces_transfer(text: str) -> bool:
+    folded = text.casefold()
+    return any(word in folded for word in _ANNOUNCEMENTS)
 
 
 def _closing(lines: Sequence[tuple[str, str]]) -> tuple[str, str]:
     """Return the caller's last question that the agent has not answered; else their last words."""
     for role, text in reversed(lines):
-        if role == "agent" and not _ANNOUNCED.search(text):
+        if role == "agent" and not _announces_transfer(text):
             break
         if role == "agent":
             continue

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 
@@ -18,7 +19,7 @@ from tests.golden.newer import newer_path
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, subjects
-from warmxfer.cli.app import app
+from warmxfer.cli.app import build_app
 from warmxfer.schemas import (
     CancelRequest,
     NoticeKind,
@@ -74,7 +75,7 @@ def test_version_is_the_packages_version(in_process: InProcess) -> None:
 
 def test_every_command_takes_json() -> None:
     """The commands of a group, as `try summary`, too."""
-    cli = typer.main.get_command(app)
+    cli = typer.main.get_command(build_app())
     assert isinstance(cli, TyperGroup)
     groups = [each for each in cli.commands.values() if isinstance(each, TyperGroup)]
     commands = {name: each for group in (cli, *groups) for name, each in group.commands.items()}
@@ -85,6 +86,19 @@ def test_every_command_takes_json() -> None:
         if each not in groups and all("--json" not in o.opts for o in each.params)
     ]
     assert without_json == []
+
+
+def test_a_command_imports_no_other_command() -> None:
+    program = """
+import sys
+from warmxfer.cli.app import build_app
+build_app("list")
+print(*(name for name in sys.modules if name.startswith("warmxfer.cli.")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.removeprefix("warmxfer.cli.") for name in done.stdout.split()}
+    assert loaded == {"app", "list_transfers", "options", "output"}
 
 
 @pytest.mark.parametrize(("flags", "is_json"), [((), False), (("--json",), True)])

@@ -19,7 +19,7 @@ from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.bus import Bus, EmbeddedServer, subjects
 from warmxfer.cli import options
-from warmxfer.cli.app import app
+from warmxfer.cli.app import build_app
 from warmxfer.client import client
 from warmxfer.schemas import PhaseChanged, WarmTransferPhase, encode
 
@@ -38,7 +38,7 @@ def paths(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [each for name, sub in below.items() for each in paths(sub, (*path, name))]
 
 
-COMMANDS = paths(typer.main.get_command(app))
+COMMANDS = paths(typer.main.get_command(build_app()))
 VALID: dict[str, tuple[str, ...]] = {
     "cancel": ("t-1",),
     "dead-letters": (),

@@ -9,7 +9,7 @@ import typer
 
 from warmxfer.actors.runtime import exit_codes
 from warmxfer.bus import AccessDenied, Unavailable, UnsupportedServer
-from warmxfer.cli.app import app
+from warmxfer.cli.app import build_app
 from warmxfer.client import IdInUse, NoCoordinator, NoSuchTransfer, NotStarted, StillRunning
 from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
@@ -29,7 +29,7 @@ WORDS = {
 LOCAL = {"demo", "up", "sandbox", "bench", "try", "permissions", "asyncapi", "config"}
 """Commands that connect to no broker of the user."""
 
-COMMANDS: dict[str, Any] = getattr(typer.main.get_command(app), "commands")  # noqa: B009
+COMMANDS: dict[str, Any] = getattr(typer.main.get_command(build_app()), "commands")  # noqa: B009
 
 
 def test_the_codes_are_those_of_the_code() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from warmxfer.cli.app import app
+from warmxfer.cli.app import build_app
 
 from .environment_variables import FOLDERS
 from .pages import DOCS, ROOT, Section, read_page
@@ -53,7 +53,7 @@ def commands(page: Path) -> list[str]:
 
 def cli_commands() -> dict[str, set[str]]:
     """Return every command of the command line with its options."""
-    cli: Any = typer.main.get_command(app)
+    cli: Any = typer.main.get_command(build_app())
     return {
         name: {"--help", *(option for each in command.params for option in each.opts + each.secondary_opts)}
         for name, command in cli.commands.items()

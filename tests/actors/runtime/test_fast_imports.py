@@ -10,13 +10,13 @@ import pytest
 from warmxfer.actors.runtime.fast_imports import UNUSED_LIBRARIES, without_unused_libraries
 from warmxfer.actors.runtime.roles import Role
 
-NOT_LOADED = (*UNUSED_LIBRARIES, "typer", "pydantic")
+NOT_LOADED = (*UNUSED_LIBRARIES, "typer", "pydantic", "nats.js.api")
 PROGRAM = """
 import runpy, sys
 from warmxfer.actors.runtime.fast_imports import without_unused_libraries
 
 def stop(role, actor, settings, env):
-    print(sorted({name.partition(".")[0] for name in sys.modules}))
+    print(sorted({name.partition(".")[0] for name in sys.modules} | {"nats.js.api"} & sys.modules.keys()))
 
 with without_unused_libraries():
     from warmxfer.actors.runtime import runner
@@ -49,3 +49,19 @@ def test_a_loaded_library_stays_loaded() -> None:
     with without_unused_libraries():
         assert sys.modules["rich"] is rich
     assert sys.modules["rich"] is rich
+
+
+def test_the_jetstream_client_of_nats_is_loaded_when_it_is_used() -> None:
+    """nats-py itself uses it for a message that `bus` leaves to it."""
+    program = """
+import sys
+from warmxfer.actors.runtime.fast_imports import without_unused_libraries
+with without_unused_libraries():
+    import warmxfer.bus
+print("nats.js.api" in sys.modules)
+import nats
+print(nats.js.api.Header.STATUS.value)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "Status"]

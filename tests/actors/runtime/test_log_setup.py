@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 from asyncio import sslproto
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,11 @@ from warmxfer.schemas import InvalidRequest
             {"event": "e", "transfer_id": "019abc0d1234-77aa77aa77"},
             {"event": "e", "transfer_id": "019abc0d1234-77aa77aa77"},
         ),
+        (
+            {"event": "e", "to": None, "error": ["+14155550101"]},
+            {"event": "e", "to": None, "error": "['•01']"},
+        ),
+        ({"event": "e", "cause": "a\x1b[2J"}, {"event": "e", "cause": "a\\u001b[2J"}),
         ({"event": "e", "port": 4222, "seq": 14155550101}, {"event": "e", "port": 4222, "seq": 14155550101}),
         ({"event": "e", "bus": "nats://127.0.0.1:4222"}, {"event": "e", "bus": "nats://127.0.0.1:4222"}),
     ],
@@ -78,6 +84,8 @@ def test_lines_are_json_and_say_the_role(restored_logging: None, capsys: pytest.
     ]
     assert lines[0]["to"] == "•01"
     assert "token" not in lines[0]
+    written_at = datetime.strptime(lines[0]["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert abs(written_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_the_end_of_a_tls_connection_is_no_line(

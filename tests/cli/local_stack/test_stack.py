@@ -144,7 +144,7 @@ async def test_no_secret_is_in_an_argument_of_a_process(tmp_path: Path) -> None:
 
 
 def test_no_command_takes_a_secret_as_an_option() -> None:
-    from warmxfer.cli.app import app
+    from warmxfer.cli.app import build_app
 
     def options(command: Any, name: str) -> Iterator[tuple[str, str]]:
         for each in getattr(command, "commands", {}).values():
@@ -152,7 +152,7 @@ def test_no_command_takes_a_secret_as_an_option() -> None:
         for parameter in command.params:
             yield from ((name, option) for option in parameter.opts)
 
-    found = list(options(typer.main.get_command(app), "warmxfer"))
+    found = list(options(typer.main.get_command(build_app()), "warmxfer"))
     assert ("warmxfer sandbox", "--port") in found
     assert not [each for each in found if re.search("secret|password|token|credential", each[1])]
 
