@@ -58,6 +58,14 @@ class KeyedQueue(Generic[T]):
         key = (self._ready if others_first else self._after_others).popleft()
         return key, self._queues[key][0]
 
+    def behind(self, key: Hashable, limit: int) -> list[T]:
+        """Return up to `limit` items that wait behind the one that was taken of this key, in order."""
+        return self._queues[key][1 : 1 + limit]
+
+    def remove(self, key: Hashable, item: T) -> None:
+        """Remove an item that waits behind the one that was taken of this key."""
+        self._queues[key].remove(item)
+
     def done(self, key: Hashable) -> None:
         """Finish the item that was taken of this key."""
         queue = self._queues[key]

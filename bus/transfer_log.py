@@ -8,11 +8,12 @@ must therefore be based on the record that the stream leader has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from . import subjects, timers
 from .bus import WRITE_DEADLINE_S, Bus
+from .errors import RetryableError
 from .messages import NO_HEADERS, TTL, Stored
 
 MAX_RECORDS = 1_000
@@ -24,6 +25,11 @@ LAST_RECORD_S = 120
 
 A coordinator that decided on an earlier record, or on none, gets `StaleWrite` until then.
 """
+
+
+REPLICA_BEHIND_S = 0.25
+AND = "+"
+"""Between the numbers of several triggers in the message id of a record."""
 
 
 class LogEntry(NamedTuple):
@@ -59,14 +65,16 @@ class TransferLog:
         """Return the newest record of transfer `id` from any replica, or None. It may be stale."""
         return _entry(await self._bus.get_last(subjects.log(id)))
 
-    async def contains(self, id: str, msg_id: str) -> bool:
-        """Return whether any record of transfer `id`, however old, was written under `msg_id`.
+    async def contains(self, id: str, msg_id: str, newest: int) -> bool:
+        """Return whether a record of transfer `id`, however old, is due to the trigger `msg_id`.
 
-        A record of the last moment may be missing in this read. The broker knows its id and does not store it
-        again.
+        `newest` is the number of its newest record. A replica that does not have that one yet may lack the
+        one that is looked for: raises `RetryableError`.
         """
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
-        return any(each.msg_id == msg_id for each in stored)
+        if len(stored) < MAX_RECORDS and (not stored or stored[-1].seq < newest):
+            raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
+        return any(msg_id in trigger_ids(each.msg_id) for each in stored)
 
     async def since(self, id: str, seq: int, on: Collection[str]) -> LogTail:
         """Return what is stored for transfer `id` above number `seq`, in its log and on `on`.
@@ -112,6 +120,23 @@ class TransferLog:
         return await self._bus.publish(
             subjects.log(id), data, msg_id=msg_id, expect_last=after, headers=headers, deadline_s=deadline_s
         )
+
+
+def record_id(id: str, kind: str, triggers: Iterable[int]) -> str:
+    """Return the message id of the record of transfer `id` that these messages caused together.
+
+    They are of one kind, and so of one stream. Each stream has its own numbers. The id names all of them, so
+    two records with the same id have the same content.
+    """
+    return f"{id}:{kind}:{AND.join(map(str, triggers))}"
+
+
+def trigger_ids(msg_id: str | None) -> list[str]:
+    """Return the id of each trigger that the record with this message id is due to."""
+    if msg_id is None or AND not in msg_id:
+        return [] if msg_id is None else [msg_id]
+    head, _, triggers = msg_id.rpartition(":")
+    return [f"{head}:{each}" for each in triggers.split(AND)]
 
 
 def _entry(stored: Stored | None) -> LogEntry | None:

@@ -31,6 +31,10 @@ A handler that only waits gives its job back meanwhile (`job_place.py`).
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
 of its consumers delivers them. A message that is redelivered later does not delay the ones behind it. Those
 that `after_others` names begin behind those of other transfers.
+
+With `together`, its handler gets a message with those of the same transfer that wait behind it. It says how
+many it has handled. These are acknowledged after it, and the others are handled later. If it raises, it has
+handled none, and the first message is treated as above.
 """
 
 from __future__ import annotations
@@ -38,8 +42,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 import structlog
 
@@ -79,6 +84,14 @@ Check = Callable[[Delivery], Exception | None]
 log = structlog.get_logger(__name__)
 
 
+class Together(NamedTuple):
+    """Handles messages of one transfer together: at least the first one, and at most `limit`."""
+
+    handle: Callable[[Sequence[Delivery]], Awaitable[int]]
+    """Returns how many it has handled, from the first one on."""
+    limit: int
+
+
 class Worker:
     """A worker that handles messages until its context is left.
 
@@ -97,6 +110,7 @@ class Worker:
         jobs: int,
         consumers: Collection[str] | None = None,
         keyed: bool = False,
+        together: Together | None = None,
         progress: bool = False,
         after_others: Callable[[Delivery], bool] = lambda _: False,
         check: Check = lambda _: None,
@@ -113,6 +127,7 @@ class Worker:
         self._handler = handler
         self._jobs = jobs
         self._keyed = keyed
+        self._together = together if keyed else None
         self._progress = progress
         self._after_others = after_others
         self._check = check
@@ -324,10 +339,16 @@ class Worker:
         try:
             if not item.returned:
                 with self._place_of(item).held():
-                    await self._process(item)
+                    await self._process(item, self._behind(key))
         finally:
             self._queue.done(key)
         self._puller_of(item.message).request_more()
+
+    def _behind(self, key: Hashable) -> Sequence[InFlight]:
+        """Return the messages that may be handled together with the one that was taken of `key`."""
+        if self._together is None:
+            return ()
+        return [each for each in self._queue.behind(key, self._together.limit - 1) if not each.returned]
 
     def _place_of(self, item: InFlight) -> JobPlace:
         consumer = item.message.consumer
@@ -356,10 +377,10 @@ class Worker:
         if self._in_flight.get(identity(item.message)) is item:
             await self._process(item)
 
-    async def _process(self, item: InFlight) -> None:
+    async def _process(self, item: InFlight, behind: Sequence[InFlight] = ()) -> None:
         item.running = True
         with self._span_of(item):
-            await self._handle_and_end(item)
+            await self._handle_and_end(item, behind)
 
     def _span_of(self, item: InFlight) -> tracing.SpanContext:
         """Return the span of a delivery, inside the span that sent the message."""
@@ -369,10 +390,10 @@ class Worker:
             return tracing.handle("", None)
         return delivery_span(self._name, delivery, parent)
 
-    async def _handle_and_end(self, item: InFlight) -> None:
+    async def _handle_and_end(self, item: InFlight, behind: Sequence[InFlight]) -> None:
         try:
             with self._bus.endpoints.of_consumer(item.message.consumer).measured():
-                await self._handle(item)
+                also = await self._handle(item, behind)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
@@ -396,21 +417,49 @@ class Worker:
         else:
             self._count(Result.ACKNOWLEDGED)
             await self._puller_of(item.message).ack(item.message)
+            await self._end_also(also)
         finally:
             self._remove(item)
 
-    async def _handle(self, item: InFlight) -> None:
+    async def _end_also(self, handled: Sequence[InFlight]) -> None:
+        """Acknowledge the messages that were handled together with another one.
+
+        One that was given back meanwhile is redelivered, as after a crash.
+        """
+        for each in handled:
+            self._queue.remove(each.delivery.transfer_id, each)
+        for each in handled:
+            if each.returned:
+                continue
+            self._bus.endpoints.of_consumer(each.message.consumer).requests += 1
+            self._count(Result.ACKNOWLEDGED)
+            try:
+                await self._puller_of(each.message).ack(each.message)
+            finally:
+                self._remove(each)
+            self._puller_of(each.message).request_more()
+
+    async def _handle(self, item: InFlight, behind: Sequence[InFlight]) -> Sequence[InFlight]:
+        """Handle `item`. Returns those of `behind` that were handled with it."""
         if item.invalid_subject:
             raise DeadLetter(item.invalid_subject)
         started = item.delivery.delivery_count - 1
         if started >= self._max_starts:
             raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
+        now = self._clock.now()
         if not started:
-            QUEUE_AGE.observe(max(0.0, self._clock.now() - item.delivery.at), self._name)
+            QUEUE_AGE.observe(max(0.0, now - item.delivery.at), self._name)
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         try:
-            await self._handler(item.delivery)
+            if self._together is None or not behind:
+                await self._handler(item.delivery)
+                return ()
+            count = await self._together.handle([item.delivery, *(each.delivery for each in behind)])
+            also = behind[: count - 1]
+            for each in also:
+                QUEUE_AGE.observe(max(0.0, now - each.delivery.at), self._name)
+            return also
         finally:
             HANDLING.observe(loop.time() - began_at, self._name)
 

@@ -51,15 +51,15 @@ async def _stored(id: str, url: str | None) -> tuple[Sequence[Stored], Sequence[
 
 
 def timeline(stored: Sequence[Stored]) -> list[dict[str, Any]]:
-    """Return the timeline of a log that has a record, one line for each record."""
-    from warmxfer.actors.coordinator.report import timeline_entry
+    """Return the timeline of a log that has a record, one line for each transition."""
+    from warmxfer.actors.coordinator.report import entries_of_log
 
-    entries = [timeline_entry(each.at, each.data) for each in stored]
+    entries = entries_of_log([(each.at, each.data) for each in stored])
     return [timeline_line(entry, number, entries[0].at) for number, entry in enumerate(entries, 1)]
 
 
 def timeline_line(entry: TimelineEntry, number: int, first_at: float) -> dict[str, Any]:
-    """Return one line of the timeline: record `number`, for which the first one was at `first_at`."""
+    """Return one line of the timeline: transition `number`, for which the first one was at `first_at`."""
     return {
         "n": number,
         "ms": round((entry.at - first_at) * 1_000),

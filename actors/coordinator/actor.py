@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection
 
 from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import COORDINATOR
+from warmxfer.bus.worker import Together
 
 from ..common.capacity import CapacityFollower, new_instance
 from .api import Api
 from .coordinator import Coordinator
 from .dead_letter_replay import DeadLetterReplay
 from .erasure import Erasure
+from .folding import TOGETHER_MAX
 from .partition_sharing import PartitionSharing
 from .settings import CoordinatorSettings
 from .storage_guard import BYTES_PER_MB
@@ -44,6 +46,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
             jobs=settings.jobs,
             consumers=sharing.consumers,
             keyed=True,
+            together=Together(coordinator.handle_together, TOGETHER_MAX),
             # Transfers that run come before requests: their callers are on hold.
             after_others=lambda delivery: delivery.kind == "request",
             check=coordinator.check,

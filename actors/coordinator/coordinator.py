@@ -7,10 +7,13 @@
     5. publish      its outputs are published, each under a message id that makes a repeat harmless
     6. acknowledge  the worker acknowledges the trigger
 
-A crash before 6 causes a redelivery, and 2 finds what was done. If other triggers were applied since, the
-redelivered one is recognised by the message id of its record. A consumer that was deleted and created again
-may deliver old triggers as if for the first time. No trigger that was applied is newer than
-`CachedRecord.newest_at`.
+If further events of the transfer wait then, one record may apply them together (`folding.py`): 4 and 5 happen
+once for all of them.
+
+A crash before 6 causes a redelivery, and 2 finds what was done. A record names each trigger that it applied. If
+other triggers were applied since, the redelivered one is recognised by the message id of its record, which names
+all of them. A consumer that was deleted and created again may deliver old triggers as if for the first time. No
+trigger that was applied is newer than `CachedRecord.newest_at`.
 
 Step 2 and 4 are in `records.py`. What a transfer starts with is decided in `transfer_start.py`.
 
@@ -24,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 
 import structlog
 
@@ -56,6 +60,7 @@ from . import request_owner, transfer_trace
 from .admission import Admission
 from .archive import Archive
 from .event_writers import why_not_believed
+from .folding import AppliedTrigger, fold
 from .give_up import give_up_transfer
 from .inbound_events import decode_trigger, why_unreadable
 from .liveness import TransferLiveness
@@ -146,6 +151,29 @@ class Coordinator:
             TIMER_LATENESS.observe(max(0.0, self._clock.now() - event.due_at))
         await self._apply(event, delivery)
 
+    async def handle_together(self, deliveries: Sequence[Delivery]) -> int:
+        """Apply the first of several triggers of one transfer, and those behind it that share its record.
+
+        Returns how many were handled. The others are to be handled later.
+        """
+        id = deliveries[0].transfer_id
+        cached = self._records.known(id)
+        series = None if cached is None else fold(cached, deliveries)
+        if cached is None or series is None:
+            await self.handle(deliveries[0])
+            return 1
+        handled = deliveries[: series.ends]
+        with ExitStack() as stack:
+            for delivery, event, _ in series.triggers:
+                stack.enter_context(self._spans.applying(cached.trace, event, delivery))
+            if await self._append(cached, series.triggers, asyncio.get_running_loop().time()):
+                for delivery in handled:
+                    self._clock.observe(delivery.at)
+                    self.admission.observe_delay(delivery.at)
+                return len(handled)
+        await self.handle(deliveries[0])
+        return 1
+
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
         # Load. On redelivery skip the cache: another process may have applied this trigger.
@@ -186,17 +214,8 @@ class Coordinator:
             if isinstance(outcome, Applied):
                 if await self._records.is_applied(cached, delivery, redelivered=redelivered):
                     return
-                # Append.
-                paused_at = clock() + PAUSED_PROCESS_S
-                appended = await self._records.append(cached, outcome, event, delivery)
-                if appended is not None:
-                    was_unknown = cached is None and clock() >= read_at + PAUSED_PROCESS_S
-                    if was_unknown and await self._archive.find(delivery.transfer_id):
-                        await self._archive.take_back(delivery.transfer_id, appended.seq)
-                        return
-                    # Publish.
-                    await (self._publish if clock() < paused_at else self._publish_missing)(appended)
-                    _log_end(outcome.state.id, outcome.outbox)
+                # Append and publish.
+                if await self._append(cached, [AppliedTrigger(delivery, event, outcome)], read_at):
                     return
                 redelivered = True
             elif cached is None or cached.fresh:
@@ -210,6 +229,27 @@ class Coordinator:
             # Load again: another coordinator appended first, or the trigger was ignored on a cached record.
             cached = await self._records.read(delivery.transfer_id)
         raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
+
+    async def _append(
+        self, cached: CachedRecord | None, triggers: Sequence[AppliedTrigger], read_at: float
+    ) -> bool:
+        """Append the record of `triggers` after `cached`, which was read at `read_at`; publish its outputs.
+
+        Returns False if another coordinator appended first.
+        """
+        clock = asyncio.get_running_loop().time
+        paused_at = clock() + PAUSED_PROCESS_S
+        appended = await self._records.append(cached, triggers)
+        if appended is None:
+            return False
+        id = appended.record.state.id
+        was_unknown = cached is None and clock() >= read_at + PAUSED_PROCESS_S
+        if was_unknown and await self._archive.find(id):
+            await self._archive.take_back(id, appended.seq)
+            return True
+        await (self._publish if clock() < paused_at else self._publish_missing)(appended)
+        _log_end(id, appended.record.outbox)
+        return True
 
     async def _publish(self, cached: CachedRecord, stored: Collection[str] = ()) -> None:
         """Publish the outputs of a record, except those with a message id in `stored`.
@@ -301,7 +341,7 @@ class Coordinator:
             return
         trace = transfer_trace.read(delivery.transfer_id, newest.headers)
         await self._spans.catch_up(trace, delivery.transfer_id, newest.seq)
-        self._spans.observe(trace, newest.seq, record, seq)
+        self._spans.observe(trace, newest.seq, [record], seq)
         self._metrics.observe_outputs(record)
         self._records.drop(delivery.transfer_id)
         await self._publish(CachedRecord(record, seq, sent=False, fresh=False, trace=trace))
@@ -347,4 +387,4 @@ def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
 
 def _caused_by(record: Record, delivery: Delivery) -> bool:
     """Return whether `delivery` caused `record`. Other streams use the same numbers, not at the same time."""
-    return (record.trigger, record.at) == (delivery.seq, delivery.at)
+    return (delivery.at, delivery.seq) in record.triggers

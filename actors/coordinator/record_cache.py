@@ -53,14 +53,23 @@ class CachedRecord:
     def pass_on(self, appended: CachedRecord) -> None:
         """Pass on what is known of the log to the record that was appended after this one."""
         others_until = self.newest_at if self.others_until is None else self.others_until
-        if len(self.triggers) < MAX_TRIGGERS:
-            trigger = (appended.record.at, appended.record.trigger)
-            appended.others_until, appended.triggers = others_until, (*self.triggers, trigger)
+        triggers = (*self.triggers, *appended.record.triggers)
+        if len(triggers) <= MAX_TRIGGERS:
+            appended.others_until, appended.triggers = others_until, triggers
 
     @property
     def newest_at(self) -> float:
         """No trigger that was applied was stored later than this."""
         return max(self.record.at, self.record.newest_at)
+
+    def is_new(self, at: float, trigger: int) -> bool:
+        """Return whether message number `trigger`, stored at `at`, is certain to have caused no record.
+
+        It must be delivered for the first time. In doubt the log has to be read.
+        """
+        return (at, trigger) not in self.record.triggers and (
+            at > self.newest_at or self.rules_out(at, trigger)
+        )
 
 
 class RecordCache:

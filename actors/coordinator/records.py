@@ -9,7 +9,7 @@ What a record says of its transfer is passed on here: to liveness, to admission,
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from warmxfer.bus import (
     Bus,
@@ -20,24 +20,26 @@ from warmxfer.bus import (
     Stored,
     TransferLog,
     subjects,
+    transfer_log,
 )
 from warmxfer.bus.messages import MSG_ID, NO_HEADERS
-from warmxfer.schemas import AnyEvent
 
 from . import transfer_trace
 from .admission import Admission
 from .archive import Archive
+from .folding import AppliedTrigger
 from .inbound_events import number_of_event
 from .liveness import TransferLiveness
 from .outbox import cancelled_timer
 from .record_cache import CachedRecord, RecordCache
 from .state_machine import (
-    Applied,
+    FurtherEvent,
     Record,
     Stage,
     UnreadableRecord,
     decode_record,
     encode_record,
+    join_outboxes,
     last_record,
     obstacle,
     unknown_fields,
@@ -80,6 +82,10 @@ class Records:
         cached = self._cache.get(id)
         return cached if cached is not None and cached.sent else await self.read(id)
 
+    def known(self, id: str) -> CachedRecord | None:
+        """Return the newest record that this process knows, without a read, or None."""
+        return self._cache.get(id)
+
     async def read(self, id: str) -> CachedRecord | None:
         """Read the newest record from the stream leader, or None if the transfer has none.
 
@@ -106,23 +112,30 @@ class Records:
         else:
             late = redelivered or delivery.at <= cached.newest_at
             old = late and not cached.rules_out(delivery.at, delivery.seq)
-        return old and await self.log.contains(delivery.transfer_id, record_id(delivery))
+        newest = cached.seq if cached else 0
+        return old and await self.log.contains(delivery.transfer_id, record_id(delivery), newest)
 
     async def append(
-        self, cached: CachedRecord | None, applied: Applied, event: AnyEvent, delivery: Delivery
+        self, cached: CachedRecord | None, triggers: Sequence[AppliedTrigger]
     ) -> CachedRecord | None:
         """Append the record after `cached`; return it, or None if another process appended first.
 
-        The record is named after the delivery, whatever event the delivery was read as.
+        It applies all `triggers`. It is named after their deliveries, whatever events these were read as.
         """
-        state = applied.state
+        delivery, event, _ = triggers[0]
+        state = triggers[-1].applied.state
+        newest_at = max([cached.newest_at if cached else 0.0, *(each.delivery.at for each in triggers[1:])])
         record = Record(
             trigger=delivery.seq,
             at=delivery.at,
             event=event,
+            also=[
+                FurtherEvent(trigger=each.delivery.seq, at=each.delivery.at, event=each.event)
+                for each in triggers[1:]
+            ],
             state=state,
-            outbox=[*applied.outbox],
-            newest_at=cached.newest_at if cached and cached.newest_at > delivery.at else 0.0,
+            outbox=[*join_outboxes([each.applied for each in triggers])],
+            newest_at=newest_at if newest_at > delivery.at else 0.0,
             first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
         )
         unknown = cached.unknown if cached else {}
@@ -130,7 +143,7 @@ class Records:
         data, after, msg_id = (
             encode_record(record, unknown),
             cached.seq if cached else 0,
-            record_id(delivery),
+            record_id(delivery, *(each.delivery for each in triggers[1:])),
         )
         trace = trace_of(cached, delivery)
         await self._spans.catch_up(trace, state.id, after)
@@ -153,19 +166,34 @@ class Records:
         except StaleWrite:
             self.drop(state.id)
             return None
-        self._metrics.observe(cached.record.state if cached else None, record)
-        self._spans.observe(trace, after, record, seq)
+        self._observe(cached, trace, triggers, record, seq)
         appended = CachedRecord(record, seq, sent=False, fresh=False, unknown=unknown, trace=trace)
         # A replay has another time than its message, so what is known of the times ends with it.
         if not delivery.replayed:
             if cached is None:
-                appended.others_until, appended.triggers = 0.0, ((delivery.at, delivery.seq),)
+                appended.others_until, appended.triggers = 0.0, (*record.triggers,)
             else:
                 cached.pass_on(appended)
         self._cache.put(state.id, appended)
         self._liveness.record_state(record.state, seq)
         self._admission.record_state(record.state)
         return appended
+
+    def _observe(
+        self,
+        cached: CachedRecord | None,
+        trace: TransferTrace | None,
+        triggers: Sequence[AppliedTrigger],
+        record: Record,
+        seq: int,
+    ) -> None:
+        """Pass each transition of `record`, which was appended as number `seq`, to metrics and traces."""
+        transitions = [record] if len(triggers) == 1 else [_single(each) for each in triggers]
+        before = cached.record.state if cached else None
+        for each in transitions:
+            self._metrics.observe(before, each)
+            before = each.state
+        self._spans.observe(trace, cached.seq if cached else 0, transitions, seq)
 
     def mark_published(self, cached: CachedRecord) -> None:
         """Note that the outputs of `cached` are in the streams."""
@@ -207,6 +235,15 @@ def trace_of(cached: CachedRecord | None, delivery: Delivery) -> TransferTrace |
     return transfer_trace.begin(delivery.transfer_id, delivery.headers)
 
 
-def record_id(delivery: Delivery) -> str:
-    """Return the message id of the one record that this trigger causes. Each stream has its own numbers."""
-    return f"{delivery.transfer_id}:{delivery.kind}:{delivery.seq}"
+def record_id(delivery: Delivery, *more: Delivery) -> str:
+    """Return the message id of the one record that this trigger causes, with `more` of its stream."""
+    triggers = [delivery.seq, *(each.seq for each in more)]
+    return transfer_log.record_id(delivery.transfer_id, delivery.kind, triggers)
+
+
+def _single(trigger: AppliedTrigger) -> Record:
+    """Return the record of a transition as if it had one of its own. It is not stored."""
+    delivery, event, applied = trigger
+    return Record(
+        trigger=delivery.seq, at=delivery.at, event=event, state=applied.state, outbox=[*applied.outbox]
+    )

@@ -12,6 +12,7 @@ Test: `tests/actors/coordinator/test_transfer_spans.py`.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -35,7 +36,14 @@ from warmxfer.schemas import (
 from warmxfer.tracing import Attribute, AttributeValue
 
 from .report.commands import VERDICTS
-from .state_machine import LAST_STAGES, Record, RecordedEvent, UnreadableRecord, decode_record
+from .state_machine import (
+    LAST_STAGES,
+    Record,
+    RecordedEvent,
+    UnreadableRecord,
+    decode_record,
+    expand_log,
+)
 from .transfer_trace import TransferTrace
 
 MAX_FOLLOWED = 4_096
@@ -104,24 +112,31 @@ class TransferSpans:
             return
         open = _Open()
         try:
-            for stored in await self._bus.history(subjects.log(id), MAX_RECORDS):
-                if stored.seq <= seq and (record := _record(stored)) is not None:
-                    _Step(trace, open, record).follow(recording=False)
+            stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
+            records = [_record(each) for each in stored if each.seq <= seq]
+            for each in expand_log(record for record in records if record is not None):
+                _Step(trace, open, each).follow(recording=False)
         except WarmxferError as error:
             log.info("trace_not_continued", transfer_id=id, why=str(error))
         open.seq = seq
         self._keep(id, open)
 
-    def observe(self, trace: TransferTrace | None, before: int, record: Record, seq: int) -> None:
-        """Record the spans that end with `record`, which was appended as number `seq` after `before`."""
+    def observe(
+        self, trace: TransferTrace | None, before: int, transitions: Sequence[Record], seq: int
+    ) -> None:
+        """Record the spans that end with a record, which was appended as number `seq` after `before`.
+
+        `transitions` has one record for each transition of it.
+        """
         if trace is None or not trace.root.sampled:
             return
-        state = record.state
+        state = transitions[-1].state
         tracing.annotate({Attribute.STAGE: state.stage})
         open = self._open.get(state.id) if before else _Open()
         if open is None or open.seq != before:
             return
-        _Step(trace, open, record).follow(recording=True)
+        for each in transitions:
+            _Step(trace, open, each).follow(recording=True)
         open.seq = seq
         if state.archived or (state.stage in LAST_STAGES and not open.commands):
             self._open.pop(state.id, None)

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.simulation.patches import patched
 from tests.simulation.run import read_logs
 from tests.simulation.world import World
-from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
+from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record, expand_log
 from warmxfer.bus import Bus, subjects
 from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.cli.local_stack.stack import LocalStack
@@ -91,7 +91,7 @@ def simulate(seed: int, known: set[Transition]) -> None:
 def transitions(records: Iterable[Record]) -> set[Transition]:
     """Return all transitions of a log: stage, event type, next stage."""
     found, previous = set[Transition](), Stage.NEW
-    for each in records:
+    for each in expand_log(records):
         found.add((previous, type(each.event), each.state.stage))
         previous = each.state.stage
     return found

@@ -107,7 +107,7 @@ def returned_in_time(world: World, history: TransferHistory) -> Iterator[str]:
 
 def guard_ends_the_call(world: World, history: TransferHistory) -> Iterator[str]:
     """I1: the AI leaves only at the end of a guard, and only of one that did not find the caller alone."""
-    for _, record in history.records:
+    for _, record in history.transitions:
         if not any(isinstance(each, LeaveCall) for each in record.outbox):
             continue
         if record.state.stage is Stage.GUARDING or history.notice_kinds:
@@ -132,13 +132,13 @@ def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
 
 def _completion(history: TransferHistory) -> tuple[Stored, Record] | None:
     """Return the record that completed the transfer."""
-    return next((each for each in history.records if each[1].state.stage.ended), None)
+    return next((each for each in history.transitions if each[1].state.stage.ended), None)
 
 
 def _guard_records(history: TransferHistory) -> list[Record]:
     """Return the records of events that were handled in the guard."""
-    stages = [Stage.NEW, *(record.state.stage for _, record in history.records)]
-    pairs = zip(stages, history.records, strict=False)
+    stages = [Stage.NEW, *(record.state.stage for _, record in history.transitions)]
+    pairs = zip(stages, history.transitions, strict=False)
     return [record for before, (_, record) in pairs if before is Stage.GUARDING]
 
 
@@ -173,7 +173,7 @@ def _is_excused(world: World, history: TransferHistory) -> bool:
     )
     closed_early = any(
         isinstance(record.event, CallerReleased) and record.event.cause == "session_closed"
-        for _, record in history.records
+        for _, record in history.transitions
     )
     alone = NoticeKind.CALLER_ALONE in history.notice_kinds and not world.faults.allowed <= MODEL_FAULTS
     rescued = NoticeKind.CALLER_RESCUED in history.notice_kinds

@@ -132,7 +132,9 @@ def never_cut_off(world: World, history: TransferHistory) -> Iterator[str]:
 
 def no_briefing_for_the_caller(world: World, history: TransferHistory) -> Iterator[str]:
     """I5: the caller is moved after the decision to move, and hears only the agent's connecting line."""
-    decided_at = next((s.at for s, record in history.records if record.state.stage is Stage.SWITCHING), None)
+    decided_at = next(
+        (s.at for s, record in history.transitions if record.state.stage is Stage.SWITCHING), None
+    )
     for each in world.cloud.ledger:
         moved = (each.what, each.transfer_id) == ("moved", history.id)
         if moved and (decided_at is None or each.at < decided_at):

@@ -78,7 +78,7 @@ def fencing_tokens_rise(world: World, history: TransferHistory) -> Iterator[str]
 
 def one_deadline(world: World, history: TransferHistory) -> Iterator[str]:
     """I16, I18: a live state has one durable deadline, an ended state none; no deadline is applied early."""
-    for _, record in history.records:
+    for _, record in history.transitions:
         state = record.state
         waits = not state.stage.ended or state.stage is Stage.GUARDING or state.check_due_at is not None
         waits |= state.archive_due_at is not None

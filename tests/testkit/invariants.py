@@ -13,7 +13,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from warmxfer.actors.coordinator.state_machine import Ignored, Stage, Transfer, last_record, obstacle, step
+from warmxfer.actors.coordinator.state_machine import (
+    Applied,
+    Ignored,
+    Stage,
+    Transfer,
+    join_outboxes,
+    last_record,
+    obstacle,
+    step,
+)
 from warmxfer.actors.coordinator.state_machine.record import MACHINE_VERSION
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS
 from warmxfer.schemas import WarmTransferResult, encode
@@ -54,13 +63,13 @@ def one_end(history: TransferHistory) -> Iterator[Violation]:
 
 
 def numbered_without_gap(history: TransferHistory) -> Iterator[Violation]:
-    """I12: phases and records are numbered from 1 without gap or repeat."""
+    """I12: phases and transitions are numbered from 1 without gap or repeat."""
     phases = [phase.seq for _, phase in history.phases]
     if phases != list(range(1, len(phases) + 1)):
         yield Violation("I12", f"phases are numbered {phases}")
-    records = [record.state.seq for _, record in history.records]
-    if records != list(range(1, len(records) + 1)):
-        yield Violation("I12", f"records are numbered {records}")
+    transitions = [record.state.seq for _, record in history.transitions]
+    if transitions != list(range(1, len(transitions) + 1)):
+        yield Violation("I12", f"transitions are numbered {transitions}")
 
 
 def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
@@ -69,7 +78,7 @@ def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
     A step from or to a record that this version cannot continue is the newer version's, or gives it up.
     """
     stage, continued = Stage.NEW, True
-    for _, record in history.records:
+    for _, record in history.transitions:
         was_continued, continued = continued, obstacle(record) is None
         transition = TRANSITIONS[stage].get(type(record.event)) if was_continued else None
         follows = transition is not None and record.state.stage in transition.to
@@ -81,7 +90,7 @@ def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
 
 def triggers_applied_once(history: TransferHistory) -> Iterator[Violation]:
     """I20: each trigger took effect at most once. Streams use the same numbers, not at the same time."""
-    triggers = [(record.trigger, record.at) for _, record in history.records]
+    triggers = [each for _, record in history.records for each in record.triggers]
     if len(set(triggers)) != len(triggers):
         yield Violation("I20", f"a trigger took effect twice: {triggers}")
 
@@ -99,17 +108,21 @@ def log_replays(history: TransferHistory) -> Iterator[Violation]:
         if not was_continued or record.machine_version > MACHINE_VERSION:
             state = record.state
             continue
-        outcome = step(state, record.event, record.at)
-        if isinstance(outcome, Ignored):
-            yield Violation("I13", f"record {record.state.seq} replays to nothing: {outcome.why}")
-            return
+        steps = list[Applied]()
+        for at, event in ((record.at, record.event), *((each.at, each.event) for each in record.also)):
+            outcome = step(state, event, at)
+            if isinstance(outcome, Ignored):
+                yield Violation("I13", f"record {record.state.seq} replays to nothing: {outcome.why}")
+                return
+            steps.append(outcome)
+            state = outcome.state
+        after = steps[-1].state
         stored = encode(record.state), encode(record.outbox)
-        whole = replace(record, state=outcome.state, outbox=[*outcome.outbox])
-        allowed = [whole, last_record(whole)] if outcome.state.archived else [whole]
+        whole = replace(record, state=after, outbox=[*join_outboxes(steps)])
+        allowed = [whole, last_record(whole)] if after.archived else [whole]
         if all(stored != (encode(each.state), encode(each.outbox)) for each in allowed):
             yield Violation("I13", f"record {record.state.seq} replays to something else")
             return
-        state = outcome.state
 
 
 def only_poison_dead_lettered(

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmxfer.actors.coordinator.outbox import ARCHIVE_TIMER, GUARD_TIMER, TIMER, outgoing
-from warmxfer.actors.coordinator.state_machine import LAST_STAGES, Record, RecordedEvent, decode_record
+from warmxfer.actors.coordinator.state_machine import (
+    LAST_STAGES,
+    Record,
+    RecordedEvent,
+    Transfer,
+    decode_record,
+    expand,
+)
 from warmxfer.bus import Bus, Stored, subjects
 from warmxfer.bus.archive import log_of
 from warmxfer.schemas import (
@@ -69,6 +76,16 @@ class TransferHistory:
                 self.dead_letters.append(json.loads(stored.data))
 
     @property
+    def transitions(self) -> list[tuple[Stored, Record]]:
+        """One record for each transition: a stored record may have several (`expand`)."""
+        found: list[tuple[Stored, Record]] = []
+        before: Transfer | None = None
+        for stored, record in self.records:
+            found += [(stored, each) for each in expand(before, record)]
+            before = record.state
+        return found
+
+    @property
     def result(self) -> WarmTransferResult | None:
         return self.results[0][1] if self.results else None
 
@@ -96,7 +113,7 @@ class TransferHistory:
         """Return when the leg check that `record` answers was asked for; None if its event is no answer."""
         if not isinstance(record.event, LegsChecked):
             return None
-        for _, earlier in self.records:
+        for _, earlier in self.transitions:
             checks = [each.command_id for each in earlier.outbox if isinstance(each, CheckLegs)]
             if record.event.command_id in checks:
                 return earlier.at
@@ -107,7 +124,7 @@ class TransferHistory:
         """When the last leg check was asked for that said something of the supervisor."""
         answered = [
             self.check_asked_at(record)
-            for _, record in self.records
+            for _, record in self.transitions
             if isinstance(record.event, LegsChecked) and record.event.supervisor is not None
         ]
         return max((at for at in answered if at is not None), default=None)
@@ -137,7 +154,7 @@ class TransferHistory:
         """Return each event with its time and the stage it led to, for a person who looks for a fault."""
         return ", ".join(
             f"{stored.at - self.began_at:.2f} {_event_text(record.event)} > {record.state.stage.value}"
-            for stored, record in self.records
+            for stored, record in self.transitions
         )
 
 

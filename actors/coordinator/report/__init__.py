@@ -4,7 +4,7 @@ report.py       `report(records)`; the data is `schemas/report.py`
 stored_log.py   `report_of_log(bodies)`: the same from stored records, also of other versions
 attempts.py     one dial of the supervisor: what became of it, and what decided it
 commands.py     each command with its reply and its duration
-timeline.py     `timeline_of_log(bodies)`: every record as one entry, and to whom the transfer goes
+timeline.py     `timeline_of_log(bodies)`: every transition as one entry, and to whom the transfer goes
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from warmxfer.schemas.report import Attempt, CommandTime, Durations, EndedBy, Mo
 
 from .report import report
 from .stored_log import report_of_log
-from .timeline import outline_of_log, timeline_entry, timeline_of_log
+from .timeline import entries_of_log, outline_of_log, timeline_entry, timeline_of_log
 
 __all__ = [
     "Attempt",
@@ -22,6 +22,7 @@ __all__ = [
     "EndedBy",
     "Moments",
     "TransferReport",
+    "entries_of_log",
     "outline_of_log",
     "report",
     "report_of_log",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import msgspec
 from msgspec import UNSET
 
 from warmxfer.schemas import (
@@ -37,7 +38,16 @@ from warmxfer.schemas.timeline import (
     TransferTimeline,
 )
 
-from ..state_machine import Record, RecordedEvent, UnreadableRecord, decode_record, plain_record, timeouts
+from ..state_machine import (
+    Record,
+    RecordedEvent,
+    Transfer,
+    UnreadableRecord,
+    decode_record,
+    expand,
+    plain_record,
+    timeouts,
+)
 
 SUMMARY_SOURCES = {"model": "by the model", "extract": "by extraction", "static": "a fixed line"}
 MAX_WORD_CHARS = 64
@@ -47,10 +57,10 @@ MAX_WORD_CHARS = 64
 def outline_of_log(id: str, bodies: Sequence[bytes]) -> TransferOutline:
     """Return the outline from the newest of `bodies` that can be read. Raises InvalidRequest if none can."""
     for body in reversed(bodies):
-        try:
-            state = decode_record(body).state
-        except UnreadableRecord:
+        record = _read(body)
+        if record is None:
             continue
+        state = record.state
         request = state.request
         if request is None:
             return TransferOutline(id=id, started_at=state.started_at)
@@ -71,9 +81,11 @@ def outline_of_log(id: str, bodies: Sequence[bytes]) -> TransferOutline:
 def timeline_of_log(id: str, bodies: Sequence[tuple[float, bytes]]) -> TransferTimeline:
     """Return the timeline from the stored records: when each was stored, and its body, oldest first.
 
+    Each transition is an entry.
+
     A record of another version that cannot be read as a whole is shown as far as its JSON says.
     """
-    entries = [timeline_entry(at, body) for at, body in bodies]
+    entries = entries_of_log(bodies)
     left_out = max(0, len(entries) - MAX_ENTRIES)
     half = MAX_ENTRIES // 2
     return TransferTimeline(
@@ -83,20 +95,71 @@ def timeline_of_log(id: str, bodies: Sequence[tuple[float, bytes]]) -> TransferT
     )
 
 
+def entries_of_log(bodies: Sequence[tuple[float, bytes]]) -> list[TimelineEntry]:
+    """Return one entry for each transition of a log, as `timeline_of_log` shows them."""
+    entries: list[TimelineEntry] = []
+    before: Transfer | None = None
+    for stored_at, body in bodies:
+        record = _read(body)
+        if record is None or not record.also:
+            entries.append(timeline_entry(stored_at, body))
+        else:
+            entries += _entries_of(body, before, record)
+        before = None if record is None else record.state
+    return entries
+
+
 def timeline_entry(stored_at: float, body: bytes) -> TimelineEntry:
-    """Return one record as an entry. `stored_at` counts if the record does not say when it was caused."""
+    """Return a record of one transition as an entry.
+
+    `stored_at` counts if the record does not say when it was caused.
+    """
+    raw, record = plain_record(body), _read(body)
+    at = raw.get("at")
+    return _entry(
+        float(at) if isinstance(at, int | float) else stored_at,
+        raw.get("event"),
+        _object(raw.get("state")).get("stage"),
+        raw.get("outbox"),
+        "" if record is None else _note(record),
+    )
+
+
+def _entries_of(body: bytes, before: Transfer | None, record: Record) -> list[TimelineEntry]:
+    """Return the entries of a record of several transitions, with the words that it has on the wire."""
     raw = plain_record(body)
-    at, outbox = raw.get("at"), raw.get("outbox")
+    events = [raw.get("event"), *(_object(each).get("event") for each in raw["also"])]
+    return [
+        _entry(
+            each.at,
+            event,
+            each.state.stage.value,
+            raw["outbox"] if each.outbox == record.outbox else msgspec.to_builtins(each.outbox),
+            _note(each),
+        )
+        for each, event in zip(expand(before, record), events, strict=True)
+    ]
+
+
+def _entry(at: float, event: object, stage: object, outbox: object, note: str) -> TimelineEntry:
     outputs = [_object(each) for each in cast("list[Any]", outbox)] if isinstance(outbox, list) else []
     return TimelineEntry(
-        at=float(at) if isinstance(at, int | float) else stored_at,
-        event=_word(_object(raw.get("event")).get("type")),
-        stage=_word(_object(raw.get("state")).get("stage")),
+        at=at,
+        event=_word(_object(event).get("type")),
+        stage=_word(stage),
         phases=[_word(each.get("phase")) for each in outputs if each.get("type") == "phase_changed"],
         commands=[_word(each.get("type")) for each in outputs if "command_id" in each],
         timer=any(each.get("type") == "arm_timer" for each in outputs),
-        note=_note_of(body),
+        note=note,
     )
+
+
+def _read(body: bytes) -> Record | None:
+    """Return the record in `body`, or None if this version cannot read it."""
+    try:
+        return decode_record(body)
+    except UnreadableRecord:
+        return None
 
 
 def _shown(destination: SIPDestination) -> str:
@@ -114,13 +177,6 @@ def _limits(config: WarmTransferConfig) -> TimeLimits:
         arrival_s=config.caller_arrival_timeout_s,
         cleanup_s=timeouts.unwinding_s(config),
     )
-
-
-def _note_of(body: bytes) -> str:
-    try:
-        return _note(decode_record(body))
-    except UnreadableRecord:
-        return ""
 
 
 def _note(record: Record) -> str:

@@ -16,7 +16,8 @@
     leg_checks.py           leg checks: when they are due, and the command that asks the provider
     timeouts.py             fixed durations
     step_context.py         working copy of one transition
-    record.py               one transition as the log stores it, in this version or another
+    record.py               one transition or several, as the log stores them, in this version or another
+    expand.py               the transitions of a record, told apart
     kept_fields.py          fields of a newer version in a stored state
     plain_record.py         what can be read of a log that this version cannot continue
     diagram.py              the transition table as a Mermaid diagram
@@ -28,6 +29,7 @@ Invariant: this folder imports only schemas, never awaits, and uses only the tim
 from __future__ import annotations
 
 from .archiving import last_record
+from .expand import expand, expand_log, join_outboxes
 from .kept_fields import UnknownFields
 from .plain_record import (
     is_of_another,
@@ -40,7 +42,10 @@ from .plain_record import (
     salvage,
 )
 from .record import (
+    ALSO_MAX,
+    OUTBOX_MAX,
     ArchiveTransfer,
+    FurtherEvent,
     Output,
     Record,
     RecordedEvent,
@@ -68,12 +73,15 @@ from .state import (
 from .step import Applied, Ignored, close_log, give_up, step
 
 __all__ = [
+    "ALSO_MAX",
     "ENDED",
     "LAST_STAGES",
+    "OUTBOX_MAX",
     "Applied",
     "ArchiveTransfer",
     "CallerPlace",
     "Decision",
+    "FurtherEvent",
     "Ignored",
     "Output",
     "PendingCommand",
@@ -92,8 +100,11 @@ __all__ = [
     "close_log",
     "decode_record",
     "encode_record",
+    "expand",
+    "expand_log",
     "give_up",
     "is_of_another",
+    "join_outboxes",
     "last_record",
     "obstacle",
     "plain_first_event",

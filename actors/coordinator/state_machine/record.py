@@ -1,6 +1,10 @@
-"""Record of one transition, as `wx.<partition>.<id>.log` stores it: event, new state, and messages to send.
+"""Record of transitions, as `wx.<partition>.<id>.log` stores it: event, new state, and messages to send.
 
-Storing the record commits the transition. Its outbox is published afterwards, and again if a crash may have
+A record has one transition, or several: `also` holds the events that were applied after `event`, in order.
+Its state is the state after the last one, and its outbox has the messages of all. `expand.py` tells the
+transitions of a record apart.
+
+Storing the record commits its transitions. Its outbox is published afterwards, and again if a crash may have
 prevented that. Every message of an outbox has its own Msg-Id, so the broker stores a repeat once.
 
 Every record holds the whole state, so one read is enough to continue a transfer. What has its default is left
@@ -17,6 +21,7 @@ log, and during an upgrade an older coordinator can continue a transfer of a new
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, cast, get_args
 
 import msgspec
@@ -54,6 +59,8 @@ Raise it to `MACHINE_VERSION` only if an older version would do harm. It costs e
 
 OUTBOX_MAX = 256
 """Messages of one record. A transition sends about ten."""
+ALSO_MAX = 7
+"""Further events of one record. More than three seldom wait."""
 
 
 class UnreadableRecord(WarmxferError):
@@ -85,22 +92,40 @@ RecordedEvent = AnyEvent | UnknownMessage
 RecordedOutput = Output | UnknownMessage
 
 
+class FurtherEvent(Struct, frozen=True, kw_only=True):
+    """An event that a record applied after its first one. `trigger` and `at` as in `Record`.
+
+    Its trigger is a message of the stream of events, as that of the first event then is.
+    """
+
+    trigger: int
+    at: float
+    event: RecordedEvent
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """`trigger` is the stream sequence of the message that caused the transition, `at` when it was stored."""
 
     trigger: int
     at: float
     event: RecordedEvent
+    also: Sequence[FurtherEvent] = ()
+    """The events that were applied after `event`, in order. Each one is a transition of its own."""
     state: Transfer
     outbox: list[RecordedOutput]
     newest_at: float = 0.0
-    """When the newest message of an earlier transition was stored, if that is later than `at`; else 0.
+    """When the newest message of this record or an earlier one was stored, if that is later than `at`; else 0.
     Messages of several streams may be applied in another order than they were stored.
     """
     first_event: int = 0
     """Number of the first event that was applied, in the stream of events; 0 before it."""
     machine_version: int = MACHINE_VERSION
     min_machine_version: int = MIN_MACHINE_VERSION
+
+    @property
+    def triggers(self) -> list[tuple[float, int]]:
+        """When each message was stored that caused a transition of this record, and its number."""
+        return [(self.at, self.trigger), *((each.at, each.trigger) for each in self.also)]
 
 
 class StoredTransfer(TransferFields, kw_only=True):
@@ -121,12 +146,21 @@ class CompactTransfer(StoredTransfer, kw_only=True, omit_defaults=True):
     """The same, as it is written: without the fields that have their default."""
 
 
+class StoredFurtherEvent(Struct, frozen=True, kw_only=True):
+    """A further event as it is stored."""
+
+    trigger: int
+    at: float
+    event: AnyEvent
+
+
 class StoredRecord(Struct, frozen=True, kw_only=True):
     """A record as it is stored."""
 
     trigger: int
     at: float
     event: AnyEvent
+    also: Annotated[list[StoredFurtherEvent], Meta(max_length=ALSO_MAX)] | UnsetType = UNSET
     state: StoredTransfer
     outbox: Annotated[list[Output], Meta(max_length=OUTBOX_MAX)]
     newest_at: float | UnsetType = UNSET
@@ -135,12 +169,21 @@ class StoredRecord(Struct, frozen=True, kw_only=True):
     min_machine_version: int = 1
 
 
+class _LooseFurtherEvent(Struct, frozen=True, kw_only=True):
+    """A further event whose message is read by itself."""
+
+    trigger: int
+    at: float
+    event: Any
+
+
 class _LooseRecord(Struct, frozen=True, kw_only=True):
     """A record whose messages are read one by one, because one of an unknown type hides no other."""
 
     trigger: int
     at: float
     event: Any
+    also: Annotated[list[_LooseFurtherEvent], Meta(max_length=ALSO_MAX)] | UnsetType = UNSET
     state: StoredTransfer
     outbox: Annotated[list[Any], Meta(max_length=OUTBOX_MAX)]
     newest_at: float | UnsetType = UNSET
@@ -175,6 +218,7 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
         trigger=record.trigger,
         at=record.at,
         event=_without_repeated_request(record),
+        also=cast("list[StoredFurtherEvent]", [*record.also]) or UNSET,
         state=state,
         outbox=cast("list[Output]", record.outbox),
         newest_at=record.newest_at or UNSET,
@@ -205,6 +249,9 @@ def decode_record(data: bytes) -> Record:
         trigger=stored.trigger,
         at=stored.at,
         event=stored.event,
+        also=()
+        if stored.also is UNSET
+        else [FurtherEvent(trigger=each.trigger, at=each.at, event=each.event) for each in stored.also],
         state=from_stored(stored.state),
         outbox=cast("list[RecordedOutput]", stored.outbox),
         newest_at=0.0 if stored.newest_at is UNSET else stored.newest_at,
@@ -268,6 +315,11 @@ def _decode_leniently(raw: Any) -> _LooseRecord:
     return msgspec.structs.replace(
         stored,
         event=_read_message(stored.event, AnyEvent),
+        also=UNSET
+        if stored.also is UNSET
+        else [
+            msgspec.structs.replace(each, event=_read_message(each.event, AnyEvent)) for each in stored.also
+        ],
         outbox=[_read_message(each, Output) for each in stored.outbox],
     )
 
