@@ -72,7 +72,8 @@ class TransferLog:
         one that is looked for: raises `RetryableError`.
         """
         stored = await self._bus.history(subjects.log(id), MAX_RECORDS)
-        if len(stored) < MAX_RECORDS and (not stored or stored[-1].seq < newest):
+        reached = stored[-1].seq if stored else 0
+        if reached < newest and len(stored) < MAX_RECORDS:
             raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
         return any(msg_id in trigger_ids(each.msg_id) for each in stored)
 

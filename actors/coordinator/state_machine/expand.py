@@ -36,7 +36,7 @@ def join_outboxes(steps: Sequence[Applied]) -> list[Output]:
 
 
 def expand(before: Transfer | None, record: Record) -> list[Record]:
-    """Return one record for each transition of `record`. `before` is the state before it, None if it is first.
+    """Return one record for each transition of `record`. It follows the state `before`; None if it is first.
 
     If this version does not replay the events to what is stored, as those of a newer version, each record has
     the stored state, and the last one has all messages.

@@ -114,7 +114,7 @@ class Record(Struct, frozen=True, kw_only=True):
     state: Transfer
     outbox: list[RecordedOutput]
     newest_at: float = 0.0
-    """When the newest message of this record or an earlier one was stored, if that is later than `at`; else 0.
+    """When the newest message of this record or an earlier one was stored, if later than `at`; else 0.
     Messages of several streams may be applied in another order than they were stored.
     """
     first_event: int = 0
