@@ -12,8 +12,8 @@ once for all of them.
 
 A crash before 6 causes a redelivery, and 2 finds what was done. A record names each trigger that it applied.
 If other triggers were applied since, the redelivered one is recognised by the message id of its record, which
-names all of its triggers. A consumer that was deleted and created again may deliver old triggers as if for the
-first time. No trigger that was applied is newer than `CachedRecord.newest_at`.
+names all of its triggers. A consumer that was deleted and created again may deliver old triggers as if for
+the first time. No trigger that was applied is newer than `CachedRecord.newest_at`.
 
 Step 2 and 4 are in `records.py`. What a transfer starts with is decided in `transfer_start.py`.
 
