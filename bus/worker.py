@@ -132,6 +132,7 @@ class Worker:
         self._pullers: dict[str, PullConsumer] = {each: self._new_puller(each) for each in self._wanted}
         self._places: Counter[str] = Counter()
         """Messages in flight of each consumer that take a place in its window."""
+        self._loop = asyncio.get_running_loop()
         self._changing = asyncio.Lock()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
@@ -260,7 +261,7 @@ class Worker:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             known.message = message
             return
-        item = InFlight(message)
+        item = InFlight(message, key)
         unreadable = self._why_unreadable(item)
         if unreadable is not None:
             item.unreadable = item.placeless = True
@@ -306,7 +307,7 @@ class Worker:
             # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
             # its runner has ended. A message that arrives in that moment would otherwise not be handled.
             self._runner_count += 1
-            runner = asyncio.create_task(self._run())
+            runner = self._loop.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
@@ -323,7 +324,7 @@ class Worker:
         key, item = self._queue.take()
         try:
             if not item.returned:
-                with self._place_of(item).held():
+                with self._place_of(item):
                     await self._process(item)
         finally:
             self._queue.done(key)
@@ -353,11 +354,14 @@ class Worker:
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
-        if self._in_flight.get(identity(item.message)) is item:
+        if self._in_flight.get(item.identity) is item:
             await self._process(item)
 
     async def _process(self, item: InFlight) -> None:
         item.running = True
+        if not tracing.is_on():
+            await self._handle_and_end(item)
+            return
         with self._span_of(item):
             await self._handle_and_end(item)
 
@@ -371,7 +375,7 @@ class Worker:
 
     async def _handle_and_end(self, item: InFlight) -> None:
         try:
-            with self._bus.endpoints.of_consumer(item.message.consumer).measured():
+            with self._bus.endpoints.of_consumer(item.message.consumer).measured(self._loop):
                 await self._handle(item)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
@@ -407,12 +411,12 @@ class Worker:
             raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
         if not started:
             QUEUE_AGE.observe(max(0.0, self._clock.now() - item.delivery.at), self._name)
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        time = self._loop.time
+        began_at = time()
         try:
             await self._handler(item.delivery)
         finally:
-            HANDLING.observe(loop.time() - began_at, self._name)
+            HANDLING.observe(time() - began_at, self._name)
 
     async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         tries = item.delivery.delivery_count
@@ -459,10 +463,11 @@ class Worker:
 
     def _count(self, result: Result) -> None:
         HANDLED.count(self._name, result)
-        tracing.annotate({tracing.Attribute.RESULT: result})
+        if tracing.is_on():
+            tracing.annotate({tracing.Attribute.RESULT: result})
 
     def _remove(self, item: InFlight) -> None:
-        del self._in_flight[identity(item.message)]
+        del self._in_flight[item.identity]
         if not item.placeless:
             self._count_place(item.message.consumer, -1)
 
