@@ -6,12 +6,15 @@ from . import subjects
 from .errors import InvalidRequest
 from .messages import ConsumerMessage, Delivery
 
+Identity = tuple[str, int, float]
+
 
 class InFlight:
     """A message that a worker has not ended yet."""
 
     __slots__ = (
         "delivery",
+        "identity",
         "invalid_subject",
         "message",
         "placeless",
@@ -21,8 +24,10 @@ class InFlight:
         "waiting",
     )
 
-    def __init__(self, message: ConsumerMessage) -> None:
+    def __init__(self, message: ConsumerMessage, identity: Identity) -> None:
         self.message = message
+        """Its newest delivery."""
+        self.identity = identity
         self.running = False
         self.waiting = False
         """Its handler has given its job back."""
@@ -39,17 +44,14 @@ class InFlight:
             self.invalid_subject = str(error)
         self.delivery = Delivery(
             *address,
-            subject=message.subject,
-            data=message.data,
-            seq=message.seq,
-            at=message.at,
-            delivery_count=message.delivery_count,
-            headers=message.headers,
-            consumer=message.consumer,
+            message.subject,
+            message.data,
+            message.seq,
+            message.at,
+            message.delivery_count,
+            message.headers,
+            message.consumer,
         )
-
-
-Identity = tuple[str, int, float]
 
 
 def identity(message: ConsumerMessage) -> Identity:

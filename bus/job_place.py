@@ -33,15 +33,13 @@ class JobPlace:
         self._waiting = 0
         self._given_back = False
 
-    @contextmanager
-    def held(self) -> Generator[None]:
+    def __enter__(self) -> None:
         """Make this the place that `job_given_back` gives back, while the block runs."""
         _current.set(self)
-        try:
-            yield
-        finally:
-            # Not reset: a task that is thrown away is closed in another context than it ran in.
-            _current.set(None)
+
+    def __exit__(self, *_: object) -> None:
+        # Not reset: a task that is thrown away is closed in another context than it ran in.
+        _current.set(None)
 
     @contextmanager
     def given_back(self) -> Generator[None]:

@@ -1,13 +1,17 @@
 """Message values that actors see. Payloads are bytes; the bus does not know the message types.
 
 Times are epoch seconds by the broker's clock, to the microsecond.
+
+They are structs of msgspec, which are made in a fifth of the time of frozen dataclasses. With `gc=False` the
+garbage collector does not visit them: they hold text, bytes and numbers, so they are in no cycle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct
 
 MSG_ID = "Nats-Msg-Id"
 """Header with the writer's message id. The broker drops a repeat within `DUPLICATE_WINDOW_S`."""
@@ -18,25 +22,23 @@ TTL = "Nats-TTL"
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, gc=False):
     """A message to publish. Without `msg_id` the bus assigns one, so its own retries are stored once."""
 
     subject: str
     data: bytes
     msg_id: str | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = NO_HEADERS
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True, gc=False):
     """A message as the stream stores it."""
 
     subject: str
     seq: int
     at: float
     data: bytes
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    headers: Mapping[str, str] = NO_HEADERS
 
     @property
     def msg_id(self) -> str | None:
@@ -44,9 +46,8 @@ class Stored:
         return self.headers.get(MSG_ID)
 
 
-@dataclass(frozen=True, slots=True)
-class LiveMessage:
-    """A message of a live subscription.
+class LiveMessage(Struct, frozen=True, eq=False, gc=False):
+    """A message of a live subscription. Its headers do not count when two are compared.
 
     `lost` messages before it were dropped: the subscriber was too slow.
     """
@@ -54,11 +55,18 @@ class LiveMessage:
     subject: str
     data: bytes
     lost: int = 0
-    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS, compare=False)
+    headers: Mapping[str, str] = NO_HEADERS
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LiveMessage):
+            return NotImplemented
+        return (self.subject, self.data, self.lost) == (other.subject, other.data, other.lost)
+
+    def __hash__(self) -> int:
+        return hash((self.subject, self.data, self.lost))
 
 
-@dataclass(frozen=True, slots=True)
-class ConsumerMessage:
+class ConsumerMessage(Struct, frozen=True, gc=False):
     """A message that a consumer delivered. It is redelivered until it is acknowledged on `ack_subject`."""
 
     subject: str
@@ -71,8 +79,7 @@ class ConsumerMessage:
     consumer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """A message to handle. `delivery_count` is 1 at the first delivery."""
 
     transfer_id: str

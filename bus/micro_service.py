@@ -54,9 +54,9 @@ class Endpoint:
     last_error: str = ""
     busy_s: float = 0.0
 
-    def measured(self) -> Measured:
+    def measured(self, loop: asyncio.AbstractEventLoop) -> Measured:
         """Return a context that counts one request, its time, and the error that leaves it."""
-        return Measured(self)
+        return Measured(self, loop)
 
     def failed(self, word: str) -> None:
         """Count a request that failed before it was handled."""
@@ -68,14 +68,15 @@ class Endpoint:
 class Measured:
     """Counts one request of an endpoint. A cancelled one is not counted: it is handled again."""
 
-    __slots__ = ("_endpoint", "_started_at")
+    __slots__ = ("_endpoint", "_loop", "_started_at")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
         self._endpoint = endpoint
+        self._loop = loop
         self._started_at = 0.0
 
     def __enter__(self) -> None:
-        self._started_at = asyncio.get_running_loop().time()
+        self._started_at = self._loop.time()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -83,7 +84,7 @@ class Measured:
         if isinstance(error, asyncio.CancelledError):
             return
         self._endpoint.requests += 1
-        self._endpoint.busy_s += asyncio.get_running_loop().time() - self._started_at
+        self._endpoint.busy_s += self._loop.time() - self._started_at
         if error is not None:
             self._endpoint.errors += 1
             self._endpoint.last_error = type(error).__name__

@@ -14,10 +14,10 @@ above `MAX_PENDING_BYTES`. A callback never waits, so the client holds no receiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -54,8 +54,7 @@ _SIZES = {b"MSG": 1, b"HMSG": 2}
 """How many sizes end the first line of a message: `HMSG <subject> <sid> [reply] <head size> <size>`."""
 
 
-@dataclass(slots=True)
-class ArrivedMessage:
+class ArrivedMessage(Struct, gc=False):
     """A message as the broker sent it. Without headers, `headers` is None."""
 
     subject: str
@@ -83,6 +82,8 @@ class NatsClient(Client):
         self._ps = _FrameParser(self)
         self._callbacks: dict[int, MessageCallback] = {}
         self._write_planned = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop that sends. Each look-up of the loop is a system call in Python 3.11 (`getpid`)."""
         self.needs_tls = False
         """Use no server without TLS."""
         self.has_certificate = False
@@ -200,8 +201,17 @@ class NatsClient(Client):
     ) -> None:
         """Send one message as `send` does. Blocks while more than `MAX_PENDING_BYTES` are unsent."""
         self.send(subject, payload, reply, headers)
-        if self._pending_data_size > MAX_PENDING_BYTES:
-            await super()._flush_pending(force_flush=True)
+        if self.is_full:
+            await self.wait_until_sent()
+
+    @property
+    def is_full(self) -> bool:
+        """True while more than `MAX_PENDING_BYTES` are unsent. A sender without another limit must wait."""
+        return self._pending_data_size > MAX_PENDING_BYTES
+
+    async def wait_until_sent(self) -> None:
+        """Block until the socket has taken what is unsent."""
+        await super()._flush_pending(force_flush=True)
 
     def _check_open(self, size: int) -> None:
         if self.is_closed:
@@ -214,7 +224,9 @@ class NatsClient(Client):
     def _plan_write(self) -> None:
         if not self._write_planned:
             self._write_planned = True
-            asyncio.get_running_loop().call_soon(self._write_pending)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._write_pending)
 
     def _write_pending(self) -> None:
         """Write what is pending, or let nats-py's flusher do it when the socket takes more.
@@ -267,14 +279,16 @@ class NatsClient(Client):
         await self._send_subscribe(subscription)
         return subscription
 
-    async def deliver(
+    def deliver(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
-    ) -> None:
-        """Call the callback of a subscription. An error in it is reported, and the next message arrives."""
+    ) -> Awaitable[None] | None:
+        """Call the callback of a subscription. Returns what is left to await, or None.
+
+        An error in the callback is reported, and the next message arrives.
+        """
         callback = self._callbacks.get(sid)
         if callback is None:
-            await super()._process_msg(sid, subject, reply, data, headers or b"")
-            return
+            return super()._process_msg(sid, subject, reply, data, headers or b"")
         try:
             callback(
                 ArrivedMessage(
@@ -285,10 +299,13 @@ class NatsClient(Client):
                 )
             )
         except Exception as error:
-            await self._error_cb(error)
+            return self._error_cb(error)
+        return None
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        await self.deliver(sid, subject, reply, data, headers)
+        rest = self.deliver(sid, subject, reply, data, headers)
+        if rest is not None:
+            await rest
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self._callbacks.pop(sid, None)
@@ -318,7 +335,7 @@ class _FrameParser(Parser):
             return
         if self.buf:
             data, self.buf = bytes(self.buf) + data, bytearray()
-        position, foreign = 0, False
+        position, foreign, deliver = 0, False, self.nc.deliver
         while (line_end := data.find(_CRLF, position)) >= 0:
             words = data[position:line_end].split()
             sizes = _SIZES.get(words[0], 0) if words else 0
@@ -339,7 +356,9 @@ class _FrameParser(Parser):
             reply = words[3] if len(words) == 4 + sizes else b""
             headers = data[start : start + head_size] if head_size else None
             position = end + 2
-            await self.nc.deliver(sid, words[1], reply, data[start + head_size : end], headers)
+            rest = deliver(sid, words[1], reply, data[start + head_size : end], headers)
+            if rest is not None:
+                await rest
         self.buf = bytearray(data[position:])
         if foreign:
             await super().parse()

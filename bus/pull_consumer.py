@@ -143,6 +143,7 @@ class PullConsumer:
         self._seen_reports = 0
         self._pause_s = PAUSE_MIN_S
         self._pulling = False
+        self._loop: asyncio.AbstractEventLoop
         self._watch = watch or PullWatch(connection)
         self._unwatch: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._undo: list[Callable[[], None]] = []
@@ -178,6 +179,7 @@ class PullConsumer:
             self._connection.on_reconnect(self._on_reconnect),
             self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
         ]
+        self._loop = asyncio.get_running_loop()
         await self._restart()
         self._unwatch = self._watch.add(self)
 
@@ -256,10 +258,10 @@ class PullConsumer:
             or not self._connection.connected
         ):
             return
-        free = self._free
+        free = self._window - self._sink.in_flight - inbox.requested
         if free < (1 if even_few and inbox.requested == 0 else self._refill):
             return
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         if inbox.requested == 0:
             self._last_seen_at = now
             if self._unheard_since is None:
@@ -291,7 +293,7 @@ class PullConsumer:
         self._send(message.ack_subject, _TERM)
 
     def _on_message(self, inbox: PullInbox, msg: ArrivedMessage) -> None:
-        self._last_seen_at = asyncio.get_running_loop().time()
+        self._last_seen_at = self._loop.time()
         # A stored message may carry any header, also "Status". Only a message has an ack subject as reply.
         if msg.reply.startswith("$JS.ACK."):
             inbox.delivered()
@@ -468,12 +470,12 @@ def _consumer_message(msg: ArrivedMessage, consumer: str) -> ConsumerMessage:
     tokens = msg.reply.split(".")
     at = 7 if len(tokens) == 9 else 9
     return ConsumerMessage(
-        subject=msg.subject,
-        data=msg.data,
-        headers=msg.headers or NO_HEADERS,
-        seq=int(tokens[at - 2]),
-        at=int(tokens[at]) // 1000 / _US,
-        delivery_count=int(tokens[at - 3]),
-        ack_subject=msg.reply,
-        consumer=consumer,
+        msg.subject,
+        msg.data,
+        msg.headers or NO_HEADERS,
+        int(tokens[at - 2]),
+        int(tokens[at]) // 1000 / _US,
+        int(tokens[at - 3]),
+        msg.reply,
+        consumer,
     )

@@ -122,7 +122,9 @@ class StreamRecovery:
 
     def received(self, message: ConsumerMessage) -> None:
         """Remember where `message` is stored, to tell its history from another one."""
-        newest = self._received.setdefault(message.consumer, deque(maxlen=MAX_RECEIVED))
+        newest = self._received.get(message.consumer)
+        if newest is None:
+            newest = self._received[message.consumer] = deque(maxlen=MAX_RECEIVED)
         newest.append(Received(message.subject, message.seq, message.at))
 
     def is_refused(self, consumer: str) -> bool:

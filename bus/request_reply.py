@@ -61,9 +61,11 @@ class Responder:
         self._span_name = f"serve {_name_of(subject)}"
         self._deadline_s = REPLY_DEADLINE_S
         self._running: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop
         self._subscription: NatsSubscription | None = None
 
     async def __aenter__(self) -> Responder:
+        self._loop = asyncio.get_running_loop()
         self._subscription = await self._connection.client.subscribe_callback(
             self._subject, self._on_message, self._queue or ""
         )
@@ -95,7 +97,7 @@ class Responder:
 
     async def _handle(self, msg: ArrivedMessage) -> None:
         try:
-            with self._endpoint.measured():
+            with self._endpoint.measured(self._loop):
                 async with asyncio.timeout(self._deadline_s):
                     data = await self._answer(msg)
         except InvalidRequest as error:

@@ -19,10 +19,11 @@ Every read waits for an unreachable broker until its deadline.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from .connection import Connection, JetStreamApiError, has_no_responders
 from .errors import InternalError, InvalidRequest, Unavailable
@@ -147,7 +148,7 @@ async def _get_one(
     if isinstance(wanted, str):
         subject, data = f"{_DIRECT_GET}.{stream}.{wanted}", b""
     else:
-        subject, data = f"{_DIRECT_GET}.{stream}", json.dumps(wanted).encode()
+        subject, data = f"{_DIRECT_GET}.{stream}", msgspec.json.encode(wanted)
     retry = RetryLoop(connection, deadline_s)
     while True:
         timeout_s = await retry.next_attempt()
@@ -166,7 +167,7 @@ async def _get_batch(
     connection: Connection, place: Place, seq: int, wanted: int, timeout_s: float
 ) -> tuple[list[Stored], int]:
     """Return at most `wanted` messages from number `seq` on, and the number of messages after them."""
-    body = json.dumps({"seq": seq, "next_by_subj": place.subject, "batch": wanted}).encode()
+    body = msgspec.json.encode({"seq": seq, "next_by_subj": place.subject, "batch": wanted})
     *batch, last = await connection.inbox.call_for_batch(
         f"{_DIRECT_GET}.{place.stream}", body, _ends_batch, timeout_s
     )

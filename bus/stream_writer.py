@@ -9,9 +9,8 @@ id for different messages, so the id and the data decide together.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -136,51 +135,34 @@ async def _write_round(
 ) -> str | Unavailable:
     """Send the `missing` messages and add the numbers of those stored. Returns why the rest was not."""
     why: str | Unavailable = ""
+    inbox = connection.inbox
     pending: dict[int, PendingReply] = {}
     try:
         try:
             for index in missing:
                 message, headers = frames[index]
-                pending[index] = await connection.inbox.send(message.subject, message.data, headers)
+                pending[index] = inbox.send(message.subject, message.data, headers)
+                if inbox.is_full:
+                    await inbox.wait_until_sent()
         except ConnectionLost as error:
             why = str(error)
-        await _wait_for_all((each.future for each in pending.values()), timeout_s)
+        inbox.end_within(pending.values(), timeout_s)
         rejection: Exception | None = None
-        for index, (future, *_) in pending.items():
-            if not future.done() or future.cancelled():
-                why = "timeout"
-                continue
+        for index, reply in pending.items():
             try:
-                numbers[index], _ = _stored(connection, future.result(), frames[index][0].subject)
-            except ConnectionLost as error:
-                why = str(error)
+                numbers[index], _ = _stored(connection, await reply.future, frames[index][0].subject)
+            except (TimeoutError, ConnectionLost) as error:
+                why = str(error) or "timeout"
             except _NotStored as error:
                 why = error.why
             except (InvalidRequest, InternalError, StaleWrite) as error:
                 rejection = rejection or error
     finally:
         for reply in pending.values():
-            connection.inbox.drop(reply)
+            inbox.drop(reply)
     if rejection is not None:
         raise rejection
     return why
-
-
-async def _wait_for_all(pending: Iterable[asyncio.Future[ArrivedMessage]], timeout_s: float) -> None:
-    """Wait until every future is done, whatever it ends with, for at most `timeout_s`.
-
-    The replies come in about this order, so one after the other costs less than `asyncio.wait`. The timeout
-    cancels the future that is awaited then.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            for future in pending:
-                try:
-                    await future
-                except (ConnectionLost, AccessDenied):
-                    continue  # Its result is read afterwards.
-    except TimeoutError:
-        return
 
 
 def _headers(message: Outgoing) -> dict[str, str]:

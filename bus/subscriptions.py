@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 
 import structlog
+from msgspec.structs import replace
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, OutboundBufferLimitError
 

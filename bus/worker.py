@@ -147,6 +147,7 @@ class Worker:
         self._pullers: dict[str, PullConsumer] = {each: self._new_puller(each) for each in self._wanted}
         self._places: Counter[str] = Counter()
         """Messages in flight of each consumer that take a place in its window."""
+        self._loop = asyncio.get_running_loop()
         self._changing = asyncio.Lock()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
@@ -275,7 +276,7 @@ class Worker:
             # Redelivered while in flight (lost acknowledgement, broker restart): acknowledge the new one.
             known.message = message
             return
-        item = InFlight(message)
+        item = InFlight(message, key)
         unreadable = self._why_unreadable(item)
         if unreadable is not None:
             item.unreadable = item.placeless = True
@@ -321,7 +322,7 @@ class Worker:
             # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
             # its runner has ended. A message that arrives in that moment would otherwise not be handled.
             self._runner_count += 1
-            runner = asyncio.create_task(self._run())
+            runner = self._loop.create_task(self._run())
             self._runners.add(runner)
             runner.add_done_callback(self._runners.discard)
 
@@ -338,7 +339,7 @@ class Worker:
         key, item = self._queue.take()
         try:
             if not item.returned:
-                with self._place_of(item).held():
+                with self._place_of(item):
                     await self._process(item, self._behind(key))
         finally:
             self._queue.done(key)
@@ -374,11 +375,14 @@ class Worker:
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
-        if self._in_flight.get(identity(item.message)) is item:
+        if self._in_flight.get(item.identity) is item:
             await self._process(item)
 
     async def _process(self, item: InFlight, behind: Sequence[InFlight] = ()) -> None:
         item.running = True
+        if not tracing.is_on():
+            await self._handle_and_end(item, behind)
+            return
         with self._span_of(item):
             await self._handle_and_end(item, behind)
 
@@ -392,7 +396,7 @@ class Worker:
 
     async def _handle_and_end(self, item: InFlight, behind: Sequence[InFlight]) -> None:
         try:
-            with self._bus.endpoints.of_consumer(item.message.consumer).measured():
+            with self._bus.endpoints.of_consumer(item.message.consumer).measured(self._loop):
                 also = await self._handle(item, behind)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
@@ -449,8 +453,8 @@ class Worker:
         now = self._clock.now()
         if not started:
             QUEUE_AGE.observe(max(0.0, now - item.delivery.at), self._name)
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        time = self._loop.time
+        began_at = time()
         try:
             if self._together is None or not behind:
                 await self._handler(item.delivery)
@@ -461,7 +465,7 @@ class Worker:
                 QUEUE_AGE.observe(max(0.0, now - each.delivery.at), self._name)
             return also
         finally:
-            HANDLING.observe(loop.time() - began_at, self._name)
+            HANDLING.observe(time() - began_at, self._name)
 
     async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         tries = item.delivery.delivery_count
@@ -508,10 +512,11 @@ class Worker:
 
     def _count(self, result: Result) -> None:
         HANDLED.count(self._name, result)
-        tracing.annotate({tracing.Attribute.RESULT: result})
+        if tracing.is_on():
+            tracing.annotate({tracing.Attribute.RESULT: result})
 
     def _remove(self, item: InFlight) -> None:
-        del self._in_flight[identity(item.message)]
+        del self._in_flight[item.identity]
         if not item.placeless:
             self._count_place(item.message.consumer, -1)
 

@@ -49,6 +49,7 @@ from warmxfer.schemas import (
     read_request,
 )
 from warmxfer.schemas.api import TransferQuery, TransferStatus, TransferSummary, ValidateReply
+from warmxfer.schemas.compact_request import compact_request
 from warmxfer.schemas.report import TransferReport
 from warmxfer.schemas.timeline import (
     DeadLetter,
@@ -109,7 +110,7 @@ class Client:
         the transfer begins in it.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
-        data = encode(read_request(encode(request)))
+        data = compact_request(read_request(encode(request)))
         try:
             if id is not None and not await transfer.check_not_archived(data):
                 return transfer

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 import structlog
+from msgspec.structs import replace
 
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
 from warmxfer.bus.archive import compact, line_of, log_of, pack

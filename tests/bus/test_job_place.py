@@ -143,6 +143,6 @@ def test_tasks_of_one_handler_give_its_job_back_once() -> None:
 def test_a_job_that_may_not_be_given_back_is_not_taken_again() -> None:
     taken: list[str] = []
     place = JobPlace(lambda: False, lambda: taken.append("again"))
-    with place.held(), job_given_back():
+    with place, job_given_back():
         pass
     assert taken == []

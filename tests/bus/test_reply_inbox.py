@@ -11,9 +11,11 @@ import pytest
 
 from warmxfer.bus.errors import AccessDenied
 from warmxfer.bus.nats_client import ArrivedMessage
-from warmxfer.bus.reply_inbox import ConnectionLost, ReplyInbox
+from warmxfer.bus.reply_inbox import EARLY_S, LATE_S, ConnectionLost, ReplyInbox
 
 NEVER_S = 60.0
+SLOW_MACHINE_S = 0.5
+"""How late a callback may be on a busy machine."""
 
 
 class Broker:
@@ -21,6 +23,8 @@ class Broker:
 
     def __init__(self) -> None:
         self.inbox = ReplyInbox(cast(Any, self))
+        self.is_full = False
+        self.sent = asyncio.Event()
         self.asked: list[str] = []
         """The subject on which the reply to each request is awaited."""
 
@@ -30,10 +34,11 @@ class Broker:
     async def subscribe_callback(self, subject: str, callback: Any, queue: str = "") -> None:
         self._callback = callback
 
-    async def publish(
-        self, subject: str, payload: bytes, reply: str, headers: Mapping[str, str] | None
-    ) -> None:
+    def send(self, subject: str, payload: bytes, reply: str, headers: Mapping[str, str] | None) -> None:
         self.asked.append(reply)
+
+    async def wait_until_sent(self) -> None:
+        await self.sent.wait()
 
     def answer(self, index: int, data: bytes) -> None:
         self._callback(ArrivedMessage(self.asked[index], "", data, None))
@@ -128,9 +133,66 @@ async def test_a_request_that_fails_and_is_cancelled_at_once_reports_no_unread_e
 
 
 async def test_a_dropped_reply_is_awaited_no_longer(broker: Broker) -> None:
-    pending = await broker.inbox.send("a.subject", b"", None)
+    pending = broker.inbox.send("a.subject", b"", None)
     assert len(broker.inbox._pending) == 1
     broker.inbox.drop(pending)
     broker.inbox.drop(pending)
     assert pending.future.cancelled()
+    assert not broker.inbox._pending
+
+
+async def test_requests_end_in_the_order_of_their_deadlines(broker: Broker) -> None:
+    """All share one timer. It is set again for a request that ends sooner than those before it."""
+    ended: list[str] = []
+
+    async def end(name: str, timeout_s: float) -> None:
+        with pytest.raises(TimeoutError):
+            await broker.inbox.call("a.subject", b"", None, timeout_s)
+        ended.append(name)
+
+    answered = call(broker, 0.05)
+    requests = [asyncio.create_task(end(*each)) for each in [("last", 0.2), ("first", 0.03), ("second", 0.1)]]
+    await until_asked(broker, 4)
+    broker.answer(0, b"in time")
+    assert (await answered).data == b"in time"
+    await asyncio.gather(*requests)
+    assert ended == ["first", "second", "last"]
+    assert broker.inbox._timer is None, "a timer is set although nothing waits"
+
+
+async def test_a_request_ends_soon_after_its_deadline(broker: Broker) -> None:
+    """Also if another deadline came just before it, after which the inbox pauses."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    other = asyncio.create_task(broker.inbox.call("a.subject", b"", None, 0.05))
+    await until_asked(broker, 1)
+    with pytest.raises(TimeoutError):
+        await broker.inbox.call("a.subject", b"", None, 0.052)
+    took_s = loop.time() - began_at
+    assert 0.052 - 2 * EARLY_S <= took_s < 0.052 + LATE_S + SLOW_MACHINE_S
+    with pytest.raises(TimeoutError):
+        await other
+
+
+async def test_a_lost_connection_leaves_no_timer(broker: Broker) -> None:
+    waiting = call(broker)
+    await until_asked(broker, 1)
+    broker.inbox.fail_all()
+    assert broker.inbox._timer is None
+    with pytest.raises(ConnectionLost):
+        await waiting
+    with pytest.raises(TimeoutError):
+        await broker.inbox.call("a.subject", b"", None, 0.01)
+
+
+async def test_a_request_waits_while_too_much_is_unsent(broker: Broker) -> None:
+    """Its deadline begins when it was sent."""
+    broker.is_full = True
+    waiting = call(broker, 0.05)
+    await until_asked(broker, 1)
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    broker.sent.set()
+    with pytest.raises(TimeoutError):
+        await waiting
     assert not broker.inbox._pending

@@ -6,9 +6,10 @@ A mutation replaces a row of the transition table, or a function of an actor, of
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import sys
 from typing import Any
+
+import msgspec
 
 from warmxfer.actors.coordinator import Coordinator, coordinator, outbox
 from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
@@ -89,7 +90,7 @@ def send_without_msg_id(patch: Patch) -> None:
     real = Bus.publish_all
 
     async def publish_all(self: Bus, messages: Any, **more: Any) -> list[int]:
-        return await real(self, [dataclasses.replace(each, msg_id=None) for each in messages], **more)
+        return await real(self, [msgspec.structs.replace(each, msg_id=None) for each in messages], **more)
 
     patch.setattr(Bus, "publish_all", publish_all)
 

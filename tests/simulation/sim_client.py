@@ -280,6 +280,14 @@ class SimClient:
             self._pending.append((subject, payload, reply, kept))
         # Otherwise the connection is broken and the client does not know it yet: the message is lost.
 
+    @property
+    def is_full(self) -> bool:
+        """False: the simulated socket takes everything at once."""
+        return False
+
+    async def wait_until_sent(self) -> None:
+        """Return at once, as `is_full` is never true."""
+
     async def flush(self) -> None:
         """Wait until the broker has received, and this process has received, what was sent before."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

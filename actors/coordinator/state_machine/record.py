@@ -41,10 +41,10 @@ from warmxfer.schemas import (
     is_known,
     read_leniently,
 )
+from warmxfer.schemas.compact_request import kept_compact_request
 from warmxfer.schemas.fields import Id, Word
 from warmxfer.schemas.lenient import is_token, is_word
 
-from .compact_request import compact_request
 from .kept_fields import UnknownFields, add_unknown, find_unknown
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
 
@@ -213,7 +213,7 @@ def encode_record(record: Record, unknown: UnknownFields | None = None) -> bytes
     else:
         state = _stored_as(CompactTransfer, record.state)
         if state.request is not None:
-            state.request = msgspec.Raw(compact_request(state.request))
+            state.request = msgspec.Raw(kept_compact_request(state.request))
     stored = StoredRecord(
         trigger=record.trigger,
         at=record.at,

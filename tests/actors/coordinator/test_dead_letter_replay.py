@@ -6,10 +6,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ def late_timer(like: Delivery, timer: bytes, delivery_count: int) -> Delivery:
     """Return the delivery of a timer that fired, at the time of `like`."""
     subject = subjects.timeout(like.transfer_id)
     address = subjects.parse(subject)
-    return dataclasses.replace(
+    return replace(
         like, kind=address[1], rest=address[2], subject=subject, data=timer, delivery_count=delivery_count
     )
 

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from warmxfer.actors.coordinator.state_machine.compact_request import compact_request
 from warmxfer.schemas import SpokenLines, WarmTransferRequest, encode, read_request
+from warmxfer.schemas.compact_request import compact_request, kept_compact_request
+from warmxfer.schemas.id_in_use import same_request
 from warmxfer.schemas.transfer import with_defaults
 
 DESTINATION = {"routing_rule_id": "rule", "sip_call_to": "+14155550123", "sip_call_from": "+14155550100"}
@@ -47,6 +48,14 @@ def test_what_is_left_out_is_read_back(config: dict[str, Any], fields: dict[str,
     assert msgspec.json.decode(compact_request(request), type=WarmTransferRequest) == request
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_coordinator_reads_what_a_client_left_out(config: dict[str, Any]) -> None:
+    body = encode({"room_id": "room-1", "config": {"destination": DESTINATION, **config}})
+    request = read_request(body)
+    assert read_request(compact_request(request)) == request
+    assert same_request(compact_request(request), body)
+
+
 def test_a_request_with_defaults_takes_a_quarter() -> None:
     request = request_with({})
     compact = compact_request(request)
@@ -65,4 +74,5 @@ def test_a_destination_stands_whole() -> None:
 def test_an_equal_request_is_written_alike() -> None:
     first, second = request_with({"record": True}), request_with({"record": True})
     assert first is not second
-    assert compact_request(first) == compact_request(second) == compact_request(first)
+    assert kept_compact_request(first) == kept_compact_request(second) == kept_compact_request(first)
+    assert kept_compact_request(first) == compact_request(second)

@@ -1,4 +1,4 @@
-"""The request in a record: without what has its default.
+"""A request without what has its default: as a client sends it, and as a record holds it.
 
 A request stands in each record of its transfer, and most of it is default lines. A line is left out only if
 it has the text that `SpokenLines` declares.
@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from warmxfer.schemas import SpokenLines, WarmTransferConfig, WarmTransferRequest
+from .transfer import SpokenLines, WarmTransferConfig, WarmTransferRequest
 
 MAX_KEPT: Final = 1_024
 """Requests whose compact form is kept: each is written with every record of its transfer."""
@@ -52,10 +52,15 @@ _kept: OrderedDict[int, tuple[WarmTransferRequest, bytes]] = OrderedDict()
 
 def compact_request(request: WarmTransferRequest) -> bytes:
     """Return `request` as JSON without what has its default."""
+    return msgspec.json.encode(_compact(request))
+
+
+def kept_compact_request(request: WarmTransferRequest) -> bytes:
+    """Return the same, and keep it for the next record of the transfer."""
     kept = _kept.get(id(request))
     if kept is not None and kept[0] is request:
         return kept[1]
-    data = msgspec.json.encode(_compact(request))
+    data = compact_request(request)
     _kept[id(request)] = request, data
     if len(_kept) > MAX_KEPT:
         _kept.popitem(last=False)
