@@ -129,10 +129,10 @@ class Records:
             trigger=delivery.seq,
             at=delivery.at,
             event=event,
-            also=[
+            also=tuple(
                 FurtherEvent(trigger=each.delivery.seq, at=each.delivery.at, event=each.event)
                 for each in triggers[1:]
-            ],
+            ),
             state=state,
             outbox=[*join_outboxes([each.applied for each in triggers])],
             newest_at=newest_at if newest_at > delivery.at else 0.0,

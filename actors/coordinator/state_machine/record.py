@@ -21,7 +21,6 @@ log, and during an upgrade an older coordinator can continue a transfer of a new
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar, cast, get_args
 
 import msgspec
@@ -109,7 +108,7 @@ class Record(Struct, frozen=True, kw_only=True):
     trigger: int
     at: float
     event: RecordedEvent
-    also: Sequence[FurtherEvent] = ()
+    also: tuple[FurtherEvent, ...] = ()
     """The events that were applied after `event`, in order. Each one is a transition of its own."""
     state: Transfer
     outbox: list[RecordedOutput]
@@ -249,9 +248,7 @@ def decode_record(data: bytes) -> Record:
         trigger=stored.trigger,
         at=stored.at,
         event=stored.event,
-        also=()
-        if stored.also is UNSET
-        else [FurtherEvent(trigger=each.trigger, at=each.at, event=each.event) for each in stored.also],
+        also=_further(stored),
         state=from_stored(stored.state),
         outbox=cast("list[RecordedOutput]", stored.outbox),
         newest_at=0.0 if stored.newest_at is UNSET else stored.newest_at,
@@ -259,6 +256,12 @@ def decode_record(data: bytes) -> Record:
         machine_version=stored.machine_version,
         min_machine_version=stored.min_machine_version,
     )
+
+
+def _further(stored: StoredRecord | _LooseRecord) -> tuple[FurtherEvent, ...]:
+    if stored.also is UNSET:
+        return ()
+    return tuple(FurtherEvent(trigger=each.trigger, at=each.at, event=each.event) for each in stored.also)
 
 
 def unknown_fields(data: bytes, record: Record) -> UnknownFields:

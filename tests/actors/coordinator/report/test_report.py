@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.golden.record import log_path, log_paths, read_log
-from warmxfer.actors.coordinator.report import EndedBy, TransferReport, report
+from tests.testkit.folded_log import folded, replayed
+from warmxfer.actors.coordinator.report import EndedBy, TransferReport, report, report_of_log
 from warmxfer.actors.coordinator.report.report import ENDED_BY
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine import Stage, encode_record
 from warmxfer.schemas import CallerReleased, CommandReply, Outcome, encode
 
 LOGS = [pytest.param(path, id=path.stem) for path in log_paths()]
@@ -143,3 +144,12 @@ def test_the_logs_contain_a_transfer_with_something_unconfirmed() -> None:
     assert any("replies to" in sentence or sentence.startswith("No reply came") for sentence in found), found
     ended = [report(read_log(path)) for path in log_paths()]
     assert {each.stage for each in ended} <= {stage.value for stage in Stage if stage.ended}
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+@pytest.mark.parametrize("path", LOGS)
+def test_a_log_with_several_events_in_a_record_has_the_same_report(path: Path, size: int) -> None:
+    log = replayed(read_log(path))
+    bodies = [encode_record(each) for each in log]
+    joined = [encode_record(each) for each in folded(log, size)]
+    assert report_of_log("t", joined) == report_of_log("t", bodies)

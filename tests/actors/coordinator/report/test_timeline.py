@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from warmxfer.actors.coordinator.report import outline_of_log, timeline_entry, timeline_of_log
+from tests.golden.record import log_path, read_log
+from tests.testkit.folded_log import folded, replayed
+from warmxfer.actors.coordinator.report import (
+    entries_of_log,
+    outline_of_log,
+    timeline_entry,
+    timeline_of_log,
+)
+from warmxfer.actors.coordinator.state_machine import encode_record
 from warmxfer.schemas import InvalidRequest, encode
 from warmxfer.schemas.sip_address import masked
 from warmxfer.schemas.timeline import MAX_ENTRIES
@@ -138,3 +147,14 @@ def _private_texts(value: Any, name: str = "") -> set[str]:
         return {text for each in value for text in _private_texts(each, name)}
     private = name in ("summary", "words", "reason", "sip_call_to", "sip_call_from", "accepted_words", "text")
     return {value} if private and isinstance(value, str) and (" " in value or "+" in value) else set()
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+@pytest.mark.parametrize("name", ["ready", "declined", "rescue_by_dial"])
+def test_a_log_with_several_events_in_a_record_has_the_same_entries(name: str, size: int) -> None:
+    """Only a timer that was set again at once is not shown: it was not set."""
+    log = replayed(read_log(log_path(name)))
+    entries = entries_of_log([(each.at, encode_record(each)) for each in log])
+    joined = entries_of_log([(each.at, encode_record(each)) for each in folded(log, size)])
+    assert [replace(each, timer=False) for each in joined] == [replace(each, timer=False) for each in entries]
+    assert sum(each.timer for each in joined) <= sum(each.timer for each in entries)
