@@ -99,3 +99,15 @@ def test_a_closed_queue_has_nothing_ready_that_comes_after_others() -> None:
     queue.close()
     queue.put("b", "b", after_others=True)
     assert not queue.ready
+
+
+def test_items_behind_the_one_that_was_taken_may_be_finished_with_it() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    for item in ("a1", "a2", "a3", "a4", "b1"):
+        queue.put(item[0], item)
+    key, item = queue.take()
+    assert (item, queue.behind(key, 2), queue.behind(key, 9)) == ("a1", ["a2", "a3"], ["a2", "a3", "a4"])
+    queue.remove(key, "a2")
+    queue.remove(key, "a3")
+    queue.done(key)
+    assert take_all(queue) == ["b1", "a4"]

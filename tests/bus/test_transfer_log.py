@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from warmxfer.bus import Bus, StaleWrite, TransferLog, subjects, timers
+from warmxfer.bus import Bus, RetryableError, StaleWrite, TransferLog, subjects, timers
+from warmxfer.bus.transfer_log import record_id, trigger_ids
 
 
 async def test_a_record_is_appended_after_its_predecessor(bus: Bus, transfer_id: str) -> None:
@@ -72,3 +73,32 @@ async def test_a_rejected_append_does_not_cancel_the_timer(bus: Bus, transfer_id
     with pytest.raises(StaleWrite):
         await log.append(transfer_id, b"late", 0, f"{transfer_id}.2", cancel_timer=timer.subject)
     assert await bus.get_last(timer.subject) is not None
+
+
+async def test_a_record_is_found_by_each_of_its_triggers(bus: Bus, transfer_id: str) -> None:
+    log = TransferLog(bus)
+    first = await log.append(transfer_id, b"one", 0, record_id(transfer_id, "request", [5]))
+    newest = await log.append(transfer_id, b"two", first, record_id(transfer_id, "event", [6, 17, 9]))
+    found = {
+        (kind, number)
+        for kind in ("request", "event")
+        for number in (1, 5, 6, 7, 9, 17, 617)
+        if await log.contains(transfer_id, f"{transfer_id}:{kind}:{number}", newest)
+    }
+    assert found == {("request", 5), ("event", 6), ("event", 17), ("event", 9)}
+
+
+async def test_a_log_without_its_newest_record_does_not_say_what_it_lacks(bus: Bus, transfer_id: str) -> None:
+    """A replica may be behind. The broker knows the id of a record, but not that of each of its triggers."""
+    log = TransferLog(bus)
+    newest = await log.append(transfer_id, b"one", 0, record_id(transfer_id, "event", [6]))
+    with pytest.raises(RetryableError, match="whole log"):
+        await log.contains(transfer_id, f"{transfer_id}:event:7", newest + 1)
+
+
+def test_the_message_id_of_a_record_names_its_triggers() -> None:
+    assert record_id("t", "event", [4]) == "t:event:4"
+    assert trigger_ids("t:event:4") == ["t:event:4"]
+    assert trigger_ids(record_id("a+b", "event", [4])) == ["a+b:event:4"]
+    assert trigger_ids(record_id("a+b", "event", [4, 5])) == ["a+b:event:4", "a+b:event:5"]
+    assert trigger_ids(None) == []

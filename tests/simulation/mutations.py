@@ -11,13 +11,22 @@ from typing import Any
 
 import msgspec
 
-from warmxfer.actors.coordinator import Coordinator, coordinator, outbox
-from warmxfer.actors.coordinator.state_machine import Stage, cleanup, failures, late_events, leg_checks, step
+from warmxfer.actors.coordinator import Coordinator, coordinator, outbox, records
+from warmxfer.actors.coordinator.records import Records
+from warmxfer.actors.coordinator.state_machine import (
+    Record,
+    Stage,
+    cleanup,
+    failures,
+    late_events,
+    leg_checks,
+    step,
+)
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import at_most_once, orphan_calls
-from warmxfer.bus import Bus, ClaimResult, Worker, pull_consumer
+from warmxfer.bus import Bus, ClaimResult, Worker, pull_consumer, transfer_log
 from warmxfer.bus.pull_consumer import PullConsumer
 from warmxfer.bus.recovery import StreamRecovery
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
@@ -124,20 +133,36 @@ def count_the_guard_as_running(patch: Patch) -> None:
 
 def send_outbox_once(patch: Patch) -> None:
     """Do not send the outbox of a record again after the process that wrote it died."""
-    real = Coordinator._read
+    real = Records.read
 
-    async def read(self: Coordinator, id: str) -> Any:
+    async def read(self: Records, id: str) -> Any:
         known = await real(self, id)
         if known is not None:
             known.sent = True
         return known
 
-    patch.setattr(Coordinator, "_read", read)
+    patch.setattr(Records, "read", read)
 
 
 def forget_triggers(patch: Patch) -> None:
     """Treat a redelivered trigger as a new one."""
-    patch.setattr(coordinator, "_record_id", lambda delivery: PATCHES.secrets.token_hex(8))
+    patch.setattr(records, "record_id", lambda *deliveries: PATCHES.secrets.token_hex(8))
+
+
+def forget_further_triggers(patch: Patch) -> None:
+    """Know only the first trigger of a record when one of the others is redelivered."""
+
+    def handle_slowly(real: Any) -> Any:
+        async def handle(self: Coordinator, *args: Any) -> Any:
+            await asyncio.sleep(PATCHES.random.uniform(0.0, HANDLE_DELAY_S))
+            return await real(self, *args)
+
+        return handle
+
+    # Events wait more often for a slow coordinator.
+    patch.setattr(Coordinator, "handle", handle_slowly(Coordinator.handle))
+    patch.setattr(Record, "triggers", property(lambda self: [(self.at, self.trigger)]))
+    patch.setattr(transfer_log, "trigger_ids", lambda msg_id: [str(msg_id).partition("+")[0]])
 
 
 def wait_without_end(patch: Patch) -> None:
@@ -159,10 +184,10 @@ def acknowledge_first(patch: Patch) -> None:
     """Acknowledge a trigger when it arrives, and handle it a moment later."""
     real = Worker._handle
 
-    async def handle(self: Worker, in_flight: Any) -> None:
+    async def handle(self: Worker, in_flight: Any, behind: Any) -> Any:
         await self._puller_of(in_flight.message).ack(in_flight.message)
         await asyncio.sleep(PATCHES.random.uniform(0.0, HANDLE_DELAY_S))
-        await real(self, in_flight)
+        return await real(self, in_flight, behind)
 
     patch.setattr(Worker, "_handle", handle)
 
@@ -235,6 +260,7 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (set_no_timer, "I18"),
     (wait_without_end, "L3"),
     (forget_triggers, "I20"),
+    (forget_further_triggers, "I20"),
     (acknowledge_first, "L1"),
     (notice_no_silence, "L3"),
     (keep_the_pull_after_a_reconnect, "L3"),

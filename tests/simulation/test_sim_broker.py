@@ -231,7 +231,7 @@ async def timers_fire_and_are_cancelled(bus: Bus) -> Any:
     tail = await log.since("b", first, (subjects.for_actors("b"), subjects.for_users("b")))
     entry = await log.get_last("b")
     assert entry is not None
-    return counts, tail.ids, tail.followed, await log.contains("b", "r1"), entry.data, entry.msg_id
+    return counts, tail.ids, tail.followed, await log.contains("b", "r1", entry.seq), entry.data, entry.msg_id
 
 
 async def requests(bus: Bus) -> Any:

@@ -90,7 +90,7 @@ def steps_follow_the_table(history: TransferHistory) -> Iterator[Violation]:
 
 def triggers_applied_once(history: TransferHistory) -> Iterator[Violation]:
     """I20: each trigger took effect at most once. Streams use the same numbers, not at the same time."""
-    triggers = [each for _, record in history.records for each in record.triggers]
+    triggers = [(record.trigger, record.at) for _, record in history.transitions]
     if len(set(triggers)) != len(triggers):
         yield Violation("I20", f"a trigger took effect twice: {triggers}")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from tests.testkit.stored import stored_of
 from warmxfer.actors.coordinator import Coordinator
+from warmxfer.actors.coordinator.folding import TOGETHER_MAX
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Transition
 from warmxfer.bus import Bus, BusSettings, Delivery, Worker, subjects
+from warmxfer.bus.worker import Together
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -56,7 +59,7 @@ class CrashingCoordinator(Coordinator):
     def _crash_once(self, seq: int, point: str) -> None:
         if (seq, point) not in self.crashed:
             self.crashed.add((seq, point))
-            self._cache.drop("t-dying")
+            self._records.drop("t-dying")
             raise SimulatedCrash
 
     async def handle(self, delivery: Delivery) -> None:
@@ -69,6 +72,12 @@ class CrashingCoordinator(Coordinator):
         await super()._publish(known, stored)
         self._crash_once(known.seq, "sent, not acknowledged")
 
+    async def handle_together(self, deliveries: Sequence[Delivery]) -> int:
+        self._crash_once(deliveries[0].seq, "before")
+        handled = await super().handle_together(deliveries)
+        self._crash_once(deliveries[0].seq, "after")
+        return handled
+
 
 async def test_a_coordinator_that_crashes_at_every_point_loses_and_repeats_nothing(
     fresh_server: object, fresh_bus: Bus
@@ -76,7 +85,8 @@ async def test_a_coordinator_that_crashes_at_every_point_loses_and_repeats_nothi
     settings = BusSettings(url=fresh_bus.settings.url, ack_wait_s=1.0, max_deliver=50)
     async with await Bus.connect(settings, name="dying") as bus:
         coordinator = CrashingCoordinator(bus)
-        async with Worker(bus, "coordinator", coordinator.handle, jobs=8, keyed=True):
+        together = Together(coordinator.handle_together, TOGETHER_MAX)
+        async with Worker(bus, "coordinator", coordinator.handle, jobs=8, keyed=True, together=together):
             actors = FakeActors(fresh_bus, "t-dying")
             result = await asyncio.wait_for(actors.run_transfer(request("room-a", command_timeout_s=30)), 60)
     assert result.success
