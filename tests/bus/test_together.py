@@ -62,12 +62,19 @@ async def waits(worker: Worker, count: int) -> None:
     await until(lambda: worker.in_flight == count)
 
 
+async def wait_behind_the_first(handler: Handler, worker: Worker, bus: Bus, count: int) -> None:
+    """Publish `count` messages: the first one is being handled, and the others wait behind it."""
+    await publish(bus, 1)
+    await handler.began.wait()
+    await publish(bus, count - 1, 1)
+    await waits(worker, count)
+
+
 async def test_those_that_wait_are_handled_and_acknowledged_together(fresh_bus: Bus) -> None:
     handler = Handler()
     before = HANDLED.value("coordinator", Result.ACKNOWLEDGED)
     async with handler.worker(fresh_bus) as worker:
-        await publish(fresh_bus, 5)
-        await waits(worker, 5)
+        await wait_behind_the_first(handler, worker, fresh_bus, 5)
         handler.go.set()
         await waits(worker, 0)
         assert handler.calls == [[b"0"], [b"1", b"2", b"3", b"4"]]
@@ -82,8 +89,7 @@ async def test_those_that_wait_are_handled_and_acknowledged_together(fresh_bus: 
 async def test_those_that_were_not_handled_are_handled_next_in_their_order(fresh_bus: Bus) -> None:
     handler = Handler(at_most=2)
     async with handler.worker(fresh_bus, limit=3) as worker:
-        await publish(fresh_bus, 6)
-        await waits(worker, 6)
+        await wait_behind_the_first(handler, worker, fresh_bus, 6)
         handler.go.set()
         await waits(worker, 0)
     assert handler.calls == [[b"0"], [b"1", b"2", b"3"], [b"3", b"4", b"5"], [b"5"]]
@@ -94,8 +100,7 @@ async def test_a_handler_that_raises_has_handled_none(fresh_bus: Bus) -> None:
     handler = Handler()
     handler.fail_at = 2
     async with handler.worker(fresh_bus) as worker:
-        await publish(fresh_bus, 4)
-        await waits(worker, 4)
+        await wait_behind_the_first(handler, worker, fresh_bus, 4)
         handler.go.set()
         await waits(worker, 0)
         await until(lambda: [b"1"] in handler.calls)
@@ -112,7 +117,9 @@ async def until_acked(bus: Bus) -> None:
 async def test_messages_of_other_transfers_are_not_handled_with_it(fresh_bus: Bus) -> None:
     handler = Handler()
     async with handler.worker(fresh_bus, jobs=1) as worker:
-        await publish(fresh_bus, 2, id="t1")
+        await publish(fresh_bus, 1, id="t1")
+        await handler.began.wait()
+        await publish(fresh_bus, 1, 1, id="t1")
         await publish(fresh_bus, 2, 10, id="t2")
         await waits(worker, 4)
         handler.go.set()
@@ -126,8 +133,7 @@ async def test_a_stop_while_messages_are_handled_together(fresh_bus: Bus) -> Non
     handler.gate_together = asyncio.Event()
     worker = handler.worker(fresh_bus)
     await worker.start()
-    await publish(fresh_bus, 3)
-    await waits(worker, 3)
+    await wait_behind_the_first(handler, worker, fresh_bus, 3)
     handler.go.set()
     await until(lambda: len(handler.calls) == 2)
     stopping = asyncio.create_task(worker.stop())
@@ -150,8 +156,7 @@ async def test_a_death_before_the_acknowledgement_redelivers_all_of_them(fresh_b
     async with await Bus.connect(settings, name="dying") as bus:
         worker = handler.worker(bus)
         await worker.start()
-        await publish(fresh_bus, 3)
-        await waits(worker, 3)
+        await wait_behind_the_first(handler, worker, fresh_bus, 3)
         handler.go.set()
         await until(lambda: len(handler.calls) == 2)
         await bus._connection.close()  # type: ignore[attr-defined]

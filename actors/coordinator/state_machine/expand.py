@@ -46,7 +46,9 @@ def expand(before: Transfer | None, record: Record) -> list[Record]:
     events = [(record.trigger, record.at, record.event)]
     events += [(each.trigger, each.at, each.event) for each in record.also]
     steps = _replay(before, record)
-    outboxes = [[] for _ in record.also] + [[*record.outbox]] if steps is None else _shares(steps, record)
+    outboxes: list[list[RecordedOutput]] = [*([] for _ in record.also), record.outbox]
+    if steps is not None:
+        outboxes = _shares(steps, record)
     return [
         replace(
             record,
