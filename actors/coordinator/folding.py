@@ -25,9 +25,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
-from warmxfer.bus.transfer_log import record_id
 from warmxfer.schemas import AnyEvent, InternalError
-from warmxfer.schemas.fields import ID_MAX_CHARS
 
 from .event_writers import why_not_believed
 from .inbound_events import decode_trigger
@@ -97,12 +95,10 @@ def _may_share(cached: CachedRecord, delivery: Delivery, first: Delivery) -> boo
 
 
 def _fits(series: Sequence[AppliedTrigger]) -> bool:
-    """Return whether one record may hold these triggers, and its message id may name them."""
+    """Return whether one record may hold these triggers."""
     outputs = [output for each in series for output in each.applied.outbox]
-    first = series[0].delivery
-    name = record_id(first.transfer_id, first.kind, (each.delivery.seq for each in series))
     archives = any(isinstance(each, ArchiveTransfer) for each in outputs)
-    return len(outputs) <= OUTBOX_MAX and len(name) <= ID_MAX_CHARS and not archives
+    return len(outputs) <= OUTBOX_MAX and not archives
 
 
 def _withdraws(before: Transfer, series: Sequence[AppliedTrigger], after: Transfer) -> bool:

@@ -1,15 +1,18 @@
 """Simulated transfers, without faults, that end in a way that no demo scenario and few seeds show.
 
-Each stands for one end of the bridge guard, for one rescue of a caller whose AI session is dead, or for one
-notice to the supervisor. `shown` says what a log shows of these; the log of a scene shows exactly what the
-scene is for.
+Each stands for one end of the bridge guard, for one rescue of a caller whose AI session is dead, for one
+notice to the supervisor, or for records of several events. `shown` says what a log shows of these; the log of
+a scene shows exactly what the scene is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import pytest
 
 from tests.simulation.loop import spawn
 from tests.simulation.patches import patched
@@ -24,8 +27,9 @@ from tests.simulation.plan import (
 )
 from tests.simulation.processes import connect
 from tests.simulation.world import World
+from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Record, Stage
-from warmxfer.bus import subjects
+from warmxfer.bus import Delivery, subjects
 from warmxfer.schemas import (
     CallerReleased,
     CallerRescued,
@@ -39,6 +43,8 @@ GUARD_S = 30.0
 POLL_S = 0.1
 SESSION = "room-s1"
 _, DIAL, AGENT = RESCUES
+
+Handle = Callable[[Coordinator, Delivery], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Scene:
     cancelled_at: WarmTransferPhase | None = None
     """The phase in which a user cancels the transfer."""
     caller_hangs_up_at_s: float | None = None
+    handling_s: float = 0.0
+    """How long the coordinator takes for a trigger: further events wait meanwhile."""
 
 
 KILLED_IN_BRIEFING = WarmTransferPhase.BRIEFING_STARTED
@@ -66,6 +74,8 @@ KILLED_IN_GUARD = WarmTransferPhase.TRANSFER_COMPLETE
 IN_BRIEFING_S = 15.0
 """A time at which the supervisor was heard and has not decided."""
 LINES = ("caller_left", "called_off", "time_over")
+
+SEVERAL = "several events in a record"
 
 SCENES = [
     Scene("guard_quiet", frozenset({"guard: quiet"}), config={"bridge_guard_s": 5.0}),
@@ -119,6 +129,7 @@ SCENES = [
         cancelled_at=WarmTransferPhase.BRIEFING_STARTED,
     ),
     Scene("notice_time_over", frozenset({"notice: time over"}), supervisor="speakerphone"),
+    Scene("several_events", frozenset({"guard: quiet", SEVERAL}), handling_s=0.5),
 ]
 """A log that is missing is recorded. To change a scene, give it another name: its log stays."""
 
@@ -128,6 +139,8 @@ def shown(records: Iterable[Record]) -> set[str]:
     found, stage, notices = set[str](), Stage.NEW, list[str]()
     for record in records:
         event = record.event
+        if record.also:
+            found.add(SEVERAL)
         notices += [each.notice.value for each in record.outbox if isinstance(each, TransferNotice)]
         if isinstance(event, CallerRescued):
             found.add(f"rescue by {event.by}")
@@ -151,7 +164,9 @@ def shown(records: Iterable[Record]) -> set[str]:
 
 def play_scene(scene: Scene) -> tuple[list[bytes], list[Record]]:
     """Run a scene. Return the log of its first transfer. Raises SystemExit if an invariant is broken."""
-    with patched():
+    with patched(), pytest.MonkeyPatch.context() as patch:
+        if scene.handling_s:
+            patch.setattr(Coordinator, "handle", _slow(Coordinator.handle, scene.handling_s))
         world = World(SEED, plan=_plan(scene))
         world.faults.stopped = True
         if scene.session_killed_at is not None:
@@ -167,6 +182,16 @@ def play_scene(scene: Scene) -> tuple[list[bytes], list[Record]]:
         raise SystemExit(f"{scene.name}: {'; '.join(problems)}")
     history = world.histories["x1"]
     return [stored.data for stored, _ in history.records], [record for _, record in history.records]
+
+
+def _slow(handle: Handle, handling_s: float) -> Handle:
+    """Return `handle`, which begins `handling_s` later."""
+
+    async def handle_slowly(coordinator: Coordinator, delivery: Delivery) -> None:
+        await asyncio.sleep(handling_s)
+        await handle(coordinator, delivery)
+
+    return handle_slowly
 
 
 async def _cancel() -> None:
