@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from itertools import pairwise
@@ -9,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from warmxfer.actors.coordinator import Coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.bus import Delivery
 from warmxfer.schemas import LegsChecked
 
 from .caller_mutations import complete_as_older_versions
 from .coverage import CAN_STRIKE
 from .faults import CLASSES
 from .logs import INTERNAL_ERRORS
-from .patches import patched
+from .patches import PATCHES, patched
 from .run import run_seeds
 from .world import World, simulate
 
@@ -38,6 +41,32 @@ def test_the_same_seed_is_the_same_run() -> None:
         digests = [simulate(seed).digest for seed in (7, 11, 7, 11)]
     assert digests[:2] == digests[2:]
     assert digests[0] != digests[1]
+
+
+SLOW_SEEDS = 60
+SLOW_S = 0.5
+MIN_SHARED = 20
+
+
+def test_no_invariant_is_broken_by_events_that_share_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow coordinator makes events wait. Some share a record without that too."""
+    with patched():
+        assert sum(_shared(seed) for seed in range(1, SLOW_SEEDS + 1)) > 0
+        handle = Coordinator.handle
+
+        async def handle_slowly(self: Coordinator, delivery: Delivery) -> None:
+            await asyncio.sleep(PATCHES.random.uniform(0.0, SLOW_S))
+            await handle(self, delivery)
+
+        monkeypatch.setattr(Coordinator, "handle", handle_slowly)
+        assert sum(_shared(seed) for seed in range(1, SLOW_SEEDS + 1)) > MIN_SHARED
+
+
+def _shared(seed: int) -> int:
+    """Return how many records of a run have several events. Fails if the run breaks an invariant."""
+    world = World(seed)
+    assert world.run().problems == ()
+    return sum(bool(record.also) for each in world.histories.values() for _, record in each.records)
 
 
 COMPLETE_WITHOUT_SUPERVISOR = 124
