@@ -201,7 +201,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "wx.<partition>.<id>.log",
         (COORDINATOR,),
         ACTORS,
-        "one record per transition",
+        "the transitions: one record for each, or for several",
         CORE,
     ),
     SubjectSpec(

@@ -1,4 +1,4 @@
-"""Event log of one transfer: one record per transition. It is the only source of truth.
+"""Event log of one transfer: the records of its transitions. It is the only source of truth.
 
 Invariant: a record is appended only after the record that its writer decided on. A writer that decided on an
 older one gets `StaleWrite`, loads again and decides again. A decision to write nothing has no such guard. It

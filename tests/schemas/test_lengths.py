@@ -41,6 +41,7 @@ WITHOUT_LENGTH = {
     "SupervisorDialed.response: AnyType": "the provider's answer, cut to 16 KB where it comes in",
     "CallerSwitched.response: AnyType": "the provider's answer, cut to 16 KB where it comes in",
     "_LooseRecord.event: AnyType": "a message of a newer version, in a record of 128 KB",
+    "_LooseFurtherEvent.event: AnyType": "a message of a newer version, in a record of 128 KB",
     "_LooseRecord.outbox: AnyType": "messages of a newer version, in a record of 128 KB",
     "LogRecord.outbox: RawType": "compared with a command, in a record of 128 KB",
     "LogConfig.destination: AnyType": "compared with a command, in a record of 128 KB",

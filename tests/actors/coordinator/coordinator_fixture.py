@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
-from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record
+from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record, expand_log
 from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.subjects import STREAMS
@@ -43,6 +43,11 @@ async def running_coordinators(bus: Bus, processes: int = 1) -> AsyncIterator[No
 
 async def records(bus: Bus, id: str) -> list[Record]:
     return [decode_record(each.data) for each in await bus.history(subjects.log(id), 200)]
+
+
+async def transitions(bus: Bus, id: str) -> list[Record]:
+    """Return one record for each transition of the log: a stored record may have several."""
+    return [*expand_log(await records(bus, id))]
 
 
 async def run_until(bus: Bus, id: str, stage: Stage, unanswered: type[Command]) -> None:

@@ -40,6 +40,7 @@ from .coordinator_fixture import (
     request,
     running_coordinators,
     shorten_duplicate_window,
+    transitions,
     until_all_handled,
 )
 from .fake_actors import FakeActors, answers
@@ -136,7 +137,7 @@ async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_
         actors = FakeActors(fresh_bus, "t-twice", joined_before_heard)
         await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
         await until_all_handled(fresh_bus)
-    applied = [record.trigger for record in await records(fresh_bus, "t-twice")]
+    applied = [record.trigger for record in await transitions(fresh_bus, "t-twice")]
     events = await fresh_bus.history(subjects.event("t-twice", "gateway"), 100)
     (joined,) = [each for each in events if b"PARTICIPANT_JOINED" in each.data]
     (heard,) = [each for each in events if b"AUDIO_STREAM_ENABLED" in each.data]
@@ -146,7 +147,7 @@ async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_
     coordinator = Coordinator(fresh_bus)
     for each in (joined, heard, joined, heard):
         await coordinator.handle(delivery_of(each, 1))
-    again = [record.trigger for record in await records(fresh_bus, "t-twice")]
+    again = [record.trigger for record in await transitions(fresh_bus, "t-twice")]
     assert again == [*applied, joined.seq]
 
 
@@ -226,7 +227,7 @@ async def test_a_caller_is_released_at_once_when_an_event_breaks_every_coordinat
         result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
     assert result.outcome is Outcome.BROKEN
     assert result.detail.startswith("The event could not be handled (KeyError at test_crashes.py:")
-    stored_types = [type(record.event) for record in await records(fresh_bus, "t-bug")]
+    stored_types = [type(record.event) for record in await transitions(fresh_bus, "t-bug")]
     assert TransferBroken in stored_types
     assert await fresh_bus.get_last(subjects.dead_letter("t-bug")) is not None
 

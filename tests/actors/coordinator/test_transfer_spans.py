@@ -28,7 +28,15 @@ from warmxfer.schemas import (
 )
 from warmxfer.tracing import HEADER, Attribute, TraceParent, span_id_of, trace_id_of
 
-from .coordinator_fixture import PATIENCE_S, deliver, records, request, run_until, running_coordinators
+from .coordinator_fixture import (
+    PATIENCE_S,
+    deliver,
+    records,
+    request,
+    run_until,
+    running_coordinators,
+    transitions,
+)
 from .fake_actors import FakeActors, answers
 
 USER = TraceParent(0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331, sampled=True)
@@ -54,7 +62,7 @@ async def run_transfer(bus: Bus, id: str, **config: object) -> list[Record]:
     """Run a transfer among faultless actors; return its log."""
     async with running_coordinators(bus):
         await asyncio.wait_for(FakeActors(bus, id).run_transfer(request("room-a", **config)), PATIENCE_S)
-    return await records(bus, id)
+    return await transitions(bus, id)
 
 
 def check_against_report(spans: RecordedSpans, kept: list[Record]) -> None:
@@ -111,7 +119,7 @@ async def test_a_coordinator_that_takes_over_continues_the_trace(
     fresh_bus: Bus, spans: RecordedSpans
 ) -> None:
     await run_until(fresh_bus, "t-1", Stage.RINGING, DialSupervisor)
-    before = [each.command_id for each in report(await records(fresh_bus, "t-1")).commands]
+    before = [each.command_id for each in report(await transitions(fresh_bus, "t-1")).commands]
     recorded_before = len(spans.all)
     assert not spans.named("transfer")
     actors = FakeActors(fresh_bus, "t-1")
@@ -121,7 +129,7 @@ async def test_a_coordinator_that_takes_over_continues_the_trace(
         for event in answers(command):
             await actors.publish(event)
         await asyncio.wait_for(ended, PATIENCE_S)
-    kept = await records(fresh_bus, "t-1")
+    kept = await transitions(fresh_bus, "t-1")
     assert kept[-1].state.stage.ended
     assert len(spans.all) > recorded_before
     check_against_report(spans, kept)
@@ -225,7 +233,7 @@ async def test_the_number_of_followed_transfers_is_bounded(
     for number in range(9):
         trace = transfer_trace.begin(f"t-{number}", {})
         state = replace(kept[0].state, id=f"t-{number}")
-        following.observe(trace, 0, replace(kept[0], state=state), 1)
+        following.observe(trace, 0, [replace(kept[0], state=state)], 1)
     assert len(following._open) == 3
 
 
@@ -236,6 +244,6 @@ async def test_an_ended_transfer_is_forgotten(fresh_bus: Bus, spans: RecordedSpa
     following, trace = transfer_spans.TransferSpans(fresh_bus), transfer_trace.begin("t-1", {})
     kept = await records(fresh_bus, "t-1")
     for number, record in enumerate(kept):
-        following.observe(trace, number, record, number + 1)
+        following.observe(trace, number, [record], number + 1)
         assert ("t-1" in following._open) == (record is not kept[-1])
     assert kept[-1].state.stage in LAST_STAGES
