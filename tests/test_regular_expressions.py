@@ -117,6 +117,7 @@ NOT_READ = {
     "actors/common/spoken_check.py _EMOJI": "`text to speak` in test_hostile_text.py",
     "actors/summarizer/caller_name.py _NAME_HAN": "`name` in test_hostile_text.py",
     "actors/summarizer/caller_name.py _NAME_GREETED": "`name` in test_hostile_text.py",
+    "actors/summarizer/caller_name.py _PATTERNS": "the expressions above, in their order",
 }
 """Expressions that only `regex` can read, each with where its cost is measured."""
 

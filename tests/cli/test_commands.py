@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -368,7 +369,8 @@ async def test_transfers_of_a_newer_version_are_shown_watched_and_listed(
     log = newer_path("stage").read_bytes().splitlines()
     for line in [*log, b"{cut"]:
         await bus.publish(subjects.log(transfer_id), line)
-    phase = {"type": "phase_changed", "phase": "transfer_failed", "data": {}, "timestamp": 1.0, "seq": 1}
+    now = time.time()  # Others on this broker are older, so the list begins with it.
+    phase = {"type": "phase_changed", "phase": "transfer_failed", "data": {}, "timestamp": now, "seq": 1}
     await bus.publish(
         subjects.phase(transfer_id), json.dumps({**phase, "consultation_room_id": None}).encode()
     )

@@ -13,6 +13,7 @@ from videosdk.agents import LLMResponse
 
 from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, ConsultationDriver
 from warmxfer.actors.briefing import BriefingSettings, run
+from warmxfer.actors.briefing.dialogue import Dialogue
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -57,6 +58,7 @@ class BriefingRun:
 
     driver: ConsultationDriver
     consultation: Consultation
+    dialogues: list[Dialogue]
 
     async def begin(self, first_words: str = "Hello?", accept_by: AcceptBy = "voice") -> None:
         """Let the supervisor join and say the first words, and send the command to brief."""
@@ -73,6 +75,11 @@ class BriefingRun:
             lambda: len([said for said in self.said if _squeezed(said) == _squeezed(QUESTION)]) >= count
         )
 
+    async def wait_for_end_of_question(self) -> None:
+        """Wait until the question was said to its end, so that a reply counts."""
+        await self.wait_for_question()
+        await until(lambda: bool(self.dialogues) and self.dialogues[-1].listening)
+
     async def end(self) -> list[Event]:
         """Leave; return all published events."""
         left = await self.driver.leave()
@@ -88,6 +95,13 @@ class BriefingRun:
 @pytest_asyncio.fixture
 async def briefing(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BriefingRun]:
     consultation = offline(monkeypatch, Consultation(llm=ScriptedClassifier(), tts=OfflineTTS(speech_s=0.02)))
+    dialogues = list[Dialogue]()
+
+    def dialogue(*arguments: Any) -> Dialogue:
+        dialogues.append(Dialogue(*arguments))
+        return dialogues[-1]
+
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.Dialogue", dialogue)
     driver = ConsultationDriver(bus, None, transfer_id, "room-1")  # type: ignore[arg-type]  # without a sandbox: the test dials no number
 
     async def token(_: Any) -> bytes:
@@ -98,7 +112,7 @@ async def briefing(bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch) 
         await Bus.connect(bus.settings, name="briefing") as own,
     ):
         working = asyncio.create_task(run(own, BriefingSettings(voice=consultation.settings)))
-        yield BriefingRun(driver, consultation)
+        yield BriefingRun(driver, consultation, dialogues)
         working.cancel()
         await asyncio.wait((working,), timeout=5)
 
@@ -162,8 +176,7 @@ async def test_h3_a_yes_during_the_narration_does_not_count(briefing: BriefingRu
     await briefing.begin()
     await until(lambda: briefing.consultation.tts.has_said(GREETING))
     await briefing.consultation.stt.transcribe("Yes.")
-    await briefing.wait_for_question()
-    await asyncio.sleep(0.8)
+    await briefing.wait_for_end_of_question()
     assert decisions(await briefing.driver.events()) == []
     await briefing.consultation.stt.transcribe("Yes.")
     await briefing.driver.wait_for(SupervisorReady)
@@ -175,8 +188,7 @@ async def test_the_pipelines_llm_classifies_what_the_rules_cannot(briefing: Brie
         ("decline_transfer", {"reason": "The supervisor is cooking."})
     )
     await briefing.begin()
-    await briefing.wait_for_question()
-    await asyncio.sleep(0.1)
+    await briefing.wait_for_end_of_question()
     await briefing.consultation.stt.transcribe("The pasta is on the stove.")
     declined = SupervisorDeclined(reason="The supervisor is cooking.")
     assert await briefing.driver.wait_for(SupervisorDeclined) == declined
@@ -187,8 +199,7 @@ async def test_the_pipelines_llm_classifies_what_the_rules_cannot(briefing: Brie
 async def test_a_tool_call_against_the_supervisors_words_does_not_count(briefing: BriefingRun) -> None:
     briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
     await briefing.begin()
-    await briefing.wait_for_question()
-    await asyncio.sleep(0.1)
+    await briefing.wait_for_end_of_question()
     await briefing.consultation.stt.transcribe("If the pasta allows it, yes.")
     await briefing.wait_for_question(ASKED_AGAIN)
     assert decisions(await briefing.end()) == []
@@ -203,8 +214,7 @@ async def test_a_supervisor_who_says_yes_in_their_own_language_gets_the_caller(
 ) -> None:
     briefing.consultation.llm = ScriptedClassifier(("done_briefing", {}))
     await briefing.begin()
-    await briefing.wait_for_question()
-    await asyncio.sleep(0.1)
+    await briefing.wait_for_end_of_question()
     await briefing.consultation.stt.transcribe(said)
     await briefing.driver.wait_for(SupervisorReady)
     assert decisions(await briefing.end()) == [SupervisorReady(by="voice", words=said)]
@@ -231,8 +241,7 @@ async def test_after_the_question_the_detector_does_not_count(
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
     briefing.consultation.llm = ScriptedClassifier(says="yes")
     await briefing.begin()
-    await briefing.wait_for_question()
-    await asyncio.sleep(0.1)
+    await briefing.wait_for_end_of_question()
     await briefing.consultation.stt.transcribe("Could you say that again?")
     await until(
         lambda: "Text to classify" in str(briefing.consultation.llm and briefing.consultation.llm.requests)
@@ -259,7 +268,7 @@ async def test_a_lost_connection_is_restored_and_the_briefing_repeated(briefing:
     await briefing.wait_for_question(ASKED_AGAIN)
     assert lost.left
     assert briefing.consultation.meeting is not lost
-    await asyncio.sleep(0.1)
+    await until(lambda: briefing.dialogues[-1].listening)
     await briefing.consultation.stt.transcribe("Yes, put them through.")
     await briefing.driver.wait_for(SupervisorReady)
     assert decisions(await briefing.end()) == [SupervisorReady(by="voice", words="Yes, put them through.")]
