@@ -430,17 +430,16 @@ class Worker:
 
         One that was given back meanwhile is redelivered, as after a crash.
         """
+        ended = [each for each in handled if not each.returned]
         for each in handled:
             self._queue.remove(each.delivery.transfer_id, each)
-        for each in handled:
-            if each.returned:
-                continue
+        # Before the first wait: for a message that stayed, progress would be reported for ever.
+        for each in ended:
+            self._remove(each)
+        for each in ended:
             self._bus.endpoints.of_consumer(each.message.consumer).requests += 1
             self._count(Result.ACKNOWLEDGED)
-            try:
-                await self._puller_of(each.message).ack(each.message)
-            finally:
-                self._remove(each)
+            await self._puller_of(each.message).ack(each.message)
             self._puller_of(each.message).request_more()
 
     async def _handle(self, item: InFlight, behind: Sequence[InFlight]) -> Sequence[InFlight]:

@@ -387,4 +387,4 @@ def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
 
 def _caused_by(record: Record, delivery: Delivery) -> bool:
     """Return whether `delivery` caused `record`. Other streams use the same numbers, not at the same time."""
-    return (delivery.at, delivery.seq) in record.triggers
+    return record.is_due_to(delivery.at, delivery.seq)

@@ -67,9 +67,9 @@ class CachedRecord:
 
         It must be delivered for the first time. In doubt the log has to be read.
         """
-        return (at, trigger) not in self.record.triggers and (
-            at > self.newest_at or self.rules_out(at, trigger)
-        )
+        if self.record.is_due_to(at, trigger):
+            return False
+        return at > self.newest_at or self.rules_out(at, trigger)
 
 
 class RecordCache:

@@ -121,6 +121,12 @@ class Record(Struct, frozen=True, kw_only=True):
     machine_version: int = MACHINE_VERSION
     min_machine_version: int = MIN_MACHINE_VERSION
 
+    def is_due_to(self, at: float, trigger: int) -> bool:
+        """Return whether message number `trigger`, stored at `at`, caused a transition of this record."""
+        if self.trigger == trigger and self.at == at:
+            return True
+        return any(each.trigger == trigger and each.at == at for each in self.also)
+
     @property
     def triggers(self) -> list[tuple[float, int]]:
         """When each message was stored that caused a transition of this record, and its number."""
