@@ -10,15 +10,16 @@ from warmxfer.actors.coordinator.state_machine import (
     Applied,
     FurtherEvent,
     Record,
+    expand_log,
     join_outboxes,
     step,
 )
 
 
 def replayed(records: Sequence[Record]) -> list[Record]:
-    """Return `records` with the states and messages that this version gives their events."""
+    """Return a record for each transition of `records`, with what this version makes of its event."""
     state, made = None, list[Record]()
-    for record in records:
+    for record in expand_log(records):
         applied = step(state, record.event, record.at)
         assert isinstance(applied, Applied)
         state = applied.state

@@ -13,7 +13,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.report import Attempt, Durations, EndedBy, Moments, TransferReport
 
-from ..state_machine import CallerPlace, Record, Stage, Transfer
+from ..state_machine import CallerPlace, Record, Stage, Transfer, expand_log
 from .attempts import attempts
 from .commands import command_times
 
@@ -47,8 +47,9 @@ ENDED_BY: Mapping[Outcome, EndedBy] = {
 """Who ended a transfer of each outcome. After `complete`, the end of the talk says it, where it is known."""
 
 
-def report(records: Sequence[Record]) -> TransferReport:
-    """Return the report of the transfer whose log is `records`, oldest first; at least one."""
+def report(log: Sequence[Record]) -> TransferReport:
+    """Return the report of the transfer whose records are `log`, oldest first; at least one."""
+    records = [*expand_log(log)]
     last = records[-1].state
     dials = attempts(records)
     moments = _moments(records, dials)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from warmxfer.schemas import InvalidRequest
 from warmxfer.schemas.report import TransferReport
 
-from ..state_machine import Record, UnreadableRecord, decode_record, expand_log
+from ..state_machine import Record, UnreadableRecord, decode_record
 from .report import report
 
 
@@ -25,4 +25,4 @@ def report_of_log(id: str, bodies: Sequence[bytes]) -> TransferReport:
     if not records:
         sentence = f"id is {id!r}, and no record of it can be read; use the version that wrote it"
         raise InvalidRequest(sentence, field="id")
-    return report([*expand_log(records)])
+    return report(records)
