@@ -133,4 +133,4 @@ class TransferReport(Struct, frozen=True, kw_only=True):
     """One sentence for each thing that the log does not confirm."""
     evidence: Evidence = field(default_factory=dict[str, EvidenceValue])
     records: int
-    """Records that the report was made from."""
+    """Transitions of the log that the report was made from."""

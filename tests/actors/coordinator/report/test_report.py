@@ -12,7 +12,7 @@ from tests.golden.record import log_path, log_paths, read_log
 from tests.testkit.folded_log import folded, replayed
 from warmxfer.actors.coordinator.report import EndedBy, TransferReport, report, report_of_log
 from warmxfer.actors.coordinator.report.report import ENDED_BY
-from warmxfer.actors.coordinator.state_machine import Stage, encode_record
+from warmxfer.actors.coordinator.state_machine import Stage, encode_record, expand_log
 from warmxfer.schemas import CallerReleased, CommandReply, Outcome, encode
 
 LOGS = [pytest.param(path, id=path.stem) for path in log_paths()]
@@ -91,7 +91,7 @@ def test_every_command_is_in_the_report_with_its_reply(path: Path) -> None:
     assert [each.command_id for each in made.commands] == sent
     replies = {
         each.event.command_id: each.event.__struct_config__.tag
-        for each in reversed(records)
+        for each in reversed([*expand_log(records)])
         if isinstance(each.event, CommandReply | CallerReleased)
     }
     for command in made.commands:
