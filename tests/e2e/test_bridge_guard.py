@@ -73,7 +73,7 @@ async def test_a_caller_left_alone_in_the_guard_is_back_with_the_ai(driver: Tran
     await until_reported(call, callerRoom=caller.room_id, callerAlone=False, callerHeld=False)
     history = await until_over(call)
     assert history.notice_kinds == [NoticeKind.CALLER_RETURNED]
-    checks = [record for _, record in history.records if isinstance(record.event, LegsChecked)]
+    checks = [record for _, record in history.transitions if isinstance(record.event, LegsChecked)]
     assert checks[-1].state.stage is Stage.GUARDING, "a leg check found it"
     await until_spoken(call, SpokenLines().supervisor_left)
     assert (await call.result()).outcome is Outcome.COMPLETE
