@@ -137,7 +137,7 @@ async def test_a_stop_while_messages_are_handled_together(fresh_bus: Bus) -> Non
     handler.go.set()
     await until(lambda: len(handler.calls) == 2)
     stopping = asyncio.create_task(worker.stop())
-    await asyncio.sleep(0.05)
+    await waits(worker, 1)
     handler.gate_together.set()
     await asyncio.wait_for(stopping, 10)
     assert handler.calls == [[b"0"], [b"1", b"2"]]
@@ -165,3 +165,5 @@ async def test_a_death_before_the_acknowledgement_redelivers_all_of_them(fresh_b
     async with other.worker(fresh_bus):
         await until_acked(fresh_bus)
     assert sorted(each for call in other.calls for each in call)[-2:] == [b"1", b"2"]
+    handler.gate_together.set()
+    await asyncio.wait_for(worker.stop(), 10)
