@@ -17,6 +17,10 @@ from ..stack_pool import StackPool
 CPU_PANEL = "CPU per transfer (ms), by transfers in flight"
 CPU_MS, CPU_RATIO, RATE, STORED_MESSAGES, STORED_KB = 10.0, 2.5, 180.0, 45.0, 15.0
 BYTES_PER_KB = 1_000
+ARCHIVE_AFTER_S = 3_600.0
+"""Later than the last run. Else one stack would archive its transfers while another one is measured, and what
+a run has stored would be gone before it is read.
+"""
 MAIN_LEVEL = 50
 """Transfers in flight at which the cost of one is compared with its target."""
 
@@ -42,7 +46,8 @@ async def _saturate(
         by_count: dict[int, BenchStack] = {}
         for count in processes:
             counts = dict.fromkeys(ROLES, count) if count > 1 else {}
-            opening = stacks.open(StackSettings(counts=counts, sync_interval=sync))
+            settings = StackSettings(counts=counts, sync_interval=sync, archive_after_s=ARCHIVE_AFTER_S)
+            opening = stacks.open(settings)
             by_count[count] = await exit_stack.enter_async_context(opening)
         one, stored = by_count[processes[0]], list[Row]()
         for level in plan.in_flight:
