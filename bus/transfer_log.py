@@ -28,6 +28,7 @@ A coordinator that decided on an earlier record, or on none, gets `StaleWrite` u
 
 
 REPLICA_BEHIND_S = 0.25
+"""Pause until a read is repeated for which a replica was behind."""
 AND = "+"
 """Between the numbers of several triggers in the message id of a record."""
 

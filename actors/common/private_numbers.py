@@ -55,8 +55,6 @@ _CODE = re.compile(rf"(?<!\w)(?:{'|'.join(_CODES)})(?!\w)", re.IGNORECASE)
 
 
 _MASKED = re.compile(MASK)
-_KNOWN_WORDS: Final = FIRST_WORDS | FILLERS | frozenset(REPEATS) | frozenset(SCALES)
-"""Words that a number may have. Every other word ends it."""
 
 
 class Found(NamedTuple):
@@ -178,35 +176,28 @@ def _numbers(text: str) -> list[Found]:
 
 def _parts(text: str) -> list[Found]:
     """Return the parts of numbers in `text`. A filler or a scale is a part without digits."""
-    tokens = list(_TOKEN.finditer(text))
-    words = [each[0].casefold() for each in tokens]
-    known = [place for place, word in enumerate(words) if word in _KNOWN_WORDS or word[0].isdecimal()]
+    tokens = [(each.start(), each.end(), each[0].casefold()) for each in _TOKEN.finditer(text)]
+    words = [word for _, _, word in tokens]
     parts: list[Found] = []
-    next_place, repeat = 0, 1
-    for place in known:
-        if place < next_place:
-            continue  # the phrase before has it
-        if place > next_place:
-            repeat = 1  # another word stands between
-        word = words[place]
-        start, end = tokens[place].span()
+    place, repeat = 0, 1
+    while place < len(tokens):
+        start, end, word = tokens[place]
         length, digits = 1, ""
         if word[0].isdecimal():
             digits = "".join(str(int(each)) for each in word)
         elif word in REPEATS:
             repeat = REPEATS[word]
             parts.append(Found(start, end, ""))
-            next_place = place + 1
+            place += 1
             continue
         else:
             length, digits = _phrase(words, place)
-            end = tokens[place + length - 1].end()
+            end = tokens[place + length - 1][1]
             if not digits and word not in FILLERS and word not in SCALES:
-                repeat = 1
-                next_place = place + 1
+                place, repeat = place + 1, 1
                 continue
         parts.append(Found(start, end, digits * repeat))
-        next_place, repeat = place + length, 1
+        place, repeat = place + length, 1
     return parts
 
 

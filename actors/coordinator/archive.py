@@ -28,7 +28,7 @@ from msgspec.structs import replace
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
 from warmxfer.bus.archive import compact, line_of, log_of, pack
 from warmxfer.bus.errors import StreamMissing
-from warmxfer.bus.transfer_log import MAX_RECORDS
+from warmxfer.bus.transfer_log import MAX_RECORDS, REPLICA_BEHIND_S
 from warmxfer.schemas import (
     DecodeError,
     PhaseChanged,
@@ -48,7 +48,6 @@ from .removal import Removal
 from .state_machine import Stage, plain_record, plain_stage
 
 MAX_DEAD_LETTERS = 100
-REPLICA_BEHIND_S = 0.25
 PHASE_OF = {
     Stage.COMPLETED: WarmTransferPhase.TRANSFER_COMPLETE,
     Stage.CANCELLED: WarmTransferPhase.TRANSFER_CANCELLED,

@@ -17,6 +17,7 @@ import structlog
 
 from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
 from warmxfer.bus.messages import NO_HEADERS, TTL
+from warmxfer.bus.transfer_log import REPLICA_BEHIND_S
 from warmxfer.schemas import (
     DecodeError,
     NoticeKind,
@@ -31,7 +32,6 @@ from warmxfer.schemas.id_in_use import IdInUse, same_request
 
 from .state_machine import plain_record
 
-REPLICA_BEHIND_S = 0.25
 NOTICE_TTL_S = 3_600
 """How long the notice about the id of an archived transfer is stored."""
 

@@ -13,9 +13,7 @@ import json
 import logging
 import re
 import sys
-import time
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -59,7 +57,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
     shared_processors = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        _add_timestamp,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redact,
     ]
@@ -95,18 +93,6 @@ def log_task_failure(task: asyncio.Task[None]) -> None:
     """Log the exception of a background task: done callback of a task that is never awaited."""
     if not task.cancelled() and (error := task.exception()):
         log.error("background_task_failed", task=task.get_name(), exception=format_traceback(error))
-
-
-def _add_timestamp(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the time in UTC. structlog's own processor takes a quarter of the time of a line for it."""
-    second, microseconds = divmod(time.time_ns() // 1_000, 1_000_000)
-    event["timestamp"] = f"{_text_of(second)}.{microseconds:06d}Z"
-    return event
-
-
-@lru_cache(maxsize=1)
-def _text_of(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

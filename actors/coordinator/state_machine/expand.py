@@ -4,7 +4,8 @@ A record with `also` holds one state and one outbox. `expand` replays its events
 each of them, as single records would have it. Reports, timelines, spans and tests read a log this way.
 
 Invariant: the last of them has the state that is stored, and together they have the messages that are stored,
-in their order, whoever wrote the record. Test: `tests/actors/coordinator/state_machine/test_expand.py`.
+in their order. This holds for the record of any version.
+Test: `tests/actors/coordinator/state_machine/test_expand.py`.
 """
 
 from __future__ import annotations

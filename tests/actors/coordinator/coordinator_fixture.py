@@ -21,6 +21,10 @@ SHORT_WINDOW_S = 0.2
 PATIENCE_S = 10.0
 
 
+class SimulatedCrash(Exception):
+    """Stands for the death of the process at this point."""
+
+
 def request(room_id: str, **config: object) -> bytes:
     destination = {"routing_rule_id": "rr_1", "sip_call_to": "+14155550101", "sip_call_from": "+14155550100"}
     return json.dumps({"room_id": room_id, "config": {"destination": destination, **config}}).encode()

@@ -33,6 +33,7 @@ from warmxfer.schemas.archived import ArchivedTransfer
 
 from .coordinator_fixture import (
     PATIENCE_S,
+    SimulatedCrash,
     last_delivery,
     records,
     request,
@@ -218,10 +219,6 @@ async def expire(bus: Bus, last_record: str) -> None:
 
 
 # ── crashes and races ────────────────────────────────────────────────────────────────────────────
-
-
-class SimulatedCrash(Exception):
-    """Stands for the death of the process at this point."""
 
 
 class CrashingBus:

@@ -34,6 +34,7 @@ from warmxfer.schemas import (
 from .coordinator_fixture import (
     PATIENCE_S,
     SHORT_WINDOW_S,
+    SimulatedCrash,
     deliver,
     delivery_of,
     records,
@@ -44,10 +45,6 @@ from .coordinator_fixture import (
     until_all_handled,
 )
 from .fake_actors import FakeActors, answers
-
-
-class SimulatedCrash(Exception):
-    """Stands for the death of the process at this point."""
 
 
 class CrashingCoordinator(Coordinator):

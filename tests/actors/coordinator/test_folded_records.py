@@ -17,6 +17,7 @@ from warmxfer.schemas import CallerCallFound, CallerHeld, Command, RoomCreated, 
 from .coordinator_fixture import (
     PATIENCE_S,
     SHORT_WINDOW_S,
+    SimulatedCrash,
     deliver,
     delivery_of,
     records,
@@ -27,10 +28,6 @@ from .fake_actors import FakeActors, answers
 
 ID = "t-folded"
 PREPARED = (CallerHeld, CallerCallFound, RoomCreated, SummaryReady)
-
-
-class SimulatedCrash(Exception):
-    """Stands for the death of the process at this point."""
 
 
 class CrashesBeforePublish(Coordinator):
