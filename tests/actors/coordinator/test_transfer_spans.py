@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -166,15 +167,21 @@ async def test_a_log_that_cannot_be_read_costs_spans_and_no_transfer(
     actors = FakeActors(fresh_bus, "t-1")
     actors.commands.append(await _dial_of(fresh_bus, "t-1"))
     await actors.publish(answers(actors.commands[0])[0])
+    read = fresh_bus.history
+
+    async def refuse_whole_log(subject: str, *args: Any, after: int = 0, **options: Any) -> list[Stored]:
+        if subject == subjects.log("t-1") and not after:
+            refused.append(subject)
+            raise Unavailable("no reply")
+        return await read(subject, *args, after=after, **options)
+
+    refused = list[str]()
     with monkeypatch.context() as patched:
-        patched.setattr(fresh_bus, "history", _unavailable)
+        patched.setattr(fresh_bus, "history", refuse_whole_log)
         await deliver(fresh_bus, Coordinator(fresh_bus), subjects.event("t-1", "gateway"), 1)
     assert len(await records(fresh_bus, "t-1")) == before + 1
+    assert refused
     assert "apply supervisor_dialed" in spans.names
-
-
-async def _unavailable(*_: object, **__: object) -> list[Stored]:
-    raise Unavailable("no reply")
 
 
 async def test_the_spans_are_inside_the_span_of_the_user(fresh_bus: Bus, spans: RecordedSpans) -> None:

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET, TIME_SCALE, Cloud
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.sandbox import Settings, serve
 
 from .gateway_fixture import ACK_WAIT_S, Bridge, GatewayHarness, build_bridge
@@ -53,8 +54,10 @@ async def clouds() -> AsyncIterator[Cloud]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def idle_harness(clouds: Cloud, broker: Bus, transfer_id: str) -> AsyncIterator[GatewayHarness]:
-    """A harness without a gateway; the cloud is reset."""
+    """A harness without a gateway; the cloud is reset, and no command of an earlier test is left."""
     (await clouds.http.post("/sandbox/reset")).raise_for_status()
+    left = {"filter": CONSUMERS["gateway"].filter}
+    await broker._connection.api(f"STREAM.PURGE.{subjects.CORE}", left)
     harness = GatewayHarness(clouds, broker, broker.settings.url, transfer_id)
     try:
         yield harness
