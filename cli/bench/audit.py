@@ -47,3 +47,14 @@ def check_ledger(
         f"{len(ids)} of {len(sessions)} transfers {sentence}: {', '.join(ids[:MAX_SHOWN])}"
         for sentence, ids in broken.items()
     ]
+
+
+def undialled(entries: Iterable[Entry], failed: Iterable[str], at_most: int) -> frozenset[str]:
+    """Return those of the transfers `failed` whose supervisor the cloud never dialled.
+
+    Returns none of them if there are more than `at_most`.
+    """
+    dialled = {entry.call_id for entry in entries if entry.kind == "dial"}
+    legs = {id: supervisor_call(participant_ids.supervisor(id, 1)) for id in failed}
+    found = frozenset(id for id, leg in legs.items() if leg not in dialled)
+    return found if len(found) <= at_most else frozenset()

@@ -25,7 +25,7 @@ from warmxfer.schemas import (
     WarmxferError,
 )
 
-from .audit import check_ledger
+from .audit import check_ledger, undialled
 from .cloud.calls import READY_NUMBER
 from .cloud.ledger import Entry, Ledger
 from .machine import UsageMeter
@@ -41,6 +41,7 @@ LOOKED_UP_AT_ONCE = 200
 MISSED_CHECK_S = 2.0
 """After so long without any phase, the transfers that have not ended are looked up: a phase may be missed."""
 
+RUNNING = "running"
 COMPLETE = WarmTransferPhase.TRANSFER_COMPLETE
 ORDER = tuple(WarmTransferPhase)
 
@@ -165,20 +166,33 @@ class Load:
         return frozenset(id for id, phase in self.reached.items() if phase is COMPLETE)
 
     async def sample(
-        self, meter: UsageMeter, began_at: float, *, may_refuse: bool = False, may_run: bool = False
+        self,
+        meter: UsageMeter,
+        began_at: float,
+        *,
+        may_refuse: bool = False,
+        may_run: bool = False,
+        max_undialled: int = 0,
     ) -> Sample:
         """Return what all requested transfers took, and check them by the ledger.
 
         With `may_refuse`, a transfer that was refused as too busy is no problem. With `may_run`, neither is
-        one that has not ended.
+        one that has not ended. Up to `max_undialled` may end as `dial_failed` without a dial: a gateway that
+        is killed between claim and dial leaves an outcome that is unknown, and never repeated. The time of
+        the run does not include them.
         """
         usage, complete = meter.read(self._stack.pids()), self.complete()
-        ended_at = max(self.ended_at.values(), default=time.perf_counter())
         self._entries += self._ledger.read()
-        outcomes = await self._outcomes()
+        ends = await self._ends()
+        failed = [id for id, end in ends.items() if end == Outcome.DIAL_FAILED]
+        lost = undialled(self._entries, failed, max_undialled)
+        ended_at = max(
+            (at for id, at in self.ended_at.items() if id not in lost), default=time.perf_counter()
+        )
+        outcomes = Counter(end for id, end in ends.items() if id not in lost)
         refused = outcomes.pop(Outcome.TOO_BUSY, 0) if may_refuse else 0
         if may_run:
-            outcomes.pop("running", None)
+            outcomes.pop(RUNNING, None)
         problems = check_ledger(self._entries, self.sessions, complete)
         if outcomes:
             if self._failed_look_ups:
@@ -196,12 +210,12 @@ class Load:
             usage=usage,
             problems=tuple(problems),
             refused=refused,
+            undialled=len(lost),
         )
 
-    async def _outcomes(self) -> Counter[str]:
-        """Return how the transfers ended that are not complete. Reads a few of them only."""
+    async def _ends(self) -> dict[str, str]:
+        """Return how each transfer ended that is not complete: its outcome, an error, or `RUNNING`."""
         others = [id for id in self.sessions if self.reached.get(id) is not COMPLETE]
-        found = Counter("running" for id in others if id not in self.ended_at)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
         async def outcome(id: str) -> str:
@@ -212,8 +226,9 @@ class Load:
                     return type(error).__name__
             return result.outcome
 
-        found.update(await asyncio.gather(*(outcome(id) for id in others if id in self.ended_at)))
-        return found
+        ended = [id for id in others if id in self.ended_at]
+        found = dict(zip(ended, await asyncio.gather(*map(outcome, ended)), strict=True))
+        return dict.fromkeys(others, RUNNING) | found
 
     def _has(self, id: str, phase: WarmTransferPhase | None) -> bool:
         reached = self.reached.get(id)

@@ -110,6 +110,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     transitions_s: Sequence[float] = ()
     problems: tuple[str, ...] = ()
     refused: int = 0
+    undialled: int = 0
+    """Transfers that failed because a gateway died after it had claimed their dial and before it dialled."""
 
     @property
     def rate(self) -> float:

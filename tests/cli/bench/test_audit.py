@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warmxfer.cli.bench.audit import check_ledger
+from warmxfer.cli.bench.audit import check_ledger, undialled
 from warmxfer.cli.bench.cloud.calls import caller_call, supervisor_call
 from warmxfer.cli.bench.cloud.ledger import Entry
 from warmxfer.schemas import participant_ids
@@ -47,3 +47,13 @@ def test_a_broken_ledger_is_found(entries: tuple[Entry, ...], found: str) -> Non
 def test_a_second_dial_counts_even_if_the_transfer_failed() -> None:
     (problem,) = problems(DIAL, DIAL, complete=False)
     assert problem.startswith("1 of 1 transfers dialled a supervisor more than once")
+
+
+def test_a_failed_transfer_is_undialled_only_if_the_ledger_has_no_dial_of_it() -> None:
+    assert undialled([DIAL], [ID, "t-2"], at_most=1) == {"t-2"}
+    assert undialled([MOVE], [ID], at_most=1) == {ID}
+
+
+def test_more_undialled_transfers_than_allowed_are_all_problems() -> None:
+    assert undialled([], [ID, "t-2"], at_most=1) == frozenset()
+    assert undialled([], [ID], at_most=0) == frozenset()
