@@ -55,6 +55,8 @@ class StackSettings(Struct, frozen=True, kw_only=True):
     """Of the roles that do not have one process."""
     briefing_jobs: int | None = None
     """Consultations of one process; above the limit of the settings if need be."""
+    gateway_jobs: int | None = None
+    """Commands that one gateway carries out at the same time."""
     hello_after_s: float = 0.0
     """When a supervisor says hello: how long a briefing lasts."""
     ack_wait_s: float | None = None
@@ -130,6 +132,8 @@ class BenchStack:
             command += ["--jobs", str(settings.briefing_jobs)]
         if role == Role.BRIEFING:
             command += ["--hello-after", f"{settings.hello_after_s:g}"]
+        if role == Role.GATEWAY and settings.gateway_jobs is not None:
+            command += ["--jobs", str(settings.gateway_jobs)]
         if role == Role.GATEWAY and settings.webhooks:
             command += ["--webhooks"]
         if sessions:
