@@ -66,6 +66,7 @@ from .worker_metrics import DEAD_LETTERS, HANDLED, HANDLING, IN_FLIGHT, QUEUE_AG
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
+"""Most messages that a worker takes beyond what it can start."""
 KEYED_WINDOW_PER_JOB = 4
 SHARED_WINDOW = 64
 """Window of one of many consumers. Large enough that a pull request is rare beside the messages."""
@@ -141,7 +142,7 @@ class Worker:
         self._makes_spans = makes_spans
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
-        window = min(jobs * KEYED_WINDOW_PER_JOB if keyed and not progress else jobs, MAX_WINDOW)
+        window = max(jobs, min(jobs * KEYED_WINDOW_PER_JOB, MAX_WINDOW)) if keyed and not progress else jobs
         self._wanted = consumers_of(name) if consumers is None else tuple(consumers)
         self._window = window if self._wanted == (name,) else min(window, SHARED_WINDOW)
         self._pullers: dict[str, PullConsumer] = {each: self._new_puller(each) for each in self._wanted}

@@ -32,6 +32,7 @@ from warmxfer.bus import (
     pull_consumer,
     subjects,
 )
+from warmxfer.bus import worker as worker_module
 from warmxfer.bus.broker_clock import BrokerClock
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
 from warmxfer.bus.messages import ConsumerMessage
@@ -179,6 +180,24 @@ async def test_the_last_jobs_of_a_worker_are_used_although_its_pulls_have_expire
             await fresh_bus.publish(subjects.work_queue(f"t{number}", "briefing"), b"")
             await until(lambda number=number: busy(worker) == number + 1)
             await asyncio.sleep(0.3 if number >= jobs - 3 else 0.0)  # the open pull expires
+        gate.set()
+        await settled(fresh_bus, "briefing")
+
+
+async def test_each_job_has_a_message_although_the_window_of_keyed_work_has_a_limit(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker with more jobs than that limit announced places that it never filled."""
+    monkeypatch.setattr(worker_module, "MAX_WINDOW", 8)
+    gate, jobs = asyncio.Event(), 12
+
+    async def handle(_: Delivery) -> None:
+        await gate.wait()
+
+    ids = [f"t{number}" for number in range(jobs)]
+    await fresh_bus.publish_all([Outgoing(subjects.work_queue(id, "briefing"), b"") for id in ids])
+    async with Worker(fresh_bus, "briefing", handle, jobs=jobs, progress=True) as worker:
+        await until(lambda: busy(worker) == jobs)
         gate.set()
         await settled(fresh_bus, "briefing")
 
