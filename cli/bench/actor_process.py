@@ -16,7 +16,7 @@ from warmxfer.actors.runtime.exit_codes import exit_codes
 from warmxfer.actors.runtime.log_setup import configure_logs
 from warmxfer.actors.runtime.roles import Role
 from warmxfer.actors.runtime.runner import run_actor
-from warmxfer.bus import Bus, worker
+from warmxfer.bus import Bus, consumers, worker
 
 from .stack import ANSWERS, session_names
 
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("role", choices=[*(role.value for role in Role), ANSWERS])
     parser.add_argument("--cloud", type=Path, required=True, help="directory of the fake cloud's ledger")
     parser.add_argument("--jobs", type=int, help="jobs at a time; above the limit of the settings if need be")
+    parser.add_argument("--consultations", type=int, default=0, help="that the broker delivers at a time")
     parser.add_argument("--hello-after", type=float, default=0.0, metavar="S", help="of a supervisor")
     parser.add_argument("--webhooks", action="store_true", help="receive webhooks, if it is a gateway")
     parser.add_argument("--sessions", default="", metavar="PREFIX:FROM:TO", help="of a primary, or answered")
@@ -40,6 +41,7 @@ def main() -> None:
         configure_logs(os.environ, role=args.role)
         if args.jobs:
             worker.MAX_JOBS = max(worker.MAX_JOBS, args.jobs)
+        consumers.MAX_ACK_PENDING = max(consumers.MAX_ACK_PENDING, args.consultations)
         if args.role == ANSWERS:
             run, settings = _answers(args.cloud, session_names(args.sessions))
         else:

@@ -130,6 +130,8 @@ class BenchStack:
         settings = self._settings
         if role == Role.BRIEFING and settings.briefing_jobs is not None:
             command += ["--jobs", str(settings.briefing_jobs)]
+        if settings.briefing_jobs is not None:
+            command += ["--consultations", str(settings.briefing_jobs)]
         if role == Role.BRIEFING:
             command += ["--hello-after", f"{settings.hello_after_s:g}"]
         if role == Role.GATEWAY and settings.gateway_jobs is not None:
