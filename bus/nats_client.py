@@ -50,7 +50,7 @@ _PING = b"PING\r\n"
 _CRLF = b"\r\n"
 _ASCII_SPACE = " \t\n\r\x0b\x0c"
 _VERSION_CHARS = len("NATS/1.0")
-_SIZES = {b"MSG": 1, b"HMSG": 2}
+_SIZES = {"MSG": 1, "HMSG": 2}
 """How many sizes end the first line of a message: `HMSG <subject> <sid> [reply] <head size> <size>`."""
 
 
@@ -188,13 +188,15 @@ class NatsClient(Client):
         _check_subject(subject)
         if headers:
             block = _header_block(headers)
-            line = f"HPUB {subject} {reply} {len(block)} {len(block) + size}\r\n"
-            frame = b"".join((line.encode(), block, data, _CRLF))
+            length = len(block) if block.isascii() else len(block.encode())
+            start = f"HPUB {subject} {reply} {length} {length + size}\r\n{block}"
         else:
-            frame = b"".join((f"PUB {subject} {reply} {size}\r\n".encode(), data, _CRLF))
+            start = f"PUB {subject} {reply} {size}\r\n"
+        frame = b"%b%b\r\n" % (start.encode(), data)
         self._pending.append(frame)
         self._pending_data_size += len(frame)
-        self._plan_write()
+        if not self._write_planned:
+            self._plan_write()
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -222,11 +224,12 @@ class NatsClient(Client):
             raise OutboundBufferLimitError
 
     def _plan_write(self) -> None:
-        if not self._write_planned:
-            self._write_planned = True
-            if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._write_pending)
+        if self._write_planned:
+            return
+        self._write_planned = True
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._write_pending)
 
     def _write_pending(self) -> None:
         """Write what is pending, or let nats-py's flusher do it when the socket takes more.
@@ -280,7 +283,7 @@ class NatsClient(Client):
         return subscription
 
     def deliver(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+        self, sid: int, subject: str, reply: str, data: bytes, headers: bytes | None
     ) -> Awaitable[None] | None:
         """Call the callback of a subscription. Returns what is left to await, or None.
 
@@ -288,22 +291,15 @@ class NatsClient(Client):
         """
         callback = self._callbacks.get(sid)
         if callback is None:
-            return super()._process_msg(sid, subject, reply, data, headers or b"")
+            return super()._process_msg(sid, subject.encode(), reply.encode(), data, headers or b"")
         try:
-            callback(
-                ArrivedMessage(
-                    _text(subject),
-                    _text(reply) if reply else "",
-                    data,
-                    parse_headers(headers) if headers else None,
-                )
-            )
+            callback(ArrivedMessage(subject, reply, data, parse_headers(headers) if headers else None))
         except Exception as error:
             return self._error_cb(error)
         return None
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        rest = self.deliver(sid, subject, reply, data, headers)
+        rest = self.deliver(sid, _text(subject), _text(reply), data, headers)
         if rest is not None:
             await rest
 
@@ -335,11 +331,14 @@ class _FrameParser(Parser):
             return
         if self.buf:
             data, self.buf = bytes(self.buf) + data, bytearray()
-        position, foreign, deliver = 0, False, self.nc.deliver
+        position, foreign, deliver, length = 0, False, self.nc.deliver, len(data)
         while (line_end := data.find(_CRLF, position)) >= 0:
-            words = data[position:line_end].split()
-            sizes = _SIZES.get(words[0], 0) if words else 0
-            if not 0 <= len(words) - 3 - sizes <= 1 or not sizes:
+            # The server separates the words by one space, and a subject has none. Decoded at once, and
+            # leniently: a subject may be no UTF-8.
+            words = data[position:line_end].decode("utf-8", "replace").split(" ")
+            sizes = _SIZES.get(words[0], 0)
+            count = len(words) - 3 - sizes
+            if not sizes or (count != 0 and count != 1):
                 foreign = True
                 break
             try:
@@ -351,12 +350,11 @@ class _FrameParser(Parser):
             end = start + size
             if not 0 <= head_size <= size:
                 raise ProtocolError("nats: malformed MSG")
-            if len(data) < end + 2:
+            if length < end + 2:
                 break
-            reply = words[3] if len(words) == 4 + sizes else b""
             headers = data[start : start + head_size] if head_size else None
             position = end + 2
-            rest = deliver(sid, words[1], reply, data[start + head_size : end], headers)
+            rest = deliver(sid, words[1], words[3] if count else "", data[start + head_size : end], headers)
             if rest is not None:
                 await rest
         self.buf = bytearray(data[position:])
@@ -428,7 +426,8 @@ def parse_headers(block: bytes) -> dict[str, str]:
             found["Status"] = code
         if description:
             found["Description"] = description
-    for line in lines[1:]:
+    del lines[0]
+    for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             found[name] = value.strip(_ASCII_SPACE)
@@ -445,12 +444,14 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _header_block(headers: Mapping[str, str]) -> bytes:
+def _header_block(headers: Mapping[str, str]) -> str:
     """Return the header block of a message. A line break in a value becomes a space: it ends a header."""
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    text = ""
+    for name, value in headers.items():
+        text += f"{name}: {value}\r\n"
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         text = "".join([f"{name}: {' '.join(value.split())}\r\n" for name, value in headers.items()])
-    return f"NATS/1.0\r\n{text}\r\n".encode()
+    return f"NATS/1.0\r\n{text}\r\n"
 
 
 def _socket_bytes(transport: TcpTransport) -> int:

@@ -166,7 +166,7 @@ async def _write_round(
 
 
 def _headers(message: Outgoing) -> dict[str, str]:
-    headers = dict(message.headers)
+    headers = dict(message.headers) if message.headers else {}
     headers[MSG_ID] = message.msg_id or secrets.token_hex(12)
     if tracing.HEADER not in headers and (trace := tracing.header()) is not None:
         headers[tracing.HEADER] = trace

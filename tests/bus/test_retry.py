@@ -23,6 +23,10 @@ class FakeConnection:
         if up:
             self.up.set()
 
+    @property
+    def connected(self) -> bool:
+        return self.up.is_set()
+
     async def wait_connected(self, deadline: float) -> None:
         self.deadlines.append(deadline)
         await self.up.wait()
