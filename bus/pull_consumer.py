@@ -258,7 +258,10 @@ class PullConsumer:
             or not self._connection.connected
         ):
             return
-        free = self._window - self._sink.in_flight - inbox.requested
+        unrequested = self._window - inbox.requested
+        if unrequested < self._refill and not even_few:
+            return  # The usual case. It needs no count of the messages in flight.
+        free = unrequested - self._sink.in_flight
         if free < (1 if even_few and inbox.requested == 0 else self._refill):
             return
         now = self._loop.time()

@@ -30,7 +30,7 @@ class RetryLoop:
 
     def __init__(self, connection: Reconnecting, deadline_s: float) -> None:
         self._connection = connection
-        # Each look-up of the loop is a system call in Python 3.11 (`getpid`), so there is one for all attempts.
+        # Each look-up of the loop is a system call in Python 3.11 (`getpid`): one for all attempts.
         self._now = asyncio.get_running_loop().time
         self._deadline = self._now() + deadline_s
         self._backoff_s = BACKOFF_MIN_S
