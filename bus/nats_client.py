@@ -3,7 +3,8 @@
 `tests/bus/test_nats_client.py` fails with one sentence per function of nats-py that a new version changes.
 
 - One write per turn of the loop: what is sent in one turn goes to the socket together.
-- A message goes from the parser straight to the callback of its subscription, without a queue and a task.
+- A message goes from the socket to the parser and from there to the callback of its subscription, without a
+  queue and a task. nats-py's read loop reads the rest: PING, PONG, INFO, errors, and the end of the stream.
 - A subject that is not UTF-8 is decoded leniently. The server stores such a subject. nats-py decodes it
   strictly, which ends the read loop, so one hostile message would stop all workers.
 
@@ -14,7 +15,8 @@ above `MAX_PENDING_BYTES`. A callback never waits, so the client holds no receiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -79,8 +81,12 @@ class NatsClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ps = _FrameParser(self)
-        self._callbacks: dict[int, MessageCallback] = {}
+        self._parser = self._ps = _FrameParser(self)
+        self.callbacks: dict[int, MessageCallback] = {}
+        """By the number of the subscription."""
+        self._failures: list[Exception] = []
+        """Errors in callbacks that are not reported yet."""
+        self._reports: set[asyncio.Task[None]] = set()
         self._write_planned = False
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop that sends. Each look-up of the loop is a system call in Python 3.11 (`getpid`)."""
@@ -278,33 +284,75 @@ class NatsClient(Client):
         self._sid += 1
         subscription = _CallbackSubscription(self, self._sid, subject, queue)
         self._subs[self._sid] = subscription
-        self._callbacks[self._sid] = callback
+        self.callbacks[self._sid] = callback
         await self._send_subscribe(subscription)
         return subscription
 
     def deliver(
-        self, sid: int, subject: str, reply: str, data: bytes, headers: bytes | None
-    ) -> Awaitable[None] | None:
-        """Call the callback of a subscription. Returns what is left to await, or None.
-
-        An error in the callback is reported, and the next message arrives.
-        """
-        callback = self._callbacks.get(sid)
-        if callback is None:
-            return super()._process_msg(sid, subject.encode(), reply.encode(), data, headers or b"")
+        self, callback: MessageCallback, subject: str, reply: str, data: bytes, headers: bytes | None
+    ) -> None:
+        """Call the callback of a subscription. An error in it is kept for `report_failures`."""
         try:
             callback(ArrivedMessage(subject, reply, data, parse_headers(headers) if headers else None))
         except Exception as error:
-            return self._error_cb(error)
-        return None
+            self._failures.append(error)
+
+    async def report_failures(self) -> None:
+        """Report the errors in callbacks, of which no one stops the messages behind it."""
+        while self._failures:
+            await self._error_cb(self._failures.pop(0))
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        rest = self.deliver(sid, _text(subject), _text(reply), data, headers)
-        if rest is not None:
-            await rest
+        callback = self.callbacks.get(sid)
+        if callback is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.deliver(callback, _text(subject), _text(reply), data, headers)
+        await self.report_failures()
+
+    async def _read_loop(self) -> None:
+        """Read until the connection ends. Messages go from the socket to the parser, without this task.
+
+        nats-py's loop reads what is no message, and sees the end of the stream.
+        """
+        transport: Any = self._transport
+        reader = transport._io_reader if isinstance(self._transport, TcpTransport) else None
+        if reader is None:
+            await super()._read_loop()
+            return
+        reader.feed_data = functools.partial(self._receive, reader)
+        try:
+            await super()._read_loop()
+        finally:
+            del reader.feed_data
+
+    def _receive(self, reader: Any, data: bytes) -> None:
+        """Parse what was received at once. If something before it waits for the read loop, it waits too."""
+        parser = self._parser
+        if (
+            reader._buffer
+            or parser.busy
+            or parser.state != AWAITING_CONTROL_LINE
+            or self._status != Client.CONNECTED
+            or reader.exception() is not None
+        ):
+            asyncio.StreamReader.feed_data(reader, data)
+            return
+        try:
+            foreign = parser.take(data)
+        except Exception as error:
+            reader.set_exception(error)  # The read loop raises it, and handles it as its own.
+            return
+        if self._failures:
+            report = asyncio.ensure_future(self.report_failures())
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
+        if foreign:
+            rest, parser.buf = bytes(parser.buf), bytearray()
+            asyncio.StreamReader.feed_data(reader, rest)
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
-        self._callbacks.pop(sid, None)
+        self.callbacks.pop(sid, None)
         super()._remove_sub(sid, max_msgs)
 
     def _build_message(
@@ -325,20 +373,41 @@ class _FrameParser(Parser):
 
     nc: NatsClient
 
+    def __init__(self, client: NatsClient) -> None:
+        super().__init__(client)  # pyright: ignore[reportUnknownMemberType]
+        self.busy = False
+        """`parse` runs. What arrives meanwhile comes after what it parses."""
+
     async def parse(self, data: bytes = b"") -> None:
-        if self.state != AWAITING_CONTROL_LINE:
+        self.busy = True
+        try:
+            if self.state == AWAITING_CONTROL_LINE:
+                foreign = self.take(data)
+                await self.nc.report_failures()
+                if not foreign:
+                    return
+                data = b""
             await super().parse(data)
-            return
+        finally:
+            self.busy = False
+
+    def take(self, data: bytes) -> bool:
+        """Deliver the whole messages at the start of what was received, and keep the rest.
+
+        Returns True if the rest begins with something else, which is for nats-py's parser. Raises
+        ProtocolError.
+        """
         if self.buf:
             data, self.buf = bytes(self.buf) + data, bytearray()
-        position, foreign, deliver, length = 0, False, self.nc.deliver, len(data)
+        position, foreign, length = 0, False, len(data)
+        callbacks, deliver = self.nc.callbacks, self.nc.deliver
         while (line_end := data.find(_CRLF, position)) >= 0:
             # The server separates the words by one space, and a subject has none. Decoded at once, and
             # leniently: a subject may be no UTF-8.
             words = data[position:line_end].decode("utf-8", "replace").split(" ")
             sizes = _SIZES.get(words[0], 0)
-            count = len(words) - 3 - sizes
-            if not sizes or (count != 0 and count != 1):
+            has_reply = len(words) - 3 - sizes
+            if not sizes or (has_reply != 0 and has_reply != 1):
                 foreign = True
                 break
             try:
@@ -352,14 +421,17 @@ class _FrameParser(Parser):
                 raise ProtocolError("nats: malformed MSG")
             if length < end + 2:
                 break
-            headers = data[start : start + head_size] if head_size else None
+            callback = callbacks.get(sid)
+            if callback is None:
+                foreign = True
+                break
             position = end + 2
-            rest = deliver(sid, words[1], words[3] if count else "", data[start + head_size : end], headers)
-            if rest is not None:
-                await rest
-        self.buf = bytearray(data[position:])
-        if foreign:
-            await super().parse()
+            headers = data[start : start + head_size] if head_size else None
+            reply = words[3] if has_reply else ""
+            deliver(callback, words[1], reply, data[start + head_size : end], headers)
+        if position < length:
+            self.buf = bytearray(data[position:])
+        return foreign
 
 
 _NO_MESSAGES: asyncio.Queue[Msg] = asyncio.Queue()
