@@ -40,12 +40,21 @@ class RetryLoop:
         """Seconds until the deadline, and never less than `MIN_ATTEMPT_S`."""
         return max(MIN_ATTEMPT_S, self._deadline - self._now())
 
+    @property
+    def attempt_s(self) -> float | None:
+        """The seconds that the next attempt may take; None while it must wait for the connection.
+
+        `retry.attempt_s or await retry.next_attempt()` needs no coroutine while the connection is up.
+        """
+        if not self._connection.connected:
+            return None
+        return min(ATTEMPT_TIMEOUT_S, self.remaining_s)
+
     async def next_attempt(self) -> float:
         """Wait for the connection. Returns the seconds that this attempt may take."""
         if not self._connection.connected:
             await self._connection.wait_connected(self._deadline)
-        remaining_s = self.remaining_s
-        return remaining_s if remaining_s < ATTEMPT_TIMEOUT_S else ATTEMPT_TIMEOUT_S
+        return min(ATTEMPT_TIMEOUT_S, self.remaining_s)
 
     async def back_off(self, why: str | Unavailable) -> None:
         """Pause before the next attempt. `why` the last attempt failed becomes part of the final error, or

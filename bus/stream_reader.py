@@ -110,7 +110,7 @@ async def history(
     while len(found) < limit:
         seq = (found[-1].seq if found else after) + 1
         wanted = min(BATCH, limit - len(found))
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             batch, pending = await _get_batch(connection, place, seq, wanted, timeout_s)
         except Unavailable as error:
@@ -129,7 +129,7 @@ async def count(connection: Connection, place: Place, deadline_s: float) -> int:
     """Return the number of messages of `place`. The broker counts them, and lists none."""
     retry = RetryLoop(connection, deadline_s)
     while True:
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             first, pending = await _get_batch(connection, place, 1, 1, timeout_s)
         except Unavailable as error:
@@ -150,7 +150,7 @@ async def _get_one(
         subject, data = f"{_DIRECT_GET}.{stream}", msgspec.json.encode(wanted)
     retry = RetryLoop(connection, deadline_s)
     while True:
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             reply = await connection.inbox.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:

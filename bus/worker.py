@@ -40,6 +40,7 @@ handled none, and the first message is treated as above.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
@@ -151,7 +152,9 @@ class Worker:
         self._changing = asyncio.Lock()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
-        self._runners: set[asyncio.Task[None]] = set()
+        self._runners: dict[int, asyncio.Task[None]] = {}
+        """By their numbers. A callback of each task would cost a turn of the loop."""
+        self._runner_numbers = itertools.count()
         self._runner_count = 0
         self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
@@ -249,7 +252,7 @@ class Worker:
         """Let the running handlers end, and cancel those that take longer than `timeout_s`."""
         if not self._runners:
             return
-        _, late = await asyncio.wait(self._runners, timeout=timeout_s)
+        _, late = await asyncio.wait(self._runners.values(), timeout=timeout_s)
         for runner in late:
             runner.cancel()
         if late:
@@ -322,11 +325,10 @@ class Worker:
             # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
             # its runner has ended. A message that arrives in that moment would otherwise not be handled.
             self._runner_count += 1
-            runner = self._loop.create_task(self._run())
-            self._runners.add(runner)
-            runner.add_done_callback(self._runners.discard)
+            number = next(self._runner_numbers)
+            self._runners[number] = self._loop.create_task(self._run(number))
 
-    async def _run(self) -> None:
+    async def _run(self, number: int) -> None:
         """Handle ready messages, one of each key in turn, until none is ready."""
         try:
             while self._queue.ready and self._runner_count <= self._jobs:
@@ -340,6 +342,7 @@ class Worker:
                 self._puller_of(item.message).request_more()
         finally:
             self._runner_count -= 1
+            del self._runners[number]
             self._start_runner()
 
     def _behind(self, key: Hashable) -> Sequence[InFlight]:
