@@ -29,7 +29,9 @@ class BrokerClock:
         if local_s - self._window_began > WINDOW_S:
             self._older_bound, self._bound = self._bound, float("-inf")
             self._window_began = local_s
-        self._bound = max(self._bound, at - local_s)
+        bound = at - local_s
+        if bound > self._bound:
+            self._bound = bound
 
     def now(self) -> float:
         """Return the earliest possible broker time, in epoch seconds.

@@ -58,6 +58,16 @@ class Endpoint:
         """Return a context that counts one request, its time, and the error that leaves it."""
         return Measured(self, loop)
 
+    def ended(self, busy_s: float, error: BaseException | None = None) -> None:
+        """Count one request and its time. A cancelled one is not counted: it is handled again."""
+        if error is not None:
+            if isinstance(error, asyncio.CancelledError):
+                return
+            self.errors += 1
+            self.last_error = type(error).__name__
+        self.requests += 1
+        self.busy_s += busy_s
+
     def failed(self, word: str) -> None:
         """Count a request that failed before it was handled."""
         self.requests += 1
@@ -66,7 +76,7 @@ class Endpoint:
 
 
 class Measured:
-    """Counts one request of an endpoint. A cancelled one is not counted: it is handled again."""
+    """Counts one request of an endpoint."""
 
     __slots__ = ("_endpoint", "_loop", "_started_at")
 
@@ -81,13 +91,7 @@ class Measured:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            return
-        self._endpoint.requests += 1
-        self._endpoint.busy_s += self._loop.time() - self._started_at
-        if error is not None:
-            self._endpoint.errors += 1
-            self._endpoint.last_error = type(error).__name__
+        self._endpoint.ended(self._loop.time() - self._started_at, error)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 `tests/bus/test_nats_client.py` fails with one sentence per function of nats-py that a new version changes.
 
 - One write per turn of the loop: what is sent in one turn goes to the socket together.
-- A message goes from the parser straight to the callback of its subscription, without a queue and a task.
+- A message goes from the socket to the parser and from there to the callback of its subscription, without a
+  queue and a task. nats-py's read loop reads the rest: PING, PONG, INFO, errors, and the end of the stream.
 - A subject that is not UTF-8 is decoded leniently. The server stores such a subject. nats-py decodes it
   strictly, which ends the read loop, so one hostile message would stop all workers.
 
@@ -14,7 +15,8 @@ above `MAX_PENDING_BYTES`. A callback never waits, so the client holds no receiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -50,7 +52,7 @@ _PING = b"PING\r\n"
 _CRLF = b"\r\n"
 _ASCII_SPACE = " \t\n\r\x0b\x0c"
 _VERSION_CHARS = len("NATS/1.0")
-_SIZES = {b"MSG": 1, b"HMSG": 2}
+_SIZES = {"MSG": 1, "HMSG": 2}
 """How many sizes end the first line of a message: `HMSG <subject> <sid> [reply] <head size> <size>`."""
 
 
@@ -79,8 +81,12 @@ class NatsClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._ps = _FrameParser(self)
-        self._callbacks: dict[int, MessageCallback] = {}
+        self._parser = self._ps = _FrameParser(self)
+        self.callbacks: dict[int, MessageCallback] = {}
+        """By the number of the subscription."""
+        self._failures: list[Exception] = []
+        """Errors in callbacks that are not reported yet."""
+        self._reports: set[asyncio.Task[None]] = set()
         self._write_planned = False
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop that sends. Each look-up of the loop is a system call in Python 3.11 (`getpid`)."""
@@ -188,13 +194,15 @@ class NatsClient(Client):
         _check_subject(subject)
         if headers:
             block = _header_block(headers)
-            line = f"HPUB {subject} {reply} {len(block)} {len(block) + size}\r\n"
-            frame = b"".join((line.encode(), block, data, _CRLF))
+            length = len(block) if block.isascii() else len(block.encode())
+            start = f"HPUB {subject} {reply} {length} {length + size}\r\n{block}"
         else:
-            frame = b"".join((f"PUB {subject} {reply} {size}\r\n".encode(), data, _CRLF))
+            start = f"PUB {subject} {reply} {size}\r\n"
+        frame = b"%b%b\r\n" % (start.encode(), data)
         self._pending.append(frame)
         self._pending_data_size += len(frame)
-        self._plan_write()
+        if not self._write_planned:
+            self._plan_write()
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -222,11 +230,12 @@ class NatsClient(Client):
             raise OutboundBufferLimitError
 
     def _plan_write(self) -> None:
-        if not self._write_planned:
-            self._write_planned = True
-            if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            self._loop.call_soon(self._write_pending)
+        if self._write_planned:
+            return
+        self._write_planned = True
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._write_pending)
 
     def _write_pending(self) -> None:
         """Write what is pending, or let nats-py's flusher do it when the socket takes more.
@@ -275,40 +284,75 @@ class NatsClient(Client):
         self._sid += 1
         subscription = _CallbackSubscription(self, self._sid, subject, queue)
         self._subs[self._sid] = subscription
-        self._callbacks[self._sid] = callback
+        self.callbacks[self._sid] = callback
         await self._send_subscribe(subscription)
         return subscription
 
     def deliver(
-        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
-    ) -> Awaitable[None] | None:
-        """Call the callback of a subscription. Returns what is left to await, or None.
-
-        An error in the callback is reported, and the next message arrives.
-        """
-        callback = self._callbacks.get(sid)
-        if callback is None:
-            return super()._process_msg(sid, subject, reply, data, headers or b"")
+        self, callback: MessageCallback, subject: str, reply: str, data: bytes, headers: bytes | None
+    ) -> None:
+        """Call the callback of a subscription. An error in it is kept for `report_failures`."""
         try:
-            callback(
-                ArrivedMessage(
-                    _text(subject),
-                    _text(reply) if reply else "",
-                    data,
-                    parse_headers(headers) if headers else None,
-                )
-            )
+            callback(ArrivedMessage(subject, reply, data, parse_headers(headers) if headers else None))
         except Exception as error:
-            return self._error_cb(error)
-        return None
+            self._failures.append(error)
+
+    async def report_failures(self) -> None:
+        """Report the errors in callbacks, of which no one stops the messages behind it."""
+        while self._failures:
+            await self._error_cb(self._failures.pop(0))
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        rest = self.deliver(sid, subject, reply, data, headers)
-        if rest is not None:
-            await rest
+        callback = self.callbacks.get(sid)
+        if callback is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.deliver(callback, _text(subject), _text(reply), data, headers)
+        await self.report_failures()
+
+    async def _read_loop(self) -> None:
+        """Read until the connection ends. Messages go from the socket to the parser, without this task.
+
+        nats-py's loop reads what is no message, and sees the end of the stream.
+        """
+        transport: Any = self._transport
+        reader = transport._io_reader if isinstance(self._transport, TcpTransport) else None
+        if reader is None:
+            await super()._read_loop()
+            return
+        reader.feed_data = functools.partial(self._receive, reader)
+        try:
+            await super()._read_loop()
+        finally:
+            del reader.feed_data
+
+    def _receive(self, reader: Any, data: bytes) -> None:
+        """Parse what was received at once. If something before it waits for the read loop, it waits too."""
+        parser = self._parser
+        if (
+            reader._buffer
+            or parser.busy
+            or parser.state != AWAITING_CONTROL_LINE
+            or self._status != Client.CONNECTED
+            or reader.exception() is not None
+        ):
+            asyncio.StreamReader.feed_data(reader, data)
+            return
+        try:
+            foreign = parser.take(data)
+        except Exception as error:
+            reader.set_exception(error)  # The read loop raises it, and handles it as its own.
+            return
+        if self._failures:
+            report = asyncio.ensure_future(self.report_failures())
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
+        if foreign:
+            rest, parser.buf = bytes(parser.buf), bytearray()
+            asyncio.StreamReader.feed_data(reader, rest)
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
-        self._callbacks.pop(sid, None)
+        self.callbacks.pop(sid, None)
         super()._remove_sub(sid, max_msgs)
 
     def _build_message(
@@ -329,17 +373,41 @@ class _FrameParser(Parser):
 
     nc: NatsClient
 
+    def __init__(self, client: NatsClient) -> None:
+        super().__init__(client)  # pyright: ignore[reportUnknownMemberType]
+        self.busy = False
+        """`parse` runs. What arrives meanwhile comes after what it parses."""
+
     async def parse(self, data: bytes = b"") -> None:
-        if self.state != AWAITING_CONTROL_LINE:
+        self.busy = True
+        try:
+            if self.state == AWAITING_CONTROL_LINE:
+                foreign = self.take(data)
+                await self.nc.report_failures()
+                if not foreign:
+                    return
+                data = b""
             await super().parse(data)
-            return
+        finally:
+            self.busy = False
+
+    def take(self, data: bytes) -> bool:
+        """Deliver the whole messages at the start of what was received, and keep the rest.
+
+        Returns True if the rest begins with something else, which is for nats-py's parser. Raises
+        ProtocolError.
+        """
         if self.buf:
             data, self.buf = bytes(self.buf) + data, bytearray()
-        position, foreign, deliver = 0, False, self.nc.deliver
+        position, foreign, length = 0, False, len(data)
+        callbacks, deliver = self.nc.callbacks, self.nc.deliver
         while (line_end := data.find(_CRLF, position)) >= 0:
-            words = data[position:line_end].split()
-            sizes = _SIZES.get(words[0], 0) if words else 0
-            if not 0 <= len(words) - 3 - sizes <= 1 or not sizes:
+            # The server separates the words by one space, and a subject has none. Decoded at once, and
+            # leniently: a subject may be no UTF-8.
+            words = data[position:line_end].decode("utf-8", "replace").split(" ")
+            sizes = _SIZES.get(words[0], 0)
+            has_reply = len(words) - 3 - sizes
+            if not sizes or (has_reply != 0 and has_reply != 1):
                 foreign = True
                 break
             try:
@@ -351,17 +419,19 @@ class _FrameParser(Parser):
             end = start + size
             if not 0 <= head_size <= size:
                 raise ProtocolError("nats: malformed MSG")
-            if len(data) < end + 2:
+            if length < end + 2:
                 break
-            reply = words[3] if len(words) == 4 + sizes else b""
-            headers = data[start : start + head_size] if head_size else None
+            callback = callbacks.get(sid)
+            if callback is None:
+                foreign = True
+                break
             position = end + 2
-            rest = deliver(sid, words[1], reply, data[start + head_size : end], headers)
-            if rest is not None:
-                await rest
-        self.buf = bytearray(data[position:])
-        if foreign:
-            await super().parse()
+            headers = data[start : start + head_size] if head_size else None
+            reply = words[3] if has_reply else ""
+            deliver(callback, words[1], reply, data[start + head_size : end], headers)
+        if position < length:
+            self.buf = bytearray(data[position:])
+        return foreign
 
 
 _NO_MESSAGES: asyncio.Queue[Msg] = asyncio.Queue()
@@ -428,7 +498,8 @@ def parse_headers(block: bytes) -> dict[str, str]:
             found["Status"] = code
         if description:
             found["Description"] = description
-    for line in lines[1:]:
+    del lines[0]
+    for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             found[name] = value.strip(_ASCII_SPACE)
@@ -445,12 +516,14 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _header_block(headers: Mapping[str, str]) -> bytes:
+def _header_block(headers: Mapping[str, str]) -> str:
     """Return the header block of a message. A line break in a value becomes a space: it ends a header."""
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    text = ""
+    for name, value in headers.items():
+        text += f"{name}: {value}\r\n"
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         text = "".join([f"{name}: {' '.join(value.split())}\r\n" for name, value in headers.items()])
-    return f"NATS/1.0\r\n{text}\r\n".encode()
+    return f"NATS/1.0\r\n{text}\r\n"
 
 
 def _socket_bytes(transport: TcpTransport) -> int:

@@ -251,14 +251,14 @@ class PullConsumer:
         so that its last places would otherwise stay free, and the coordinators count on them.
         """
         inbox = self._inbox
-        if (
-            inbox is None
-            or not self._pulling
-            or self._resume_at is not None
-            or not self._connection.connected
-        ):
+        if inbox is None:
             return
-        free = self._window - self._sink.in_flight - inbox.requested
+        unrequested = self._window - inbox.requested
+        if unrequested < self._refill and not even_few:
+            return  # The usual case. It needs no count of the messages in flight.
+        if not self._pulling or self._resume_at is not None or not self._connection.connected:
+            return
+        free = unrequested - self._sink.in_flight
         if free < (1 if even_few and inbox.requested == 0 else self._refill):
             return
         now = self._loop.time()

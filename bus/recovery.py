@@ -27,6 +27,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import structlog
+from msgspec import Struct
 
 from .connection import Connection, JetStreamApiError
 from .consumer_table import CONSUMERS, COORDINATOR
@@ -57,7 +58,7 @@ class AckFloor(NamedTuple):
     at: float
 
 
-class Received(NamedTuple):
+class Received(Struct, frozen=True, gc=False):
     """Where and when a message was stored that this process received."""
 
     subject: str

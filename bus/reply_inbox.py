@@ -63,6 +63,8 @@ class ReplyInbox:
     def __init__(self, client: NatsClient) -> None:
         self._client = client
         self._inbox = ""
+        self._token_at = 0
+        """Where the token begins in the subject of a reply."""
         self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
@@ -76,6 +78,7 @@ class ReplyInbox:
         """Subscribe to the inbox."""
         self._loop = asyncio.get_running_loop()
         self._inbox = self._client.new_inbox()
+        self._token_at = len(self._inbox) + 1
         await self._client.subscribe_callback(f"{self._inbox}.*", self._on_message)
 
     def send(
@@ -134,7 +137,17 @@ class ReplyInbox:
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float
     ) -> ArrivedMessage:
         """Send a request and wait for its reply. Raises `TimeoutError`, `ConnectionLost`."""
-        return await self._result_within(self.send(subject, data, headers), timeout_s)
+        pending = self.send(subject, data, headers)
+        try:
+            if self._client.is_full:
+                await self.wait_until_sent()
+            pending.due_at = due_at = self._loop.time() + timeout_s
+            if due_at < self._timer_at:
+                self._look_at(due_at)
+            return await pending.future
+        except BaseException:
+            self.drop(pending)
+            raise
 
     async def call_for_batch(
         self, subject: str, data: bytes, is_last: IsLast, timeout_s: float
@@ -144,7 +157,13 @@ class ReplyInbox:
         Raises `TimeoutError`, `ConnectionLost`.
         """
         pending = self.send(subject, data, None, is_last)
-        pending.batch.append(await self._result_within(pending, timeout_s))
+        try:
+            if self._client.is_full:
+                await self.wait_until_sent()
+            self.end_within((pending,), timeout_s)
+            pending.batch.append(await pending.future)
+        finally:
+            self.drop(pending)
         return pending.batch
 
     def deny(self, verb: str, subject: str) -> None:
@@ -169,16 +188,6 @@ class ReplyInbox:
             if not pending.future.done():
                 pending.future.set_exception(ConnectionLost("connection lost"))
 
-    async def _result_within(self, pending: PendingReply, timeout_s: float) -> ArrivedMessage:
-        """Return the reply. Raises `TimeoutError` after `timeout_s`, and what the reply ends with."""
-        try:
-            if self._client.is_full:
-                await self.wait_until_sent()
-            self.end_within((pending,), timeout_s)
-            return await pending.future
-        finally:
-            self.drop(pending)
-
     def _look_at(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -200,10 +209,11 @@ class ReplyInbox:
             self._look_at(max(next_at, now + LATE_S))
 
     def _on_message(self, msg: ArrivedMessage) -> None:
-        pending = self._pending.get(msg.subject.rpartition(".")[2])
+        pending = self._pending.get(msg.subject[self._token_at :])
         if pending is None or pending.future.done():
             return
         if pending.is_last is None or pending.is_last(msg):
+            del self._pending[pending.token]
             pending.future.set_result(msg)
         else:
             pending.batch.append(msg)

@@ -39,9 +39,8 @@ _NO_MESSAGE, _NO_STREAM = 10037, 10059
 _READS = "answers reads"
 _DIRECT_GET = "$JS.API.DIRECT.GET"
 
-_ENVELOPE = frozenset(
-    f"Nats-{name}" for name in ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence")
-)
+_ENVELOPE = ("Nats-Stream", "Nats-Num-Pending", "Nats-Last-Sequence")
+"""Headers that the broker adds to a stored message, beside its subject, number and time."""
 
 
 async def get_last_from_leader(connection: Connection, subject: str, deadline_s: float) -> Stored | None:
@@ -111,7 +110,7 @@ async def history(
     while len(found) < limit:
         seq = (found[-1].seq if found else after) + 1
         wanted = min(BATCH, limit - len(found))
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             batch, pending = await _get_batch(connection, place, seq, wanted, timeout_s)
         except Unavailable as error:
@@ -130,7 +129,7 @@ async def count(connection: Connection, place: Place, deadline_s: float) -> int:
     """Return the number of messages of `place`. The broker counts them, and lists none."""
     retry = RetryLoop(connection, deadline_s)
     while True:
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             first, pending = await _get_batch(connection, place, 1, 1, timeout_s)
         except Unavailable as error:
@@ -151,7 +150,7 @@ async def _get_one(
         subject, data = f"{_DIRECT_GET}.{stream}", msgspec.json.encode(wanted)
     retry = RetryLoop(connection, deadline_s)
     while True:
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             reply = await connection.inbox.call(subject, data, None, timeout_s)
         except (TimeoutError, ConnectionLost) as error:
@@ -184,13 +183,11 @@ def _ends_batch(msg: ArrivedMessage) -> bool:
 
 def _stored(msg: ArrivedMessage) -> Stored | None:
     """Return the message in a reply to a direct get, or None for "not found" and "end of batch"."""
-    headers = msg.headers or {}
-    if "Nats-Sequence" not in headers:
+    headers = msg.headers
+    if not headers or "Nats-Sequence" not in headers:
         return None
-    return Stored(
-        subject=headers["Nats-Subject"],
-        seq=int(headers["Nats-Sequence"]),
-        at=datetime.fromisoformat(headers["Nats-Time-Stamp"]).timestamp(),
-        data=msg.data,
-        headers={name: value for name, value in headers.items() if name not in _ENVELOPE},
-    )
+    own = dict(headers)
+    subject, seq, at = own.pop("Nats-Subject"), own.pop("Nats-Sequence"), own.pop("Nats-Time-Stamp")
+    for name in _ENVELOPE:
+        own.pop(name, None)
+    return Stored(subject, int(seq), datetime.fromisoformat(at).timestamp(), msg.data, own)

@@ -76,7 +76,7 @@ async def publish(
     retry = RetryLoop(connection, deadline_s)
     outcome_unknown = False
     while True:
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         try:
             reply = await connection.inbox.call(message.subject, message.data, headers, timeout_s)
             seq, duplicate = _stored(connection, reply, message.subject)
@@ -118,7 +118,7 @@ async def publish_all(connection: Connection, messages: Sequence[Outgoing], dead
     frames = [(message, _headers(message)) for message in messages]
     numbers: dict[int, int] = {}
     while len(numbers) < len(frames):
-        timeout_s = await retry.next_attempt()
+        timeout_s = retry.attempt_s or await retry.next_attempt()
         missing = [index for index in range(len(frames)) if index not in numbers]
         why = await _write_round(connection, frames, missing, numbers, timeout_s)
         if len(numbers) < len(frames):
@@ -166,7 +166,7 @@ async def _write_round(
 
 
 def _headers(message: Outgoing) -> dict[str, str]:
-    headers = dict(message.headers)
+    headers = dict(message.headers) if message.headers else {}
     headers[MSG_ID] = message.msg_id or secrets.token_hex(12)
     if tracing.HEADER not in headers and (trace := tracing.header()) is not None:
         headers[tracing.HEADER] = trace
@@ -221,7 +221,7 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
 
 def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
-    if has_no_responders(reply):
+    if reply.headers is not None and has_no_responders(reply):
         raise _NotStored(connection.stream_silent(_stream_of(subject), f"stores {subject}"))
     answer = _decode_acknowledgement(reply.data)
     failure = answer.error

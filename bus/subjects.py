@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from warmxfer.schemas.fields import TOKEN_PATTERN
@@ -296,8 +297,8 @@ def parse(subject: str) -> Address:
     words = subject.split(".", 4)
     if len(subject) <= MAX_SUBJECT_CHARS:
         if words[0] == INTERNAL_ROOT and len(words) >= 4 and words[3] in _STORED_KINDS:
-            id = check_token(words[2])
-            if words[1] == str(partition_of(id)):
+            id = words[2]
+            if f"{INTERNAL_ROOT}.{words[1]}.{id}" == _of(id):
                 return Address(id, words[3], words[4] if len(words) == 5 else "")
         elif words[0] == ROOT and len(words) == 3 and words[2] in _USER_KINDS:
             return Address(check_token(words[1]), words[2], "")
@@ -363,7 +364,9 @@ def sibling_subject(subject: str, kind: str) -> str | None:
     return f"{ROOT}.{words[2]}.{kind}" if one_subject else None
 
 
+@lru_cache(maxsize=8_192)
 def _of(id: str) -> str:
+    """Return the beginning of the subjects that are stored of transfer `id`. Raises InvalidRequest."""
     return f"{INTERNAL_ROOT}.{partition_of(check_token(id))}.{id}"
 
 

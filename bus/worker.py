@@ -40,11 +40,12 @@ handled none, and the first message is treated as above.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -152,7 +153,9 @@ class Worker:
         self._changing = asyncio.Lock()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
-        self._runners: set[asyncio.Task[None]] = set()
+        self._runners: dict[int, asyncio.Task[None]] = {}
+        """By their numbers. A callback of each task would cost a turn of the loop."""
+        self._runner_numbers = itertools.count()
         self._runner_count = 0
         self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
@@ -250,7 +253,7 @@ class Worker:
         """Let the running handlers end, and cancel those that take longer than `timeout_s`."""
         if not self._runners:
             return
-        _, late = await asyncio.wait(self._runners, timeout=timeout_s)
+        _, late = await asyncio.wait(self._runners.values(), timeout=timeout_s)
         for runner in late:
             runner.cancel()
         if late:
@@ -323,34 +326,32 @@ class Worker:
             # Runners are counted here and in `_run`, not by their tasks. A task is done only a moment after
             # its runner has ended. A message that arrives in that moment would otherwise not be handled.
             self._runner_count += 1
-            runner = self._loop.create_task(self._run())
-            self._runners.add(runner)
-            runner.add_done_callback(self._runners.discard)
+            number = next(self._runner_numbers)
+            self._runners[number] = self._loop.create_task(self._run(number))
 
-    async def _run(self) -> None:
+    async def _run(self, number: int) -> None:
         """Handle ready messages, one of each key in turn, until none is ready."""
         try:
             while self._queue.ready and self._runner_count <= self._jobs:
-                await self._run_next()
+                key, item = self._queue.take()
+                try:
+                    if not item.returned:
+                        with self._place_of(item):
+                            await self._process(item, self._behind(key))
+                finally:
+                    self._queue.done(key)
+                self._puller_of(item.message).request_more()
         finally:
             self._runner_count -= 1
+            del self._runners[number]
             self._start_runner()
-
-    async def _run_next(self) -> None:
-        key, item = self._queue.take()
-        try:
-            if not item.returned:
-                with self._place_of(item):
-                    await self._process(item, self._behind(key))
-        finally:
-            self._queue.done(key)
-        self._puller_of(item.message).request_more()
 
     def _behind(self, key: Hashable) -> Sequence[InFlight]:
         """Return the messages that may be handled together with the one that was taken of `key`."""
         if self._together is None:
             return ()
-        return [each for each in self._queue.behind(key, self._together.limit - 1) if not each.returned]
+        found = self._queue.behind(key, self._together.limit - 1)
+        return [each for each in found if not each.returned] if found else ()
 
     def _place_of(self, item: InFlight) -> JobPlace:
         consumer = item.message.consumer
@@ -379,11 +380,12 @@ class Worker:
         if self._in_flight.get(item.identity) is item:
             await self._process(item)
 
-    async def _process(self, item: InFlight, behind: Sequence[InFlight] = ()) -> None:
+    def _process(self, item: InFlight, behind: Sequence[InFlight] = ()) -> Coroutine[Any, Any, None]:
+        """Return what handles a message: each coroutine between the task and the handler costs a switch."""
         item.running = True
-        if not tracing.is_on():
-            await self._handle_and_end(item, behind)
-            return
+        return self._process_in_span(item, behind) if tracing.is_on() else self._handle_and_end(item, behind)
+
+    async def _process_in_span(self, item: InFlight, behind: Sequence[InFlight]) -> None:
         with self._span_of(item):
             await self._handle_and_end(item, behind)
 
@@ -397,8 +399,7 @@ class Worker:
 
     async def _handle_and_end(self, item: InFlight, behind: Sequence[InFlight]) -> None:
         try:
-            with self._bus.endpoints.of_consumer(item.message.consumer).measured(self._loop):
-                also = await self._handle(item, behind)
+            also = await self._handle(item, behind)
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
@@ -444,28 +445,43 @@ class Worker:
             self._puller_of(each.message).request_more()
 
     async def _handle(self, item: InFlight, behind: Sequence[InFlight]) -> Sequence[InFlight]:
-        """Handle `item`. Returns those of `behind` that were handled with it."""
-        if item.invalid_subject:
-            raise DeadLetter(item.invalid_subject)
-        started = item.delivery.delivery_count - 1
-        if started >= self._max_starts:
-            raise DeadLetter(f"was started {started} times and never finished; it may crash its worker")
-        now = self._clock.now()
-        if not started:
+        """Handle `item`, and measure it. Returns those of `behind` that were handled with it."""
+        endpoint = self._bus.endpoints.of_consumer(item.message.consumer)
+        fault = self._why_not_started(item)
+        if fault:
+            endpoint.failed(DeadLetter.__name__)
+            raise DeadLetter(fault)
+        now, time = self._clock.now(), self._loop.time
+        if item.delivery.delivery_count == 1:
             QUEUE_AGE.observe(max(0.0, now - item.delivery.at), self._name)
-        time = self._loop.time
         began_at = time()
+        also: Sequence[InFlight] = ()
         try:
             if self._together is None or not behind:
                 await self._handler(item.delivery)
-                return ()
-            count = await self._together.handle([item.delivery, *(each.delivery for each in behind)])
-            also = behind[: count - 1]
-            for each in also:
-                QUEUE_AGE.observe(max(0.0, now - each.delivery.at), self._name)
-            return also
-        finally:
-            HANDLING.observe(time() - began_at, self._name)
+            else:
+                count = await self._together.handle([item.delivery, *(each.delivery for each in behind)])
+                also = behind[: count - 1]
+                for each in also:
+                    QUEUE_AGE.observe(max(0.0, now - each.delivery.at), self._name)
+        except BaseException as error:
+            busy_s = time() - began_at
+            HANDLING.observe(busy_s, self._name)
+            endpoint.ended(busy_s, error)
+            raise
+        busy_s = time() - began_at
+        HANDLING.observe(busy_s, self._name)
+        endpoint.ended(busy_s)
+        return also
+
+    def _why_not_started(self, item: InFlight) -> str:
+        """Return why no handler may have `item`, or ""."""
+        if item.invalid_subject:
+            return item.invalid_subject
+        started = item.delivery.delivery_count - 1
+        if started < self._max_starts:
+            return ""
+        return f"was started {started} times and never finished; it may crash its worker"
 
     async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
         tries = item.delivery.delivery_count

@@ -40,6 +40,9 @@ READ_FROM_NATS_PY: dict[Callable[..., object], str] = {
     TcpTransport.connect_tls: "6688ffffefa2",
     TcpTransport.__bool__: "2cb1f1d3dd03",
     TcpTransport.write: "70127868971b",
+    TcpTransport.read: "88fd9f3e084e",
+    TcpTransport.at_eof: "f9bd43ea78bd",
+    Client._process_op_err: "d4257cb1203c",
     Parser.parse: "7d6165f1766c",
     Parser.reset: "0f304f3f8691",
 }
@@ -62,7 +65,7 @@ class Wire:
         self.client = NatsClient()
         self.arrived: list[ArrivedMessage] = []
         self.errors: list[Exception] = []
-        self.client._callbacks[1] = self.arrived.append
+        self.client.callbacks[1] = self.arrived.append
 
         async def on_error(error: Exception) -> None:
             self.errors.append(error)
@@ -103,14 +106,110 @@ async def test_a_callback_that_fails_is_reported_and_the_next_message_arrives() 
     wire, failure = Wire(), ValueError("one")
 
     def fail_once(message: ArrivedMessage) -> None:
-        if not wire.errors:
+        if message.data == b"one":
             raise failure
         wire.arrived.append(message)
 
-    wire.client._callbacks[1] = fail_once
+    wire.client.callbacks[1] = fail_once
     await wire.receive(b"MSG a 1 3\r\none\r\nMSG a 1 3\r\ntwo\r\n")
     assert wire.errors == [failure]
     assert [message.data for message in wire.arrived] == [b"two"]
+
+
+class Socket(Wire):
+    """A client that reads from a stream, as from a socket. `status` is that of its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream = asyncio.StreamReader()
+        self.transport = TcpTransport()
+        self.transport._io_reader = self.stream
+        self.client._transport = self.transport
+        self.client._status = Client.CONNECTED
+        self.failed: list[Exception] = []
+
+        async def on_failure(e: Exception) -> None:
+            self.failed.append(e)
+
+        self.client._process_op_err = on_failure
+
+    async def __aenter__(self) -> Socket:
+        self.loop = asyncio.create_task(self.client._read_loop())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.loop.cancel()
+        await asyncio.wait({self.loop})
+
+
+async def test_messages_go_from_the_socket_to_the_callback_without_a_task() -> None:
+    async with Socket() as socket:
+        socket.stream.feed_data(b"MSG a.b 1 3\r\none\r\nMSG a.b 1 re.ply 0\r\n\r\nMSG")
+        assert socket.arrived == MESSAGES[:2]
+        socket.stream.feed_data(b" a.b 1 3\r\ntwo\r\n")
+        assert [message.data for message in socket.arrived] == [b"one", b"", b"two"]
+
+
+async def test_messages_keep_their_order_beside_what_the_read_loop_reads() -> None:
+    for size in (1, 2, 3, 7, 20, 50, len(FRAMES)):
+        for turns in (0, 1, 2):
+            async with Socket() as socket:
+                for start in range(0, len(FRAMES), size):
+                    socket.stream.feed_data(FRAMES[start : start + size])
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                await until(lambda arrived=socket.arrived: len(arrived) == len(MESSAGES))
+                assert socket.arrived == MESSAGES, f"in pieces of {size} bytes, {turns} turns between"
+
+
+async def test_what_arrived_before_the_read_loop_comes_first() -> None:
+    socket = Socket()
+    socket.stream.feed_data(FRAMES[:30])
+    async with socket:
+        socket.stream.feed_data(FRAMES[30:])
+        await until(lambda: len(socket.arrived) == len(MESSAGES))
+        assert socket.arrived == MESSAGES
+
+
+async def test_a_callback_that_fails_in_the_socket_is_reported_and_the_next_message_arrives() -> None:
+    failure = ValueError("one")
+    async with Socket() as socket:
+
+        def fail(_: ArrivedMessage) -> None:
+            raise failure
+
+        socket.client.callbacks[2] = fail
+        socket.stream.feed_data(b"MSG a 2 3\r\none\r\nMSG a 1 3\r\ntwo\r\n")
+        assert [message.data for message in socket.arrived] == [b"two"]
+        await until(lambda: socket.errors == [failure])
+
+
+async def test_a_malformed_line_in_the_socket_ends_the_connection() -> None:
+    async with Socket() as socket:
+        socket.stream.feed_data(b"MSG a 1 3\r\none\r\nMSG a 1 x\r\n")
+        socket.stream.feed_data(b"MSG a 1 3\r\ntwo\r\n")
+        await until(socket.loop.done)
+        assert [type(error) for error in socket.failed] == [ProtocolError]
+        assert [message.data for message in socket.arrived] == [b"one"]
+
+
+async def test_nothing_is_delivered_of_a_connection_that_was_given_up() -> None:
+    async with Socket() as socket:
+        socket.client._status = Client.RECONNECTING
+        socket.stream.feed_data(b"MSG a 1 3\r\none\r\n")
+        await until(socket.loop.done)
+        socket.stream.feed_data(b"MSG a 1 3\r\ntwo\r\n")
+        assert [message.data for message in socket.arrived if message.data == b"two"] == []
+
+
+async def test_the_end_of_the_stream_ends_the_connection() -> None:
+    async with Socket() as socket:
+        socket.stream.feed_data(b"MSG a 1 3\r\none\r\n")
+        socket.stream.feed_eof()
+        await until(socket.loop.done)
+        assert [message.data for message in socket.arrived] == [b"one"]
+        assert len(socket.failed) == 1
 
 
 async def test_a_subject_that_is_not_utf_8_is_delivered() -> None:
@@ -245,4 +344,4 @@ async def test_an_ended_subscription_receives_nothing_more(fresh_bus: Bus) -> No
     client.send("a.b", b"")
     await client.flush()
     assert arrived == []
-    assert len(client._callbacks) == 1  # the reply inbox
+    assert len(client.callbacks) == 1  # the reply inbox

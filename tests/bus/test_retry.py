@@ -15,11 +15,15 @@ START_S = 100.0
 
 
 class FakeConnection:
-    """A connection that is up once `up` is set. It keeps the deadlines of those that wait for it."""
+    """A connection that is up once `up` is set. It keeps the deadlines of those that wait for it.
+
+    Unless `connected` is set, each attempt waits, if only for a moment.
+    """
 
     def __init__(self, *, up: bool = True) -> None:
         self.up = asyncio.Event()
         self.deadlines: list[float] = []
+        self.connected = False
         if up:
             self.up.set()
 
@@ -75,6 +79,13 @@ async def test_every_attempt_has_the_one_deadline_and_what_is_left_of_it(clock: 
     clock.now += 4.0
     assert (await retry.next_attempt(), retry.remaining_s) == (MIN_ATTEMPT_S, MIN_ATTEMPT_S)
     assert connection.deadlines == [START_S + 5.0] * 3
+
+
+async def test_an_attempt_waits_for_nothing_while_the_connection_is_up() -> None:
+    connection = FakeConnection(up=False)
+    connection.connected = True
+    assert await RetryLoop(connection, 60.0).next_attempt() == ATTEMPT_TIMEOUT_S
+    assert connection.deadlines == []
 
 
 async def test_pauses_double_up_to_a_limit(clock: Clock) -> None:

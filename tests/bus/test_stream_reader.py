@@ -70,10 +70,7 @@ async def test_a_read_of_one_subject_names_it_where_a_permission_sees_it(
         sent.append((subject, data))
         return ArrivedMessage("_INBOX.1", "", b"", {"Status": "404"})
 
-    async def wait_connected(deadline: float) -> None:
-        """Do nothing: it is connected."""
-
-    connection = SimpleNamespace(inbox=SimpleNamespace(call=call), wait_connected=wait_connected)
+    connection = SimpleNamespace(inbox=SimpleNamespace(call=call), connected=True)
     assert await stream_reader.get_last(cast(Any, connection), subject, 5) is None
     [(requested, body)] = sent
     stream = subjects.place_of(subject).stream

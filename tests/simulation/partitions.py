@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from warmxfer.actors.coordinator import partition_owners
-from warmxfer.bus import partition, stream
+from warmxfer.bus import partition, stream, subjects
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_for
 from warmxfer.bus.partition import PARTITIONS
 
@@ -34,3 +34,4 @@ def use_partitions(count: int) -> None:
     CONSUMERS.clear()
     CONSUMERS.update(consumers_for(count))
     consumers_of_subject.cache_clear()
+    subjects._of.cache_clear()  # it holds the partition of each transfer
