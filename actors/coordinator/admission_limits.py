@@ -125,8 +125,10 @@ class StartLimits:
     def record(self, state: Transfer, now: float) -> bool:
         """Note the newest state of a transfer. Returns whether it made room for another start."""
         freed = False
-        awaited = state.stage in STARTING or state.awaits(DialSupervisor, JoinConsultation)
-        if not awaited and self._starting.pop(state.id, None) is not None:
+        if state.id in self._starting and not (
+            state.stage in STARTING or state.awaits(DialSupervisor, JoinConsultation)
+        ):
+            del self._starting[state.id]
             freed = True
         if needs_briefing(state) and (state.stage in BRIEFED or state.awaits(LeaveConsultation)):
             self._places.keep(state.id, now, joined=PreparationTask.JOIN in state.begun)

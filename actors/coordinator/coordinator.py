@@ -62,7 +62,7 @@ from .archive import Archive
 from .event_writers import why_not_believed
 from .folding import AppliedTrigger, fold
 from .give_up import give_up_transfer
-from .inbound_events import decode_trigger, why_unreadable
+from .inbound_events import TriggerReader, decode_trigger
 from .liveness import TransferLiveness
 from .outbox import outgoing, timers_due, unknown_outputs
 from .record_cache import CachedRecord
@@ -102,6 +102,7 @@ class Coordinator:
         self._bus = bus
         self._archive = Archive(bus, without=archive_without, overwrite=archive_overwrites)
         self._clock = BrokerClock()
+        self._triggers = TriggerReader()
         self.admission = Admission(
             bus,
             max_transfers,
@@ -134,7 +135,7 @@ class Coordinator:
     def check(self, delivery: Delivery) -> Exception | None:
         """Return why `delivery`, which has just arrived, cannot be read, or None."""
         self._clock.observe(delivery.at)
-        return why_unreadable(delivery)
+        return self._triggers.check(delivery)
 
     async def handle(self, delivery: Delivery) -> None:
         """Apply one trigger. Idempotent: a redelivery has no further effect."""
@@ -142,11 +143,12 @@ class Coordinator:
         if delivery.kind == "event" and delivery.delivery_count == 1:
             self.admission.observe_delay(delivery.at)
         try:
-            event = decode_trigger(delivery)
+            event = self._triggers.read(delivery)
         except NewerVersionNeeded as error:
             if await self._liveness.takes_events(delivery.transfer_id):
                 raise
             raise Unwanted(f"{error}, and its transfer is not running") from error
+        self._triggers.drop(delivery)
         if isinstance(event, DeadlinePassed) and delivery.delivery_count == 1:
             TIMER_LATENESS.observe(max(0.0, self._clock.now() - event.due_at))
         await self._apply(event, delivery)
@@ -158,7 +160,7 @@ class Coordinator:
         """
         id = deliveries[0].transfer_id
         cached = self._records.known(id)
-        series = None if cached is None else fold(cached, deliveries)
+        series = None if cached is None else fold(cached, deliveries, self._triggers.read)
         if cached is None or series is None:
             await self.handle(deliveries[0])
             return 1
@@ -168,6 +170,7 @@ class Coordinator:
                 stack.enter_context(self._spans.applying(cached.trace, event, delivery))
             if await self._append(cached, series.triggers, asyncio.get_running_loop().time()):
                 for delivery in handled:
+                    self._triggers.drop(delivery)
                     self._clock.observe(delivery.at)
                     self.admission.observe_delay(delivery.at)
                 return len(handled)

@@ -21,7 +21,7 @@ Invariants. Test: `tests/actors/coordinator/test_folding.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
@@ -54,10 +54,14 @@ class Series(NamedTuple):
     """The applied triggers, and those before the last of them or right behind it that change nothing."""
 
 
-def fold(cached: CachedRecord, deliveries: Sequence[Delivery]) -> Series | None:
+def fold(
+    cached: CachedRecord,
+    deliveries: Sequence[Delivery],
+    read: Callable[[Delivery], AnyEvent] = decode_trigger,
+) -> Series | None:
     """Return the longest series at the head of `deliveries` that may share a record after `cached`, or None.
 
-    `deliveries` are of one transfer, in the order of their arrival.
+    `deliveries` are of one transfer, in the order of their arrival. `read` returns the event in one.
     """
     if not cached.sent:
         return None
@@ -69,7 +73,7 @@ def fold(cached: CachedRecord, deliveries: Sequence[Delivery]) -> Series | None:
             break
         seen.add(trigger)
         try:
-            event = decode_trigger(delivery)
+            event = read(delivery)
             if why_not_believed(state, event, delivery.rest) is not None:
                 break
             outcome = step(state, event, delivery.at)

@@ -30,6 +30,9 @@ from .event_writers import why_foreign
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
 """Events with their own subject or made by the coordinator. On the subject `event` they are rejected."""
 
+MAX_KEPT = 512
+"""Events that are kept from their arrival on. Those of a longer queue are decoded twice."""
+
 
 def decode_trigger(delivery: Delivery) -> AnyEvent:
     """Return the event in `delivery`.
@@ -58,11 +61,37 @@ def number_of_event(delivery: Delivery) -> int:
 
 def why_unreadable(delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
     """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable."""
-    try:
-        event = decode_trigger(delivery)
-    except (DeadLetter, NewerVersionNeeded) as error:
-        return error
-    return DeadLetter(event.detail) if isinstance(event, TransferRefused) else None
+    return TriggerReader().check(delivery)
+
+
+class TriggerReader:
+    """Decodes each delivery once: it is checked on arrival, and handled a moment later."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Delivery, AnyEvent]] = {}
+        """By the identity of the delivery, which stays its own for as long as it is kept."""
+
+    def check(self, delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
+        """Return why `delivery` cannot be read, or None. Then its event is kept, until `drop`."""
+        try:
+            event = decode_trigger(delivery)
+        except (DeadLetter, NewerVersionNeeded) as error:
+            return error
+        if isinstance(event, TransferRefused):
+            return DeadLetter(event.detail)
+        self._kept[id(delivery)] = delivery, event
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return None
+
+    def read(self, delivery: Delivery) -> AnyEvent:
+        """Return the event in `delivery`. Raises as `decode_trigger` does."""
+        kept = self._kept.get(id(delivery))
+        return decode_trigger(delivery) if kept is None else kept[1]
+
+    def drop(self, delivery: Delivery) -> None:
+        """Keep the event of `delivery` no longer. Idempotent."""
+        self._kept.pop(id(delivery), None)
 
 
 def _read_request(delivery: Delivery) -> TransferRequested | TransferRefused:

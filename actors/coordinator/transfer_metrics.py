@@ -75,6 +75,7 @@ class _Times:
     began_at: dict[PreparationTask, float] = field(default_factory=dict[PreparationTask, float])
     longest_s: float = 0.0
     """The longest task of the preparation so far."""
+    begun: int = 0
     done: int = 0
     held_at: float | None = None
     hold_over: bool = False
@@ -113,8 +114,10 @@ class TransferMetrics:
 
     def _observe_times(self, times: _Times, stage_before: Stage, record: Record) -> None:
         state, at = record.state, record.at
-        for task in state.begun:
-            times.began_at.setdefault(task, at)
+        if len(state.begun) != times.begun:
+            for task in state.begun:
+                times.began_at.setdefault(task, at)
+            times.begun = len(state.begun)
         if len(state.done) != times.done:
             for task in state.done[times.done :]:
                 began_at = times.began_at.get(PreparationTask.DIAL if task in _SUPERVISOR_TASKS else task, at)
