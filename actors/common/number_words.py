@@ -193,3 +193,5 @@ PHRASES: Final = _phrases()
 """Digits by the words that say them, as `str.casefold` writes them."""
 LONGEST_PHRASE: Final = max(len(words) for words in PHRASES)
 FIRST_WORDS: Final = frozenset(words[0] for words in PHRASES)
+NUMBER_WORDS: Final = FIRST_WORDS | SCALES | FILLERS | frozenset(REPEATS)
+"""Words that may be a part of a number. No other word is looked at further."""

@@ -43,6 +43,7 @@ _SECRET_WORDS = frozenset({"token", "secret", "key", "password", "summary", "tra
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}|(?<![\w.:-])[1-9][0-9]{9,14}(?![\w.:-])")
 _MAY_BE_NUMBER = re.compile(r"[0-9]{7}|sips?:", re.IGNORECASE)
 """Found in every text that `_NUMBER` or `_SIP_USER` changes. One search instead of two replacements."""
+_DIGITS = re.compile(r"[0-9]{7}")
 _SIP_USER = re.compile(
     rf"(?<=sip:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)|(?<=sips:)[^@\s]{{1,{MAX_USER_CHARS}}}(?=@)", re.IGNORECASE
 )
@@ -115,7 +116,14 @@ def _is_plain(event: Mapping[str, Any]) -> bool:
         elif type(value) not in _NEVER_MASKED:
             return False
     text = " ".join(texts)
-    return len(text) <= MAX_VALUE_CHARS and text.isprintable() and _MAY_BE_NUMBER.search(text) is None
+    return len(text) <= MAX_VALUE_CHARS and text.isprintable() and not _may_be_number(text)
+
+
+def _may_be_number(text: str) -> bool:
+    """Return whether `_MAY_BE_NUMBER` finds something. ASCII text needs no slow search."""
+    if text.isascii():
+        return _DIGITS.search(text) is not None or "sip" in text.lower()
+    return _MAY_BE_NUMBER.search(text) is not None
 
 
 @lru_cache(maxsize=1_024)
@@ -131,7 +139,7 @@ def _masked(value: Any, limit: int) -> Any:
     else:
         text = repr(value)
     cut = escaped(text[: limit + CUT_MARGIN_CHARS])
-    if _MAY_BE_NUMBER.search(cut) is not None:
+    if _may_be_number(cut):
         cut = _SIP_USER.sub("•", _NUMBER.sub(lambda found: f"•{found[0][-2:]}", cut))
     return cut if len(text) <= limit and len(cut) <= limit else cut[:limit] + "…"
 

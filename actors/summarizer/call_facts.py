@@ -29,6 +29,8 @@ _NUMBER = regex.compile(
     r"[零〇一二三四五六七八九]{4,}|(?<![\p{Latin}\p{Lu}\p{Nd}])(?:\p{Lu}{1,4}-)?[\p{Lu}\p{Nd}]*\p{Nd}[\p{Lu}\p{Nd}]*(?:[-/.,:]?\p{Nd}+)*|\p{Nd}{2,}(?:-\p{Nd}+)*"
 )
 MIN_NUMBER_DIGITS: Final = 2
+_DIGIT = regex.compile(rf"[\p{{Nd}}{_HAN_DIGITS}]")
+"""Each amount and each number has one. To look for it takes a tenth of the time."""
 
 # Questions that speech recognition writes without a mark, by how they end or begin. One expression for each
 # place: together they are three times as slow.
@@ -55,11 +57,15 @@ _ASKS_LAST_NOT_ASCII = tuple(
 
 def amounts_in(text: str) -> list[str]:
     """Return the amounts of money, as they were said."""
+    if _DIGIT.search(text) is None:
+        return []
     return [found[0].strip() for found in _AMOUNT.finditer(text)]
 
 
 def numbers_in(text: str) -> list[str]:
     """Return the numbers that may be references, such as an order or a date, as they were said."""
+    if _DIGIT.search(text) is None:
+        return []
     numbers = (found[0].strip(".,:-/") for found in _NUMBER.finditer(text))
     return [number for number in numbers if sum(map(str.isdigit, number)) >= MIN_NUMBER_DIGITS]
 

@@ -142,13 +142,15 @@ def name_given_to(question: str, answer: str) -> str | None:
 
     Only a short first sentence is one, with letters, without a digit and without a question.
     """
-    wanted = asks(question) or _REQUEST.search(question) is not None
-    if not wanted or _ASKED_NAME.search(question) is None:
-        return None
+    # Most answers are longer than a name, and that is the cheapest to find out.
     first = next(iter(sentences(answer)), "")
     name = _BEFORE_NAME.sub("", first).strip(" .,!。，、！।۔،")
     name = _AFTER_NAME.sub("", name)
-    is_short = len(name) <= MAX_NAME and len(name.split()) <= MAX_NAME_WORDS
-    if not is_short or asks(first) or not regex.search(r"\p{L}", name) or regex.search(r"\p{Nd}", name):
+    if len(name) > MAX_NAME or len(name.split()) > MAX_NAME_WORDS:
+        return None
+    wanted = asks(question) or _REQUEST.search(question) is not None
+    if not wanted or _ASKED_NAME.search(question) is None:
+        return None
+    if asks(first) or not regex.search(r"\p{L}", name) or regex.search(r"\p{Nd}", name):
         return None
     return None if is_small_talk(name) else name

@@ -95,9 +95,8 @@ def _issues(caller: Sequence[str], closing: str) -> list[str]:
     ]
     informative = [text for text in informative if text != closing or not asks(text)] or informative
     # The first statement is mostly the matter, and the figures of another one complete it.
-    chosen = sorted(range(len(informative)), key=lambda at: (at > 0, -_figures(informative[at]), at))[
-        :MAX_ISSUE_QUOTES
-    ]
+    others = sorted(range(1, len(informative)), key=lambda at: (-_figures(informative[at]), at))
+    chosen = [0, *others][:MAX_ISSUE_QUOTES] if informative else []
     return [informative[at] for at in sorted(chosen)] or [max(caller, key=word_count)]
 
 

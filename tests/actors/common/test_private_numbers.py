@@ -64,6 +64,16 @@ MAX_CPU_S = 5.0
         ("die Prüfziffer lautet 123", "die Prüfziffer lautet xxxx"),
         ("le cryptogramme est un deux trois", "le cryptogramme est xxxx"),
         ("mi código de seguridad es uno dos tres", "mi código de seguridad es xxxx"),
+        ("the C V C is 1 2 3", "the C V C is xxxx"),
+        ("my passcode is 4417, thanks", "my passcode is xxxx, thanks"),
+        ("THE VERIFICATION NUMBER IS 1234", "THE VERIFICATION NUMBER IS xxxx"),
+        ("the card code is 123", "the card code is xxxx"),
+        ("the digits from the front are 1234", "the digits from the front are xxxx"),
+        ("one two three is the one at the rear", "xxxx is the one at the rear"),
+        ("los dígitos al dorso son 123", "los dígitos al dorso son xxxx"),
+        ("die Geheimzahl ist 4417", "die Geheimzahl ist xxxx"),
+        ("le code secret est 4417", "le code secret est xxxx"),
+        ("la clave es 4417", "la clave es xxxx"),
     ],
 )
 def test_a_private_number_is_masked(said: str, shown: str) -> None:
