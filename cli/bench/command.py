@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ def bench(
     ] = None,
     write: Annotated[
         Path | None,
-        typer.Option("--write", metavar="PAGE", help="Put the table into this page, and a plot beside it."),
+        typer.Option("--write", metavar="PAGE", help="Put the table into this page after each scenario."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -71,16 +71,25 @@ def bench(
     if write is not None:
         check_page(write)
     chosen = [name for name in SCENARIOS if not only or name in only]
-    rows = run_command(lambda: _measure(chosen, QUICK if quick else FULL, json))
-    if write is not None:
-        options = [*(["--quick"] if quick else []), *(f"--only {name}" for name in only or ())]
-        write_page(write, rows, " ".join(["warmxfer bench", *options]))
+    options = [*(["--quick"] if quick else []), *(f"--only {name}" for name in only or ())]
+    words = " ".join(["warmxfer bench", *options])
+
+    def keep(rows: Sequence[Row], missing: Sequence[str]) -> None:
+        if write is not None:
+            write_page(write, rows, words, missing)
+
+    rows = run_command(lambda: _measure(chosen, QUICK if quick else FULL, json, keep))
     if not all(row.ok for row in rows):
         raise typer.Exit(UNSUCCESSFUL)
 
 
-async def _measure(names: list[str], plan: Plan, json: bool) -> list[Row]:
-    """Run the scenarios and print each row once it is measured."""
+async def _measure(
+    names: list[str], plan: Plan, json: bool, keep: Callable[[Sequence[Row], Sequence[str]], None]
+) -> list[Row]:
+    """Run the scenarios and print each row once it is measured.
+
+    After each scenario `keep` gets all rows so far and the scenarios that are not measured yet.
+    """
     from importlib import import_module
 
     from rich.console import Console
@@ -108,6 +117,7 @@ async def _measure(names: list[str], plan: Plan, json: bool) -> list[Row]:
                     async for row in measured:
                         rows.append(row)
                         print_json(row.as_json()) if json else out.print(line(row), soft_wrap=True)
+                keep(rows, names[number:])
     return rows
 
 

@@ -36,8 +36,11 @@ def line(row: Row) -> str:
     return " ".join(cells).rstrip() + (f"\n    {row.note}" if row.note else "") + problems
 
 
-def page(rows: Sequence[Row], command: str, now: datetime) -> str:
-    """Return the results as Markdown: when and where they were measured, and the table."""
+def page(rows: Sequence[Row], command: str, now: datetime, missing: Sequence[str] = ()) -> str:
+    """Return the results as Markdown: when and where they were measured, and the table.
+
+    `missing`: scenarios that were not measured before the run was stopped.
+    """
     others = [row.others_cpu for row in rows if row.others_cpu is not None]
     busiest = max(others, default=0.0)
     parts = [
@@ -46,6 +49,8 @@ def page(rows: Sequence[Row], command: str, now: datetime) -> str:
     ]
     if busiest > BUSY:
         parts.append("**Other work ran on the machine: these figures are too high.**")
+    if missing:
+        parts.append(f"**Not measured: {', '.join(missing)}.**")
     table = [
         "| row | value | unit | target | met | reference | ratio | others' CPU |",
         "|---|---|---|---|---|---|---|---|",
@@ -54,15 +59,16 @@ def page(rows: Sequence[Row], command: str, now: datetime) -> str:
     return "\n\n".join([*parts, "\n".join(table)])
 
 
-def write(path: Path, rows: Sequence[Row], command: str) -> None:
+def write(path: Path, rows: Sequence[Row], command: str, missing: Sequence[str] = ()) -> None:
     """Put the table between the marks of the page at `path`, and the plot beside it as `<name>.svg`.
+
+    `missing`: scenarios that are not measured yet.
 
     A page that does not exist is created. Raises `InvalidRequest` if one without the marks exists.
     """
     image = path.with_suffix(".svg")
-    text = "\n\n".join(
-        [BEGIN, page(rows, command, datetime.now(UTC)), f"![cost of a transfer]({image.name})", END]
-    )
+    results = page(rows, command, datetime.now(UTC), missing)
+    text = "\n\n".join([BEGIN, results, f"![cost of a transfer]({image.name})", END])
     before, after = "", "\n"
     if path.exists():
         before, after = _around(path)

@@ -93,6 +93,20 @@ def test_a_written_page_has_the_rows(in_process: InProcess, plans: list[Plan], t
     assert (tmp_path / "page.svg").exists()
 
 
+def test_a_stopped_run_keeps_the_scenarios_that_were_measured(
+    in_process: InProcess, plans: list[Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stopped(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
+        raise KeyboardInterrupt
+        yield FAST
+
+    monkeypatch.setattr(recovery, "run", stopped)
+    page = tmp_path / "page.md"
+    in_process(*CHOSEN, "--write", str(page))
+    assert "| bus.publish | 0.2 |" in page.read_text()
+    assert "**Not measured: recovery.**" in page.read_text()
+
+
 def test_an_unknown_scenario_is_refused(in_process: InProcess) -> None:
     result = in_process("bench", "--only", "speed")
     assert result.code == 2
