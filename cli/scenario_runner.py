@@ -28,6 +28,7 @@ from .scenarios import Scenario
 
 TALK_TIMEOUT_S = 60.0
 RESULT_TIMEOUT_S = 120.0
+"""With people as fast as in life, or faster. Slower people have as much more time."""
 SETTLE_S = 10.0
 """Time after the result in which the people greet each other and the last utterance ends."""
 
@@ -63,7 +64,7 @@ async def place_calls(stack: LocalStack, scenarios: list[Scenario], utterances: 
     """Place one call per scenario. Returns once caller and AI have spoken `utterances` in each room."""
     callers = [await stack.call(scenario.caller) for scenario in scenarios]
     await stack.start("primary", rooms=[caller.room_id for caller in callers])
-    async with asyncio.timeout(TALK_TIMEOUT_S):
+    async with asyncio.timeout(stack.slower(TALK_TIMEOUT_S)):
         await asyncio.gather(*(_wait_for_speech(stack, caller.room_id, utterances) for caller in callers))
     return callers
 
@@ -74,8 +75,9 @@ async def play(
     """Request one transfer, follow it to its end, and check it."""
     began = monotonic()
     transfer = await client.request(scenario.request(caller.room_id))
-    phases = await _follow(transfer, scenario, on_phase)
-    result = await transfer.result(RESULT_TIMEOUT_S)
+    timeout_s = stack.slower(RESULT_TIMEOUT_S)
+    phases = await _follow(transfer, scenario, on_phase, timeout_s)
+    result = await transfer.result(timeout_s)
     took_s = monotonic() - began
     deadline, report = monotonic() + SETTLE_S, await stack.report(caller, transfer.id)
     while (problems := check_result(scenario, caller, result, report)) and monotonic() < deadline:
@@ -96,10 +98,10 @@ async def play(
 
 
 async def _follow(
-    transfer: TransferHandle, scenario: Scenario, on_phase: OnPhase | None
+    transfer: TransferHandle, scenario: Scenario, on_phase: OnPhase | None, timeout_s: float
 ) -> list[PhaseChanged]:
     phases: list[PhaseChanged] = []
-    async with asyncio.timeout(RESULT_TIMEOUT_S), aclosing(transfer.phases()) as following:
+    async with asyncio.timeout(timeout_s), aclosing(transfer.phases()) as following:
         async for phase in following:
             phases.append(phase)
             if on_phase:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, RetryableError
+from warmxfer.bus.free_ports import free_ports
 
 SERVERS = 3
 READY_S = 60.0
@@ -19,7 +19,8 @@ class BrokerCluster:
     """`async with BrokerCluster() as brokers: ... brokers.url`. It accepts writes when it is entered."""
 
     def __init__(self, *, sync_interval: str) -> None:
-        ports, routes = _free_ports(SERVERS), _free_ports(SERVERS)
+        free = free_ports(2 * SERVERS)
+        ports, routes = free[:SERVERS], free[SERVERS:]
         listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
         self.servers = [
             _ClusterServer(port, sync_interval, f"n{route}", f"127.0.0.1:{route}", listed)
@@ -76,12 +77,3 @@ class _ClusterServer(EmbeddedServer):
 
     def _config(self, work_dir: Path) -> str:
         return super()._config(work_dir) + self._cluster
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports of loopback that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

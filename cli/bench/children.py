@@ -43,8 +43,11 @@ async def child_cpu_s(command: Sequence[str]) -> float:
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-async def seconds_until_line(command: Sequence[str], key: str) -> float:
-    """Return how long `command` takes until it prints a line that contains `key`. Then it is stopped."""
+async def until_line(command: Sequence[str], key: str) -> tuple[float, str]:
+    """Return the seconds until `command` prints a line that contains `key`, and that line.
+
+    Then the command is stopped.
+    """
     began_at = time.perf_counter()
     child = await _spawn(command)
     try:
@@ -52,7 +55,7 @@ async def seconds_until_line(command: Sequence[str], key: str) -> float:
         async with asyncio.timeout(LIMIT_S):
             while line := await child.stdout.readline():
                 if key.encode() in line:
-                    return time.perf_counter() - began_at
+                    return time.perf_counter() - began_at, line.decode()
     except TimeoutError as error:
         raise InternalError(f"{_name(command)} printed no {key} within {LIMIT_S:g} s") from error
     finally:

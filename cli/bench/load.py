@@ -112,7 +112,7 @@ class Load:
         self._stack.ended_transfers += len(self.ended_at)
         await self._exit_stack.aclose()
 
-    async def run(self, in_flight: int) -> Sample:
+    async def run(self, in_flight: int, *, may_refuse: bool = False) -> Sample:
         """Run a transfer for each session, `in_flight` at a time, and return what it took."""
         numbers = iter(range(self._count))
 
@@ -125,7 +125,7 @@ class Load:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(min(in_flight, self._count)):
                 tasks.create_task(work())
-        return await self.sample(meter, began_at)
+        return await self.sample(meter, began_at, may_refuse=may_refuse)
 
     async def request_all(self, numbers: Sequence[int], within_s: float = 0.0) -> list[str]:
         """Request a transfer for each of these sessions, evenly over `within_s`, or as fast as possible."""

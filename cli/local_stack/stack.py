@@ -102,6 +102,10 @@ class LocalStack(SandboxAdmin):
         """Address of the nats-server."""
         return self.nats.url
 
+    def slower(self, timeout_s: float) -> float:
+        """Return a time limit for people as slow as those of this stack. Faster ones have the same limit."""
+        return timeout_s * max(1.0, self._time_scale)
+
     async def __aenter__(self) -> LocalStack:
         self.directory = self._given_directory or Path(tempfile.mkdtemp(prefix="warmxfer-"))
         # Only this user may read it: it has the logs, the streams and the passwords of the broker.

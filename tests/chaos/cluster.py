@@ -16,12 +16,13 @@ from nats.js import JetStreamContext
 
 from tests.testkit.nats_server import ConfiguredServer, restart
 from warmxfer.bus import EmbeddedServer
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.bus.subjects import CORE, STREAMS
 
 from .report_row import Row
 from .scenario import Scenario, open_scenario
 from .stage_barrier import at_every_phase
-from .tcp_proxy import TcpProxy, free_ports
+from .tcp_proxy import TcpProxy
 
 NODES = 3
 READY_TIMEOUT_S = 30.0
@@ -137,7 +138,8 @@ async def _caught_up(js: JetStreamContext) -> bool:
 @asynccontextmanager
 async def three_brokers() -> AsyncIterator[Cluster]:
     """Run a cluster. It accepts requests when this yields."""
-    clients, routes, nowhere = free_ports(NODES), free_ports(NODES), free_ports(1)[0]
+    free = free_ports(2 * NODES + 1)
+    clients, routes, nowhere = free[:NODES], free[NODES:-1], free[-1]
     names = [f"n{place}" for place in range(NODES)]
     async with AsyncExitStack() as stack:
         servers: dict[str, EmbeddedServer] = {}

@@ -21,6 +21,7 @@ from tests.testkit.transfer_history import read_history
 from warmxfer.actors.coordinator.settings import MIN_ARCHIVE_AFTER_S
 from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.bus.consumer_table import CONSUMERS, consumers_of
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.bus.subjects import STREAMS
 from warmxfer.cli.local_stack.stack import ROLES, ROOT, LocalStack, PlacedCall
 from warmxfer.client import Client
@@ -28,7 +29,7 @@ from warmxfer.schemas import NoticeKind, RetryableError, WarmTransferPhase, deco
 
 from .check import count_by_column, history_violations, is_clean
 from .report_row import Row
-from .tcp_proxy import TcpProxy, free_ports
+from .tcp_proxy import TcpProxy
 
 TIME_SCALE = 0.1
 ACK_WAIT_S = 2.0

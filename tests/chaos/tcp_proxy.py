@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Coroutine
 
 CHUNK_BYTES = 65_536
@@ -59,15 +58,6 @@ class TcpProxy:
         finally:
             self._pipes.discard(task)
             writer.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return free ports. Cluster nodes have to know each other's ports before they start."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import stat
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import nats
@@ -15,6 +14,7 @@ from tests.cli.conftest import Warmxfer
 from tests.testkit.certificates import Authority
 from warmxfer.bus import BusSettings, EmbeddedServer
 from warmxfer.bus.credentials import tls as context_of
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.bus.server_tls import ServerTls
 from warmxfer.bus.subject_table import USERS
 from warmxfer.bus.subjects import STREAMS
@@ -172,15 +172,6 @@ async def test_the_board_has_a_token_that_it_accepts(
     (board,) = with_token
     assert board.name == ("acme-board.env" if "acme" in options else "board.env")
     assert TokenSettings.from_env(variables(board)).token == variables(board)["WARMXFER_BOARD_TOKEN"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that were free a moment ago."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def contents(directory: Path) -> dict[str, str]:

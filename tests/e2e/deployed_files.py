@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.chaos.tcp_proxy import free_ports
 from tests.ops.kubernetes.rendering import Manifest
 from tests.test_containers import SERVICES, env_files, running
 from warmxfer.bus import EmbeddedServer
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 
 from .stack_fixture import certificates_in

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-from tests.chaos.tcp_proxy import free_ports
 from tests.testkit.secured_broker import SecuredBroker
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, RetryableError
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.bus.permission_file import CLUSTER, DEFAULT_TENANT, Login, accounts, login_name, routes
 from warmxfer.bus.subject_table import USERS
 

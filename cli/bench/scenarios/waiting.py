@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, closing
@@ -41,6 +42,8 @@ WAIT_LIMIT_S = 3_600.0
 """How long a supervisor may ring or say nothing: longer than any row takes."""
 WARM_UP_IN_FLIGHT = 20
 SPARE_JOBS = 100
+MAX_SESSIONS = 10_000
+"""Of one process: the broker limits the subscriptions of a connection (`bus/server_limits.py`)."""
 
 Stage = Literal["ringing", "briefing"]
 
@@ -112,7 +115,14 @@ async def _wait(
         await asyncio.sleep(plan.settle_s)
         bare = _memory(stack)
     async with (
-        Load(stack, prefix, waiting.count, number=waiting.number, wait_limit_s=WAIT_LIMIT_S) as load,
+        Load(
+            stack,
+            prefix,
+            waiting.count,
+            number=waiting.number,
+            primaries=math.ceil(waiting.count / MAX_SESSIONS),
+            wait_limit_s=WAIT_LIMIT_S,
+        ) as load,
         WebhookSender(stack.directory, send=waiting.webhooks) as webhooks,
     ):
         await asyncio.sleep(plan.settle_s)

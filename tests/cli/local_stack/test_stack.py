@@ -92,6 +92,12 @@ async def test_two_gateways_share_the_providers_rate() -> None:
         assert denied_lines(stack.directory) == []
 
 
+@pytest.mark.parametrize(("time_scale", "limit_s"), [(0.2, 60.0), (1.0, 60.0), (10.0, 600.0)])
+def test_slow_people_have_more_time(time_scale: float, limit_s: float) -> None:
+    """Regression: `demo --pace 10` ended with "TimeoutError; please report it"."""
+    assert LocalStack(time_scale=time_scale).slower(60.0) == limit_s
+
+
 async def test_a_given_directory_is_kept(tmp_path: Path) -> None:
     async with LocalStack(counts=dict.fromkeys(ROLES, 0), directory=tmp_path / "stack") as stack:
         assert stack.nats.running

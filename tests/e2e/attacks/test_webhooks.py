@@ -15,11 +15,11 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.chaos.tcp_proxy import free_ports
 from tests.testkit.recorder import Recorder, recording_proxy
 from warmxfer.actors.gateway.call_marks import call_metadata
 from warmxfer.actors.runtime.limited_protocol import HEAD_TIMEOUT_S
 from warmxfer.bus import Bus, subjects
+from warmxfer.bus.free_ports import free_ports
 from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.schemas import Outcome, WarmTransferPhase, participant_ids
 
