@@ -1,9 +1,14 @@
-"""Many transfers at a time: how many a second, and what one costs, with 1, 2 and 4 processes of each role."""
+"""Many transfers at a time: how many a second, and what one costs, with 1, 2 and 4 processes of each role.
+
+Each level has a stack of its own, so that no level pays for what the one before has left. One process of each
+role runs beside the floor alone. The comparison of 1, 2 and 4 is a part of its own: its 35 processes take
+time from the cores also while they wait.
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 from msgspec import structs
@@ -21,49 +26,78 @@ ARCHIVE_AFTER_S = 3_600.0
 """Later than the last run. Else one stack would archive its transfers while another one is measured, and what
 a run has stored would be gone before it is read.
 """
-MAIN_LEVEL = 50
-"""Transfers in flight at which the cost of one is compared with its target."""
+MAIN_LEVEL, MANY_LEVEL = 50, 100
+"""Transfers in flight: where the cost of one has its target, and where 1, 2 and 4 processes are compared."""
 
-Runs = dict[tuple[int, int], list[Sample]]
-"""Samples by number of processes of each role and transfers in flight."""
+Runs = dict[int, list[Sample]]
+"""Samples by transfers in flight, or by number of processes of each role."""
 
 
 async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield rates and costs, by level and by number of processes."""
     for sync in plan.sync_intervals:
-        processes = plan.processes if sync == "2m" else plan.processes[:1]
-        async for row in _saturate(plan, stacks, progress, sync, processes):
+        async for row in _beside_floor(plan, stacks, progress, sync):
+            yield row
+    if len(plan.processes) > 1:
+        async for row in _more_processes(plan, stacks, progress):
             yield row
 
 
-async def _saturate(
-    plan: Plan, stacks: StackPool, progress: Progress, sync: str, processes: tuple[int, ...]
+async def _beside_floor(
+    plan: Plan, stacks: StackPool, progress: Progress, sync: str
 ) -> AsyncGenerator[Row, None]:
-    ours: Runs = {}
-    references: dict[int, list[Sample]] = {}
-    async with AsyncExitStack() as exit_stack:
-        floor = await exit_stack.enter_async_context(stacks.open_floor(sync))
-        by_count: dict[int, BenchStack] = {}
-        for count in processes:
-            counts = dict.fromkeys(ROLES, count) if count > 1 else {}
-            settings = StackSettings(counts=counts, sync_interval=sync, archive_after_s=ARCHIVE_AFTER_S)
-            opening = stacks.open(settings)
-            by_count[count] = await exit_stack.enter_async_context(opening)
-        one, stored = by_count[processes[0]], list[Row]()
-        for level in plan.in_flight:
+    """Yield what one process of each role carries at each level."""
+    ours, floors, stored = Runs(), Runs(), list[Row]()
+    settings = StackSettings(sync_interval=sync, archive_after_s=ARCHIVE_AFTER_S)
+    for level in plan.in_flight:
+        async with stacks.open_floor(sync) as floor, stacks.open(settings) as stack:
             for repeat in range(plan.repeats):
-                for count, stack in by_count.items():
-                    progress(f"{level} in flight, {count} of each role, sync {sync}: run {repeat + 1}")
-                    before = await _written(stack)
-                    prefix = f"sat{level}-{repeat}-"
-                    async with Load(stack, prefix, plan.transfers, primaries=count) as load:
-                        sample = await load.run(level)
-                    ours.setdefault((count, level), []).append(sample)
-                    if stack is one and sync == "2m":
-                        stored = _stored(before, await _written(stack), sample.transfers)
-                references.setdefault(level, []).append(await floor.run(plan.transfers, level))
-    for row in (*_rows(ours, references, sync), *stored):
+                progress(f"{level} in flight, sync {sync}: run {repeat + 1}")
+                before = await _written(stack)
+                sample = await _run(stack, plan, level, repeat)
+                ours.setdefault(level, []).append(sample)
+                if sync == "2m":
+                    stored = _stored(before, await _written(stack), sample.transfers)
+                floors.setdefault(level, []).append(await floor.run(plan.transfers, level))
+    for row in (*_rows(ours, floors, sync), *stored):
         yield row
+
+
+async def _more_processes(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
+    """Yield what several processes of each role carry, compared with one of each."""
+    runs = Runs()
+    async with AsyncExitStack() as exit_stack:
+        by_count = dict[int, BenchStack]()
+        for count in plan.processes:
+            settings = StackSettings(counts=dict.fromkeys(ROLES, count), archive_after_s=ARCHIVE_AFTER_S)
+            by_count[count] = await exit_stack.enter_async_context(stacks.open(settings))
+        for repeat in range(plan.repeats):
+            for count, stack in by_count.items():
+                progress(f"{MANY_LEVEL} in flight, {count} of each role: run {repeat + 1}")
+                sample = await _run(stack, plan, MANY_LEVEL, repeat, primaries=count)
+                runs.setdefault(count, []).append(sample)
+    one = runs[plan.processes[0]]
+    for count in plan.processes[1:]:
+        for figure, unit, read, target in (
+            ("rate", "transfers/s", _rate, Target(1.0, "least")),
+            ("cpu", "ms/transfer", _cpu_ms, None),
+        ):
+            name = f"{figure}.{MANY_LEVEL}_in_flight.{count}_of_each_role"
+            measured = median_row(name, unit, runs[count], read, one, ratio_target=target)
+            yield structs.replace(measured, reference_name="one of each role", note=_by_role(runs[count]))
+
+
+async def _run(stack: BenchStack, plan: Plan, level: int, repeat: int, *, primaries: int = 1) -> Sample:
+    async with Load(stack, f"sat{level}-{repeat}-", plan.transfers, primaries=primaries) as load:
+        return await load.run(level)
+
+
+def _rate(sample: Sample) -> float:
+    return sample.rate
+
+
+def _cpu_ms(sample: Sample) -> float:
+    return sample.cpu_ms
 
 
 async def _written(stack: BenchStack) -> tuple[int, int]:
@@ -90,57 +124,38 @@ def _stored(before: tuple[int, int], after: tuple[int, int], transfers: int) -> 
     ]
 
 
-def _rows(ours: Runs, floor: Mapping[int, list[Sample]], sync: str) -> list[Row]:
+def _rows(ours: Runs, floors: Runs, sync: str) -> list[Row]:
     rows, suffix = list[Row](), "" if sync == "2m" else f".sync_{sync}"
-    for (count, level), samples in ours.items():
-        name = f"{level}_in_flight" + (f".{count}_of_each_role" if count > 1 else "") + suffix
-        rows.append(median_row(f"rate.{name}", "transfers/s", samples, lambda each: each.rate, floor[level]))
-        measured = median_row(f"cpu.{name}", "ms/transfer", samples, lambda each: each.cpu_ms, floor[level])
-        main = count == 1 and level == MAIN_LEVEL and sync == "2m"
+    for level, samples in ours.items():
+        name, floor = f"{level}_in_flight{suffix}", floors[level]
+        rows.append(median_row(f"rate.{name}", "transfers/s", samples, _rate, floor))
+        main = level == MAIN_LEVEL and not suffix
         rows.append(
             structs.replace(
-                measured,
+                median_row(f"cpu.{name}", "ms/transfer", samples, _cpu_ms, floor),
                 target=Target(CPU_MS) if main else None,
                 ratio_target=Target(CPU_RATIO) if main else None,
-                point=Point(CPU_PANEL, level, f"{count} of each role") if sync == "2m" else None,
+                point=None if suffix else Point(CPU_PANEL, level),
                 note=_by_role(samples),
             )
         )
-    return [*rows, *_summary(ours, floor, suffix)]
-
-
-def _summary(ours: Runs, floor: Mapping[int, list[Sample]], suffix: str) -> list[Row]:
-    """Return the best rate, and what a second process of each role adds to it."""
-    by_count: dict[int, dict[int, float]] = {}
-    for (count, level), samples in ours.items():
-        rate = statistics.median(sample.rate for sample in samples)
-        by_count.setdefault(count, {})[level] = rate
-    rates = {count: max(by_level.values()) for count, by_level in by_count.items()}
-    one, best_floor = rates[1], max(statistics.median(each.rate for each in runs) for runs in floor.values())
-    always = bool(suffix)
-    best = Row(
-        name=f"rate.best{suffix}",
-        value=one,
-        unit="transfers/s",
-        target=None if always else Target(RATE, "least"),
-        ratio_target=Target(1.0, "least") if always else None,
-        reference=best_floor,
+    best, best_floor = _best_rate(ours), _best_rate(floors)
+    target, ratio_target = Target(RATE, "least"), Target(1.0, "least")
+    rows.append(
+        Row(
+            name=f"rate.best{suffix}",
+            value=best,
+            unit="transfers/s",
+            target=None if suffix else target,
+            ratio_target=ratio_target if suffix else None,
+            reference=best_floor,
+        )
     )
-    return [
-        best,
-        *(
-            Row(
-                name=f"rate.best.{count}_of_each_role{suffix}",
-                value=rate,
-                unit="transfers/s",
-                ratio_target=Target(1.0, "least"),
-                reference=one,
-                reference_name="one of each role",
-            )
-            for count, rate in rates.items()
-            if count > 1
-        ),
-    ]
+    return rows
+
+
+def _best_rate(runs: Runs) -> float:
+    return max(statistics.median(map(_rate, samples)) for samples in runs.values())
 
 
 def _by_role(samples: list[Sample]) -> str:
