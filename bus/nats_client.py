@@ -201,8 +201,7 @@ class NatsClient(Client):
         frame = b"%b%b\r\n" % (start.encode(), data)
         self._pending.append(frame)
         self._pending_data_size += len(frame)
-        if not self._write_planned:
-            self._plan_write()
+        self._plan_write()
 
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -298,7 +297,7 @@ class NatsClient(Client):
             self._failures.append(error)
 
     async def report_failures(self) -> None:
-        """Report the errors in callbacks, of which no one stops the messages behind it."""
+        """Report the errors in callbacks. An error in one does not stop the messages behind it."""
         while self._failures:
             await self._error_cb(self._failures.pop(0))
 

@@ -141,9 +141,7 @@ class ReplyInbox:
         try:
             if self._client.is_full:
                 await self.wait_until_sent()
-            pending.due_at = due_at = self._loop.time() + timeout_s
-            if due_at < self._timer_at:
-                self._look_at(due_at)
+            self.end_within((pending,), timeout_s)
             return await pending.future
         except BaseException:
             self.drop(pending)

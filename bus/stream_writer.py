@@ -221,7 +221,7 @@ async def _check_duplicate(connection: Connection, message: Outgoing, seq: int, 
 
 def _stored(connection: Connection, reply: ArrivedMessage, subject: str) -> tuple[int, bool]:
     """Return the number under which the broker stored a message, and whether it was a duplicate."""
-    if reply.headers is not None and has_no_responders(reply):
+    if has_no_responders(reply):
         raise _NotStored(connection.stream_silent(_stream_of(subject), f"stores {subject}"))
     answer = _decode_acknowledgement(reply.data)
     failure = answer.error

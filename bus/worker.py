@@ -67,7 +67,7 @@ from .worker_metrics import DEAD_LETTERS, HANDLED, HANDLING, IN_FLIGHT, QUEUE_AG
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
-"""Most messages that a worker takes beyond what it can start."""
+"""Widest window of keyed work. One with more jobs than that has a message for each of them."""
 KEYED_WINDOW_PER_JOB = 4
 SHARED_WINDOW = 64
 """Window of one of many consumers. Large enough that a pull request is rare beside the messages."""
@@ -456,6 +456,7 @@ class Worker:
             QUEUE_AGE.observe(max(0.0, now - item.delivery.at), self._name)
         began_at = time()
         also: Sequence[InFlight] = ()
+        failure: BaseException | None = None
         try:
             if self._together is None or not behind:
                 await self._handler(item.delivery)
@@ -465,13 +466,12 @@ class Worker:
                 for each in also:
                     QUEUE_AGE.observe(max(0.0, now - each.delivery.at), self._name)
         except BaseException as error:
+            failure = error
+            raise
+        finally:
             busy_s = time() - began_at
             HANDLING.observe(busy_s, self._name)
-            endpoint.ended(busy_s, error)
-            raise
-        busy_s = time() - began_at
-        HANDLING.observe(busy_s, self._name)
-        endpoint.ended(busy_s)
+            endpoint.ended(busy_s, failure)
         return also
 
     def _why_not_started(self, item: InFlight) -> str:

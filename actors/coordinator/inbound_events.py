@@ -59,11 +59,6 @@ def number_of_event(delivery: Delivery) -> int:
     return delivery.seq if delivery.kind == "event" else 0
 
 
-def why_unreadable(delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
-    """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable."""
-    return TriggerReader().check(delivery)
-
-
 class TriggerReader:
     """Decodes each delivery once: it is checked on arrival, and handled a moment later."""
 
@@ -72,7 +67,10 @@ class TriggerReader:
         """By the identity of the delivery, which stays its own for as long as it is kept."""
 
     def check(self, delivery: Delivery) -> DeadLetter | NewerVersionNeeded | None:
-        """Return why `delivery` cannot be read, or None. Then its event is kept, until `drop`."""
+        """Return why `delivery` cannot be read, or None. An invalid request counts as unreadable.
+
+        The event of a readable one is kept until `drop`.
+        """
         try:
             event = decode_trigger(delivery)
         except (DeadLetter, NewerVersionNeeded) as error:

@@ -122,7 +122,8 @@ def _is_plain(event: Mapping[str, Any]) -> bool:
 def _may_be_number(text: str) -> bool:
     """Return whether `_MAY_BE_NUMBER` finds something. ASCII text needs no slow search."""
     if text.isascii():
-        return _DIGITS.search(text) is not None or "sip" in text.lower()
+        lower = text.lower()
+        return _DIGITS.search(text) is not None or "sip:" in lower or "sips:" in lower
     return _MAY_BE_NUMBER.search(text) is not None
 
 

@@ -45,7 +45,11 @@ def bench(
     ] = None,
     write: Annotated[
         Path | None,
-        typer.Option("--write", metavar="PAGE", help="Put the table into this page after each scenario."),
+        typer.Option(
+            "--write",
+            metavar="PAGE",
+            help="Put the table into this page, and a plot beside it, after each scenario.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -128,14 +128,13 @@ class BenchStack:
         command = [sys.executable, "-m", "warmxfer.cli.bench.actor_process", role]
         command += ["--cloud", str(self.directory)]
         settings = self._settings
-        if role == Role.BRIEFING and settings.briefing_jobs is not None:
-            command += ["--jobs", str(settings.briefing_jobs)]
+        jobs = {"briefing": settings.briefing_jobs, "gateway": settings.gateway_jobs}.get(role)
+        if jobs is not None:
+            command += ["--jobs", str(jobs)]
         if settings.briefing_jobs is not None:
             command += ["--consultations", str(settings.briefing_jobs)]
         if role == Role.BRIEFING:
             command += ["--hello-after", f"{settings.hello_after_s:g}"]
-        if role == Role.GATEWAY and settings.gateway_jobs is not None:
-            command += ["--jobs", str(settings.gateway_jobs)]
         if role == Role.GATEWAY and settings.webhooks:
             command += ["--webhooks"]
         if sessions:

@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
 
 from warmxfer.actors.gateway.settings import DEFAULT_JOBS, MAX_JOBS
 from warmxfer.schemas import WarmTransferPhase
@@ -53,26 +53,25 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
 async def _strike(stack: BenchStack, name: str, number: str, count: int) -> Row:
     struck = asyncio.Event()
     prefix = f"{name.replace('.', '-')}-"
-    async with AsyncExitStack() as exit_stack:
-        ledger = exit_stack.enter_context(closing(Ledger(stack.directory, new_only=True)))
-        load = await exit_stack.enter_async_context(Load(stack, prefix, count, number=number))
-        people = asyncio.create_task(_answer(stack, struck))
-        try:
-            meter = UsageMeter(stack.pids())
-            ids = await load.request_all(range(count))
-            started = await load.wait(ids, LIMIT_S, WarmTransferPhase.STARTED)
-            await _until_some_dialled(ledger, count)
-            phases = Counter(phase.value for phase in load.reached.values())
-            struck_at = time.perf_counter()
-            await stack.kill_all()
-            struck.set()
-            await stack.start_all()
-            await load.wait(ids, LIMIT_S)
-            sample = await load.sample(meter, struck_at, max_undialled=DEFAULT_JOBS)
-            last_end_s = max(load.ended_at.values(), default=struck_at) - struck_at
-        finally:
-            people.cancel()
-            await asyncio.wait({people})
+    with closing(Ledger(stack.directory, new_only=True)) as ledger:
+        async with Load(stack, prefix, count, number=number) as load:
+            people = asyncio.create_task(_answer(stack, struck))
+            try:
+                meter = UsageMeter(stack.pids())
+                ids = await load.request_all(range(count))
+                started = await load.wait(ids, LIMIT_S, WarmTransferPhase.STARTED)
+                await _until_some_dialled(ledger, count)
+                phases = Counter(phase.value for phase in load.reached.values())
+                struck_at = time.perf_counter()
+                await stack.kill_all()
+                struck.set()
+                await stack.start_all()
+                await load.wait(ids, LIMIT_S)
+                sample = await load.sample(meter, struck_at, max_undialled=DEFAULT_JOBS)
+                last_end_s = max(load.ended_at.values(), default=struck_at) - struck_at
+            finally:
+                people.cancel()
+                await asyncio.wait({people})
     return Row(
         name=f"{name}.{count}",
         value=sample.seconds,

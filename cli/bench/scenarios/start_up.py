@@ -54,18 +54,19 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
             raise InternalError("The cancelled transfers have not ended")
     if plan.whole_commands:
         progress("warmxfer up")
-        yield _whole("up", [await _up_s() for _ in range(plan.starts)], UP_S, "")
+        yield _seconds("command.up.seconds", [await _up_s() for _ in range(plan.starts)], UP_S)
         progress("warmxfer demo")
         demos = [await _demo_s() for _ in range(plan.starts)]
-        yield _whole("demo", demos, DEMO_S, "without the transfer, whose length is what people say")
+        note = "without the transfer, whose length is what people say"
+        yield _seconds("command.demo.seconds", demos, DEMO_S, note)
 
 
-def _whole(name: str, took_s: list[float], limit_s: float, note: str) -> Row:
+def _seconds(name: str, took_s: list[float], limit_s: float | None = None, note: str = "") -> Row:
     return Row(
-        name=f"command.{name}.seconds",
+        name=name,
         value=statistics.median(took_s),
         unit="s",
-        target=Target(limit_s),
+        target=None if limit_s is None else Target(limit_s),
         runs=len(took_s),
         note=note,
     )
@@ -86,13 +87,7 @@ async def _demo_s() -> float:
 
 async def _command(stack: BenchStack, name: str, commands: list[list[str]]) -> Row:
     used_s = [await child_cpu_s([*CLI, *arguments, "--url", stack.nats.url]) for arguments in commands]
-    return Row(
-        name=f"command.{name}.cpu",
-        value=statistics.median(used_s),
-        unit="s",
-        target=Target(COMMAND_CPU_S),
-        runs=len(commands),
-    )
+    return _seconds(f"command.{name}.cpu", used_s, COMMAND_CPU_S)
 
 
 async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
@@ -102,4 +97,4 @@ async def _worker(stack: BenchStack, role: str, starts: int) -> Row:
         process = await stack.start(role)
         took_s.append(time.perf_counter() - began_at)
         await stack.stop(process)
-    return Row(name=f"start.{role}", value=statistics.median(took_s), unit="s", runs=starts)
+    return _seconds(f"start.{role}", took_s)

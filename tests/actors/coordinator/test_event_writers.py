@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from warmxfer.actors.coordinator.event_writers import EVENT_WRITERS, why_foreign, why_not_believed
-from warmxfer.actors.coordinator.inbound_events import INTERNAL_EVENTS, why_unreadable
+from warmxfer.actors.coordinator.inbound_events import INTERNAL_EVENTS, TriggerReader
 from warmxfer.actors.coordinator.state_machine import PendingCommand, Stage, Transfer
 from warmxfer.bus import Bus, DeadLetter, Delivery, subjects
 from warmxfer.schemas import (
@@ -103,7 +103,7 @@ def test_the_sentence_names_event_and_writers() -> None:
 @pytest.mark.parametrize("role", ["summarizer", "gateway", "coordinator", "", "a.b"])
 def test_a_foreign_event_is_unreadable_on_arrival(role: str) -> None:
     delivery = Delivery("t", "event", role, "", encode(SupervisorReady()), 1, 0.0, 1, {})
-    error = why_unreadable(delivery)
+    error = TriggerReader().check(delivery)
     assert isinstance(error, DeadLetter)
     assert "SupervisorReady is believed from briefing or primary" in str(error)
 
