@@ -48,7 +48,7 @@ API_DEADLINE_S = 10.0
 MAX_OF_ARCHIVED = 2
 """Messages of one transfer in the archive. The newest one counts."""
 REQUESTS_MB = (256, 64, 16, 4, 1)
-"""`max_bytes` of a new `WARMXFER_IN` without a setting: the first that the broker's storage allows."""
+"""Size of a new `WARMXFER_IN` without a setting: the first that the broker's storage allows."""
 
 _BYTES_PER_MB = 1_000_000
 _NS = 1_000_000_000
@@ -96,8 +96,17 @@ def stream_definition(name: str, settings: BusSettings) -> dict[str, Any]:
         "src": "warmxfer.*.*",
         "dest": f"wx.{{{{partition({PARTITIONS},1)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
     }
-    limit = {} if settings.requests_mb is None else {"max_bytes": settings.requests_mb * _BYTES_PER_MB}
+    limit = {} if settings.requests_mb is None else {"max_bytes": _max_bytes(settings.requests_mb)}
     return {**definition, "discard": "new", "subject_transform": transform, **limit}
+
+
+def _max_bytes(megabytes: int) -> int:
+    """Return `max_bytes` of a `WARMXFER_IN` of this size: one byte less.
+
+    The broker reserves these bytes. If they were the whole storage of an account, it would refuse to create
+    another stream, now or after that stream was lost.
+    """
+    return megabytes * _BYTES_PER_MB - 1
 
 
 def layout_of(config: Mapping[str, Any]) -> int:
@@ -151,7 +160,7 @@ async def _create(
     name = wanted["name"]
     sizes: tuple[int | None, ...] = REQUESTS_MB if name == IN and "max_bytes" not in wanted else (None,)
     for megabytes in sizes:
-        limit = {} if megabytes is None else {"max_bytes": megabytes * _BYTES_PER_MB}
+        limit = {} if megabytes is None else {"max_bytes": _max_bytes(megabytes)}
         first = {"first_seq": round(time.time() * _US)}
         try:
             await connection.api(f"STREAM.CREATE.{name}", {**wanted, **limit, **first}, deadline_s)

@@ -8,6 +8,7 @@ signal ends it at once.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib.metadata
 import os
 import signal
@@ -110,19 +111,25 @@ def on_first_signal(signals: Sequence[signal.Signals], action: Callable[[], obje
     """Call `action` at the first of these signals; later ones have their default effect.
 
     Signals within `SAME_SIGNAL_S` count as the same one: a terminal sends Ctrl-C to this process, and `uv
-    run` forwards it once more.
+    run` forwards it once more. A process that ends sooner ignores them from then on: Python resets its
+    handlers before it exits, so the signal would end it with another exit code.
     """
     loop, received = asyncio.get_running_loop(), asyncio.Event()
 
     def on_signal() -> None:
         if not received.is_set():
             received.set()
+            atexit.register(ignore)
             action()
             loop.call_later(SAME_SIGNAL_S, restore_default)
 
     def restore_default() -> None:
         for number in signals:
             loop.remove_signal_handler(number)
+
+    def ignore() -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
 
     for number in signals:
         loop.add_signal_handler(number, on_signal)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.testkit.nats_server import ConfiguredServer, restart
+from tests.testkit.processes import alive, command_line
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, run_with_parent, subjects
 
 SERVER_SCRIPT = """
@@ -38,18 +39,6 @@ runpy.run_path({str(run_with_parent.__file__)!r}, run_name="__main__")
 import os
 subprocess.run([sys.executable, "-c", script, str(os.getpid())])
 """
-
-
-def alive(pid: int) -> bool:
-    """Return True if a process runs. One that ended and was not reaped yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def command_line(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def gone_within(pid: int, seconds: float) -> bool:
@@ -82,8 +71,8 @@ async def test_a_monitored_server_has_an_address_for_its_statistics(monitored: b
 
 async def test_no_secret_is_on_the_command_line() -> None:
     async with ConfiguredServer(extra="authorization { user: me, password: hunter2 }") as server:
-        assert b"nats.conf" in command_line(server.pid)
-        assert b"hunter2" not in command_line(server.pid)
+        assert "nats.conf" in command_line(server.pid)
+        assert "hunter2" not in command_line(server.pid)
 
 
 async def test_a_given_store_is_kept(tmp_path: Path) -> None:

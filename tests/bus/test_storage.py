@@ -42,6 +42,19 @@ async def test_the_limit_of_the_account_is_read(fresh_bus: Bus) -> None:
     assert 100_000 < use.used_bytes == use.stream_bytes < 101_000
 
 
+async def test_requests_never_reserve_all_that_an_account_has() -> None:
+    """The account has the size of a `WARMXFER_IN` that fits. Another stream can still be created after it."""
+    async with (
+        ConfiguredServer(extra=ACCOUNT) as server,
+        await Bus.connect(BusSettings(url=server.url), name="test") as bus,
+    ):
+        await bus.ensure()
+        reserved = (await bus._connection.api(f"STREAM.INFO.{IN}"))["config"]["max_bytes"]
+        assert reserved == ACCOUNT_BYTES - 1
+        await bus._connection.api(f"STREAM.DELETE.{CORE}")
+        await bus.ensure()
+
+
 async def test_a_full_account_refuses_and_keeps_what_it_has() -> None:
     async with (
         ConfiguredServer(extra=ACCOUNT) as server,

@@ -163,7 +163,7 @@ async def test_the_limit_of_requests_is_changed_by_its_setting_alone(fresh_serve
     for setting, limit in ((None, 256), (100, 100), (None, 100), (300, 300)):
         async with await connect(fresh_server, requests_mb=setting) as bus:
             await bus.ensure()
-            assert (await config(bus, IN))["max_bytes"] == limit * 1_000_000
+            assert (await config(bus, IN))["max_bytes"] == limit * 1_000_000 - 1
 
 
 async def test_a_stream_that_cannot_be_changed_is_one_sentence_with_the_remedy(

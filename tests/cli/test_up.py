@@ -9,6 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.testkit.processes import command_line
+
 from .conftest import Warmxfer
 
 UP = ("up", "--port", "0", "--sandbox-port", "0", "--board-port", "0", "--pace", "0.05", "--json")
@@ -19,7 +21,7 @@ def process_of(parent: int, role: str) -> int:
     """Return the child of `parent` whose command line names `role`."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     command = f"warmxfer.actors\0{role}\0"
-    return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().endswith(command))
+    return next(int(pid) for pid in children if command_line(pid).endswith(command))
 
 
 def variables_in(env_file: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.testkit.processes import alive
 from tests.testkit.provider_sandbox import Cloud
 from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.bus import Bus, EmbeddedServer, LiveMessage, subjects
@@ -101,6 +102,43 @@ async def test_a_failed_start_is_reported_with_the_last_log_line(tmp_path: Path,
         )
 
 
+STOPPED_AGAIN = """
+import asyncio, os, signal
+from warmxfer.actors.runtime.runner import on_stop, run_async
+
+class AtTheEnd:
+    kill, pid, number = staticmethod(os.kill), os.getpid(), int(NUMBER)
+    def __del__(self):
+        self.kill(self.pid, self.number)
+
+async def main():
+    stop = asyncio.Event()
+    on_stop(stop)
+    os.kill(os.getpid(), NUMBER)
+    await stop.wait()
+
+at_the_end = AtTheEnd()
+run_async(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_while_python_exits_changes_nothing(number: signal.Signals) -> None:
+    """The process stopped within 0.5 s. Python has reset its handlers when the signal comes again."""
+    script = STOPPED_AGAIN.replace("NUMBER", str(int(number)))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script), stderr=asyncio.subprocess.PIPE, preexec_fn=handle_sigint
+    )
+    async with asyncio.timeout(30):
+        _, stderr = await process.communicate()
+    assert (process.returncode, stderr) == (0, b"")
+
+
+def handle_sigint() -> None:
+    """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 SLEEPER = (
     "import os, time; os.write(int(os.environ['WARMXFER_READY_FD']), b'up' + bytes([10])); time.sleep(60)"
 )
@@ -124,19 +162,12 @@ async def test_a_child_process_dies_with_its_parent(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     child = int(await asyncio.wait_for(parent.stdout.readline(), 30))
-    assert _alive(child)
+    assert alive(child)
     parent.kill()
     await parent.wait()
     async with asyncio.timeout(10):
-        while _alive(child):
+        while alive(child):
             await asyncio.sleep(0.05)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

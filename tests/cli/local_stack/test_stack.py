@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from tests.testkit.denied_lines import denied_lines
+from tests.testkit.processes import all_pids, command_line
 from tests.testkit.store_search import files_with
 from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
@@ -106,32 +107,13 @@ async def test_a_given_directory_is_kept(tmp_path: Path) -> None:
 
 async def test_a_stack_that_cannot_start_stops_the_processes_that_did(tmp_path: Path) -> None:
     coordinator_only = {role: int(role == "coordinator") for role in ROLES}
-    before = set(os.listdir("/proc"))
+    before = set(all_pids())
     with pytest.raises(InvalidRequest, match="did not start: warmxfer: WARMXFER_COORDINATOR_JOBS is 'x'"):
         async with LocalStack(
             counts=coordinator_only, directory=tmp_path, env={"WARMXFER_COORDINATOR_JOBS": "x"}
         ):
             raise AssertionError("started")
-    ours = [pid for pid in set(os.listdir("/proc")) - before if _mentions(pid, str(tmp_path))]
-    assert ours == []
-
-
-def _mentions(pid: str, text: str) -> bool:
-    try:
-        return text in Path(f"/proc/{pid}/cmdline").read_text()
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def arguments_of_all_processes() -> list[str]:
-    """Return the arguments of each process of this machine, as its users can read them."""
-    found: list[str] = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # It has just ended.
-    return found
+    assert [pid for pid in set(all_pids()) - before if str(tmp_path) in command_line(pid)] == []
 
 
 async def test_no_secret_is_in_an_argument_of_a_process(tmp_path: Path) -> None:
@@ -141,7 +123,7 @@ async def test_no_secret_is_in_an_argument_of_a_process(tmp_path: Path) -> None:
         caller = await stack.call()
         await stack.start("primary", rooms=[caller.room_id])
         secrets = [stack.secret, key, *(stack.settings(user).password for user in (*USERS, LOCAL))]
-        arguments = arguments_of_all_processes()
+        arguments = [command_line(pid) for pid in all_pids()]
         own = [text for text in arguments if "warmxfer" in text]
         assert sum("warmxfer.actors" in text for text in own) >= len(ROLES) + 1
         assert any("warmxfer.sandbox" in text for text in own)

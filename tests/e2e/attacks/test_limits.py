@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.testkit.processes import command_line
 from warmxfer.bus.subject_table import IN, USERS
 from warmxfer.cli.local_stack.managed_process import ManagedProcess
 from warmxfer.cli.local_stack.stack import ROLES, ROOT
@@ -58,11 +59,6 @@ async def bomb_server(
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-
-
-def arguments_of(pid: int) -> str:
-    """Return the arguments of a process, as each user of the machine may read them."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
 
 
 def peak_kb(process: ManagedProcess) -> int:
@@ -117,7 +113,7 @@ async def test_no_secret_is_in_an_argument_and_no_log_is_for_others(driver: Tran
     pids = [process.pid for role in (*ROLES, "sandbox") for process in stack.running(role)]
     assert len(pids) == len(ROLES) + 1
     for pid in (*pids, stack.nats.pid):
-        arguments = arguments_of(pid)
+        arguments = command_line(pid)
         assert arguments
         assert not [each for each in secrets if each in arguments]
     assert stat.S_IMODE(stack.directory.stat().st_mode) == 0o700
