@@ -1,7 +1,8 @@
 """The coordinator: load, step, append, publish, acknowledge.
 
     1. pull         a worker takes a trigger (request, cancel, event, timeout); one at a time per transfer
-    2. load         the newest record is read; outputs of it that are not in the stream are published
+    2. load         the newest record is read, except before the first one (`Records.may_begin`); outputs of
+                    it that are not in the stream are published
     3. step         `step(state, event, now)` decides; `now` is when the broker stored the trigger
     4. append       the new record is appended at an expected sequence, which excludes every other writer
     5. publish      its outputs are published, each under a message id that makes a repeat harmless
@@ -181,36 +182,48 @@ class Coordinator:
         """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
         # Load. On redelivery skip the cache: another process may have applied this trigger.
         redelivered = delivery.delivery_count > 1
-        cached = await (self._records.read if redelivered else self._records.load)(delivery.transfer_id)
+        load = self._records.read if redelivered else self._records.load
+        begins = self._records.may_begin(event, delivery)
+        cached = None if begins else await load(delivery.transfer_id)
         with self._spans.applying(trace_of(cached, delivery), event, delivery):
-            await self._apply_after(cached, event, delivery, redelivered=redelivered)
+            await self._apply_after(cached, event, delivery, redelivered=redelivered, log_read=not begins)
 
     async def _apply_after(
-        self, cached: CachedRecord | None, event: AnyEvent, delivery: Delivery, *, redelivered: bool
+        self,
+        cached: CachedRecord | None,
+        event: AnyEvent,
+        delivery: Delivery,
+        *,
+        redelivered: bool,
+        log_read: bool,
     ) -> None:
-        """Apply one trigger after the record `cached`; None if the transfer has none."""
+        """Apply one trigger after the record `cached`. None: there is none, or `log_read` is False."""
         clock = asyncio.get_running_loop().time
         for _ in range(MAX_RACES):
             read_at = clock()
-            caused = cached is not None and _caused_by(cached.record, delivery)
+            caused = cached is not None and cached.record.is_due_to(delivery.at, delivery.seq)
             archived = cached is not None and cached.record.state.archived
             if cached is not None and not cached.sent and (caused or not archived):
-                await self._publish_missing(cached, _fired_at(event))
+                fired_at = event.due_at if isinstance(event, DeadlinePassed) else 0.0
+                await self._publish_missing(cached, fired_at)
             if caused:
                 return
+            known = None
             if cached is None or archived:
                 known = await self._archive.find(delivery.transfer_id)
-                if known is not None:
+                if known is not None and log_read:
                     await self._archive.answer_late(delivery, known)
                     return
             if cached is not None and (why := _why_not_believed(cached.record, event, delivery)) is not None:
                 raise Unwanted(why)
             if cached is None:
-                if delivery.kind == "request" and not await request_owner.is_first_request(
-                    self._bus, delivery
-                ):
-                    await request_owner.refuse(self._bus, delivery)
-                    return
+                if known is not None or not await self._is_first(delivery):
+                    if log_read:
+                        await request_owner.refuse(self._bus, delivery)
+                        return
+                    # The log decides: while it has records, the archive is not believed.
+                    cached, log_read = await self._records.read(delivery.transfer_id), True
+                    continue
                 event = await self._start.first_event(event, delivery)
             # Step.
             outcome = step(cached.record.state if cached else None, event, delivery.at)
@@ -221,7 +234,7 @@ class Coordinator:
                 if await self._append(cached, [AppliedTrigger(delivery, event, outcome)], read_at):
                     return
                 redelivered = True
-            elif cached is None or cached.fresh:
+            elif log_read and (cached is None or cached.fresh):
                 if cached is not None and not await self._is_own_request(cached, delivery):
                     await request_owner.refuse(self._bus, delivery)
                     return
@@ -230,7 +243,7 @@ class Coordinator:
                 )
                 return
             # Load again: another coordinator appended first, or the trigger was ignored on a cached record.
-            cached = await self._records.read(delivery.transfer_id)
+            cached, log_read = await self._records.read(delivery.transfer_id), True
         raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
     async def _append(
@@ -289,6 +302,10 @@ class Coordinator:
         else:
             fired = timers_due(cached.record, fired_at)
             await self._publish(cached, since.ids.union(fired) if since else fired)
+
+    async def _is_first(self, delivery: Delivery) -> bool:
+        """Return whether `delivery` is no request, or no different request is stored before it."""
+        return delivery.kind != "request" or await request_owner.is_first_request(self._bus, delivery)
 
     async def _is_own_request(self, cached: CachedRecord, delivery: Delivery) -> bool:
         """Return whether `delivery` is no request, or is the request of its transfer."""
@@ -369,11 +386,6 @@ class Coordinator:
         return await self._liveness.answer_liveness(query)
 
 
-def _fired_at(event: AnyEvent) -> float:
-    """Return when the timer was due whose event this is, or 0 for another event."""
-    return event.due_at if isinstance(event, DeadlinePassed) else 0.0
-
-
 def _why_not_believed(record: Record, event: AnyEvent, delivery: Delivery) -> str | None:
     """Return why the transfer of `record` does not believe an actor's `event`, or None."""
     if delivery.kind != "event" or isinstance(event, TransferBroken):
@@ -386,8 +398,3 @@ def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:
     for output in outbox:
         if isinstance(output, WarmTransferResult):
             log.info("transfer_ended", transfer_id=id, outcome=output.outcome.value)
-
-
-def _caused_by(record: Record, delivery: Delivery) -> bool:
-    """Return whether `delivery` caused `record`. Other streams use the same numbers, not at the same time."""
-    return record.is_due_to(delivery.at, delivery.seq)

@@ -87,6 +87,10 @@ class RecordCache:
             cached.fresh = False
         return cached
 
+    def knows(self, id: str) -> bool:
+        """Return whether this process knows a record of transfer `id`, also if it has ended."""
+        return id in self._records or id in self._ends
+
     def mark_sent(self, id: str, seq: int) -> bool:
         """Return whether this process published the outputs of the record with sequence `seq`."""
         cached = self._records.get(id)

@@ -23,6 +23,7 @@ from warmxfer.bus import (
     transfer_log,
 )
 from warmxfer.bus.messages import MSG_ID, NO_HEADERS
+from warmxfer.schemas import AnyEvent, TransferRequested
 
 from . import transfer_trace
 from .admission import Admission
@@ -85,6 +86,19 @@ class Records:
     def known(self, id: str) -> CachedRecord | None:
         """Return the newest record that this process knows, without a read, or None."""
         return self._cache.get(id)
+
+    def may_begin(self, event: AnyEvent, delivery: Delivery) -> bool:
+        """Return whether `delivery` is a request of which this process knows no transfer.
+
+        It most likely begins one. So its log is not read: the append of a first record proves that there is
+        no other.
+        """
+        return (
+            isinstance(event, TransferRequested)
+            and delivery.delivery_count == 1
+            and not delivery.replayed
+            and not self._cache.knows(delivery.transfer_id)
+        )
 
     async def read(self, id: str) -> CachedRecord | None:
         """Read the newest record from the stream leader, or None if the transfer has none.

@@ -34,6 +34,7 @@ from warmxfer.schemas.archived import ArchivedTransfer
 from .coordinator_fixture import (
     PATIENCE_S,
     SimulatedCrash,
+    delivery_of,
     last_delivery,
     records,
     request,
@@ -318,6 +319,23 @@ async def test_a_record_that_is_appended_before_the_commit_keeps_the_transfer(
     assert len(log_of((await archived(fresh_bus)).data).records) == before + 2
 
 
+@pytest.mark.parametrize("body", [BODY, request("room-b")], ids=["the same", "another"])
+async def test_a_request_does_not_meet_the_archive_while_the_log_goes_on(fresh_bus: Bus, body: bytes) -> None:
+    """The archived record was written, and another coordinator appended a record before the commit."""
+    await run_transfer(fresh_bus)
+    log = await fresh_bus.history(subjects.log(ID), 100)
+    await coordinator(fresh_bus)._archive.store(ID, log[-1].seq, log[-1])
+    await fresh_bus.publish(subjects.request(ID), body)
+    first, again = await fresh_bus.history(subjects.request(ID), 10)
+    await coordinator(fresh_bus).handle(delivery_of(again, 1))
+    assert await fresh_bus.history(subjects.log(ID), 100) == log
+    left = await fresh_bus.history(subjects.request(ID), 10)
+    is_same = body == BODY
+    assert left == ([first, again] if is_same else [first])
+    notices = [decode_notice(each.data) for each in await fresh_bus.history(subjects.notice(ID), 10)]
+    assert [each.notice for each in notices] == ([] if is_same else [NoticeKind.ID_IN_USE])
+
+
 async def test_a_coordinator_that_was_stopped_before_its_first_record_takes_it_back(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,6 +435,8 @@ async def test_a_live_transfer_is_read_by_literal_subjects(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert [each for each in reads if "*" in each or ">" in each] == []
+    # The append of the first record proves that there was none.
+    assert reads[0] == subjects.archived(ID)
     assert 2 <= len(reads) <= 8
 
 

@@ -241,3 +241,20 @@ async def test_a_first_record_that_is_garbage_without_a_stored_request_has_no_ow
     await fresh_bus.publish(subjects.log(ID), b"{", expect_last=0)
     await Coordinator(fresh_bus).on_dead_letter(delivery_of(expired, 20), "it cannot be continued")
     assert await fresh_bus.get_last(subjects.result(ID)) is None
+
+
+async def test_a_request_that_is_delivered_as_new_changes_no_transfer_of_another_coordinator(
+    fresh_bus: Bus,
+) -> None:
+    """A coordinator that knows no record of it tries to append the first one, and reads the log then."""
+    (first, again) = await publish_requests(fresh_bus, request("room-a"), request("room-a"))
+    await handle(fresh_bus, first)
+    log = await fresh_bus.history(subjects.log(ID), 10)
+    commands = await fresh_bus.history(subjects.session_commands("room-a"), 10)
+    for each in (again, first):
+        fresh = Coordinator(fresh_bus)
+        await handle(fresh_bus, each, fresh)
+        assert not fresh.admission._limits.is_starting(ID)
+    assert await fresh_bus.history(subjects.log(ID), 10) == log
+    assert await fresh_bus.history(subjects.session_commands("room-a"), 10) == commands
+    assert await notices(fresh_bus) == []
