@@ -50,7 +50,10 @@ class BriefingActor:
         command = read_command(delivery, JoinConsultation, "briefing agent")
         if not await self._check.is_wanted(delivery, "briefing"):
             return
-        task = ConsultationTask.stored(delivery.transfer_id, command, delivery.at, "briefing")
+        is_first = delivery.delivery_count == 1
+        task = ConsultationTask.stored(
+            delivery.transfer_id, command, delivery.at, "briefing", is_first=is_first
+        )
         await Consultation(
             self._bus, self._check, task, self._voice, self._classifier, self._join_limit
         ).run()

@@ -3,7 +3,8 @@
 Commands arrive on a live subscription. The newest stored command is read as well, a few times after the
 subscription began and after each reconnect, and when the liveness of the transfer shows a new stage. The
 subscription misses commands that are published before it begins, or while the broker is unreachable. It also
-drops commands if the reader is too slow.
+drops commands if the reader is too slow. The first of these reads is left out if the log, read just before,
+had sent no command yet.
 
 Invariant: of two commands, the one with the higher fencing token is the newer one. Their order in the stream
 does not count, because the bus may store an old command again. Held by
@@ -44,6 +45,8 @@ from ..common.sent_by_log import Held, leave_in_log
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 
+BEFORE_BRIEFING: Final = frozenset({"preparing", "ringing"})
+"""Stages in which no agent was told to brief."""
 MAX_CHECKS: Final = 8
 """Commands at a time that the log does not hold yet, and that are checked again."""
 
@@ -53,14 +56,24 @@ log = structlog.get_logger(__name__)
 class ConsultCommands:
     """Commands of one consultation, as an async context manager.
 
-        async with ConsultCommands(bus, check, transfer_id, fence, role) as commands:
+        async with ConsultCommands(bus, check, transfer_id, fence, role, is_first=True) as commands:
             commands.forward_to(on_command)
 
     `fence` is the fencing token of the JoinConsultation. Commands with a lower token belong to an earlier
     consultation and are ignored. `role` is the actor that replies to a command that it does not know.
+    `is_first`: no other worker was told to join, and `check` has just read the log.
     """
 
-    def __init__(self, bus: Bus, check: LogCheck, transfer_id: str, fence: int, role: str) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        check: LogCheck,
+        transfer_id: str,
+        fence: int,
+        role: str,
+        *,
+        is_first: bool = False,
+    ) -> None:
         self._bus = bus
         self._check = check
         self._role = role
@@ -68,6 +81,7 @@ class ConsultCommands:
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
         self._newest: ToConsult | None = None
+        self._is_first = is_first
         self._read_seq = self._read_fence = 0
         """Of the stored command that was read last: its number, and the highest token so far."""
         self._unknown = UnknownCommands("briefing agent")
@@ -97,9 +111,16 @@ class ConsultCommands:
             self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
         )
         self._following.add_done_callback(log_task_failure)
+        if self._is_first and self._none_sent():
+            self._read_first.set_result(None)
         self._rereads.start()
         await self._read_first
         return self
+
+    def _none_sent(self) -> bool:
+        """Return whether the log, as it was just read, has told the agent nothing but to join."""
+        record = self._check.kept(self._transfer_id)
+        return record is not None and record.state.stage in BEFORE_BRIEFING and leave_in_log(record) is None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -122,6 +143,10 @@ class ConsultCommands:
 
     async def _catch_up(self) -> bool:
         """Read the newest stored command: only that one counts. Returns False if it could not be read."""
+        if self._is_first:
+            self._is_first = False
+            if self._read_first.done():
+                return True
         try:
             stored = await self._bus.get_last(self._subject)
             if stored is not None:

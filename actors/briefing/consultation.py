@@ -92,7 +92,8 @@ class ConsultationTask:
     """One JoinConsultation, stored at `at`; `budget_s` is the time to join.
 
     `role` is the actor whose process runs it, and which says its events. `session` is the session in whose
-    process it runs; None in a briefing worker.
+    process it runs; None in a briefing worker. `is_first`: the command was delivered for the first time, so
+    no other worker has begun the consultation, as far as the broker knows.
     """
 
     transfer_id: str
@@ -101,13 +102,22 @@ class ConsultationTask:
     role: str
     budget_s: float
     session: str | None = None
+    is_first: bool = False
 
     @classmethod
     def stored(
-        cls, transfer_id: str, join: JoinConsultation, at: float, role: str, session: str | None = None
+        cls,
+        transfer_id: str,
+        join: JoinConsultation,
+        at: float,
+        role: str,
+        session: str | None = None,
+        *,
+        is_first: bool = False,
     ) -> ConsultationTask:
         """Return the task for `join`, which the stream stored at time `at`."""
-        return cls(transfer_id, join, at, role, max(join.deadline_at - at, MIN_JOIN_S), session)
+        budget_s = max(join.deadline_at - at, MIN_JOIN_S)
+        return cls(transfer_id, join, at, role, budget_s, session, is_first)
 
 
 class Consultation:
@@ -151,7 +161,12 @@ class Consultation:
         Raises RetryableError if another worker must continue it.
         """
         async with ConsultCommands(
-            self._bus, self._check, self._task.transfer_id, self._task.join.fence, self._task.role
+            self._bus,
+            self._check,
+            self._task.transfer_id,
+            self._task.join.fence,
+            self._task.role,
+            is_first=self._task.is_first,
         ) as commands:
             try:
                 await prepare_in_thread()
@@ -274,7 +289,10 @@ class Consultation:
     async def _publish_snapshot(
         self, dialogue: DialogueRunner, snapshot: rooms.RoomSnapshot, history_before_join: ConsultationHistory
     ) -> None:
-        history = await self._events.load_history(self._task.at)
+        history = history_before_join
+        # No other worker is in the room if none was told to join and none has published anything.
+        if not (self._task.is_first and self._events.none_stored):
+            history = await self._events.load_history(self._task.at)
         if history.decided:
             dialogue.close()
         await self._events.publish_joined(snapshot, history_before_join)

@@ -71,6 +71,11 @@ class ConsultationEvents:
         self._last_seq = 0
         self._published: list[tuple[str, Event]] = []
 
+    @property
+    def none_stored(self) -> bool:
+        """Whether no read has found an event of this role."""
+        return self._last_seq == 0
+
     async def load_history(self, since: float) -> ConsultationHistory:
         """Return the published history; a second call reads only the events after the first call."""
         for message in await self._read():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.testkit.sent_log import store_in_log
 from tests.testkit.waiting import until
 from warmxfer.actors.briefing.consult_commands import ConsultCommands
 from warmxfer.actors.common.log_check import LogCheck
-from warmxfer.bus import Bus, BusSettings, EmbeddedServer, subjects
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Stored, subjects
 from warmxfer.schemas import BriefSupervisor, LeaveConsultation, ToConsult, encode
 
 
@@ -162,3 +163,61 @@ async def test_a_command_whose_log_comes_late_is_taken(bus: Bus, transfer_id: st
         await store_in_log(bus, transfer_id, encoded_leave(1))
         async with asyncio.timeout(3):
             assert (await commands.leave).fence == 1
+
+
+def reads_of(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each read of the newest message on `subject` is added."""
+    reads: list[str] = []
+    last = bus.get_last
+
+    async def counted(read: str, *, deadline_s: float = 5.0) -> Stored | None:
+        if read == subject:
+            reads.append(read)
+        return await last(read, deadline_s=deadline_s)
+
+    monkeypatch.setattr(bus, "get_last", counted)
+    return reads
+
+
+async def test_a_new_consultation_reads_no_command_at_once(
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log had sent none. What was stored before the subscription all the same is read a moment later."""
+    await store_in_log(bus, transfer_id)
+    check = LogCheck(bus)
+    await check.read(transfer_id)
+    reads = reads_of(bus, subjects.consult(transfer_id), monkeypatch)
+    await send(bus, transfer_id, encoded_leave(1))
+    async with ConsultCommands(bus, check, transfer_id, 0, role="briefing", is_first=True) as commands:
+        assert not reads
+        async with asyncio.timeout(3):
+            assert (await commands.leave).fence == 1
+        assert reads
+
+
+@pytest.mark.parametrize(
+    ("state", "is_first"),
+    [
+        ({"stage": "briefing"}, True),
+        ({"stage": "unwinding", "pending": {"t-4": AWAITED}}, True),
+        ({"stage": "ringing"}, False),
+    ],
+)
+async def test_commands_are_read_at_once_if_the_agent_may_have_been_told_more(
+    bus: Bus, transfer_id: str, state: dict[str, Any], is_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_in_log(bus, transfer_id, **state)
+    check = LogCheck(bus)
+    await check.read(transfer_id)
+    reads = reads_of(bus, subjects.consult(transfer_id), monkeypatch)
+    async with ConsultCommands(bus, check, transfer_id, 0, role="briefing", is_first=is_first):
+        assert reads
+
+
+async def test_commands_are_read_at_once_if_the_log_was_not_read(
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store_in_log(bus, transfer_id)
+    reads = reads_of(bus, subjects.consult(transfer_id), monkeypatch)
+    async with ConsultCommands(bus, LogCheck(bus), transfer_id, 0, role="briefing", is_first=True):
+        assert reads
