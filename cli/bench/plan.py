@@ -45,6 +45,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The same, one at a time."""
     history_archived: bool = True
     """Whether a measurement waits until all ended transfers have left the working streams."""
+    history_settle_s: float = 300.0
+    """Pause before the broker's memory is read. It holds the message ids of the last 120 s, and its runtime
+    returns free memory within minutes: 228 MB after 5,000 transfers, 105 MB after 240 s, 71 MB after 300 s.
+    """
     recovery: int = 500
     starts: int = 5
     beside: int = 20
@@ -79,6 +83,7 @@ QUICK = Plan(
     history_many=50,
     history_alone=5,
     history_archived=False,
+    history_settle_s=1.0,
     recovery=40,
     starts=1,
     beside=3,

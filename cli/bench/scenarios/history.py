@@ -54,6 +54,8 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
                     raise_problems(sample)
             if plan.history_archived:
                 await _until_archived(stack, progress)
+            progress(f"{target} transfers have ended; the broker rests for {plan.history_settle_s:g} s")
+            await asyncio.sleep(plan.history_settle_s)
             progress(f"after {target} transfers")
             figures = await _measure(stack, plan, target)
             for row in _rows(figures, first):
@@ -84,7 +86,6 @@ def raise_problems(sample: Sample) -> None:
 
 async def _measure(stack: BenchStack, plan: Plan, ended: int) -> _Figures:
     many, alone, listed = list[Sample](), list[Sample](), list[float]()
-    await asyncio.sleep(plan.settle_s)
     broker_mb = memory_bytes(stack.pids()[BROKER][0]) / 1e6
     for repeat in range(plan.repeats):
         async with Load(stack, f"hm{ended}-{repeat}-", plan.history_many) as load:
