@@ -15,21 +15,25 @@ from ..stack import ANSWERS, ROLES, BenchStack, StackSettings
 from ..stack_pool import StackPool
 from ..throttle import throttled
 
-SHARE = 0.2
-"""Of a core, for each coordinator."""
-IN_FLIGHT = 100
+SHARE, IN_FLIGHT = 0.2, 100
+"""Of a core, for each coordinator; transfers at a time."""
 SCALES = {2: 1.8, 4: 3.2}
 """Coordinators -> the least multiple of one coordinator's rate."""
 
 
 async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield the rate with each number of coordinators, as multiples of one coordinator's."""
-    async for row in slope(plan, progress, "coordinators", replicated=False):
+    async for row in slope(plan, progress, "coordinators", SHARE, IN_FLIGHT, replicated=False):
         yield row
 
 
-async def slope(plan: Plan, progress: Progress, name: str, *, replicated: bool) -> AsyncGenerator[Row, None]:
-    """Yield the rates beside one broker, or beside a cluster of three that keeps all messages thrice."""
+async def slope(
+    plan: Plan, progress: Progress, name: str, share: float, in_flight: int, *, replicated: bool
+) -> AsyncGenerator[Row, None]:
+    """Yield the rates beside one broker, or beside a cluster of three that keeps all messages thrice.
+
+    Each coordinator has `share` of a core.
+    """
     ours: dict[int, list[Sample]] = {count: [] for count in plan.coordinators}
     async with AsyncExitStack() as exit_stack:
         by_count = {
@@ -38,12 +42,12 @@ async def slope(plan: Plan, progress: Progress, name: str, *, replicated: bool) 
         }
         for repeat in range(plan.repeats):
             for count, stack in by_count.items():
-                progress(f"{count} coordinators at {SHARE:.0%} of a core each: run {repeat + 1}")
+                progress(f"{count} coordinators at {share:.0%} of a core each: run {repeat + 1}")
                 transfers = plan.coordinator_transfers * count
                 async with Load(stack, f"co{repeat}-", transfers, role=ANSWERS) as load:
                     pids = [process.pid for process in stack.processes["coordinator"]]
-                    async with throttled(pids, SHARE):
-                        ours[count].append(await load.run(IN_FLIGHT))
+                    async with throttled(pids, share):
+                        ours[count].append(await load.run(in_flight))
     one = statistics.median(sample.rate for sample in ours[1])
     for count, samples in ours.items():
         row = median_row(f"{name}.{count}", "transfers/s", samples, lambda each: each.rate)

@@ -1,8 +1,8 @@
 """Many transfers at a time: how many a second, and what one costs, with 1, 2 and 4 processes of each role.
 
 Each level has a stack of its own, so that no level pays for what the one before has left. One process of each
-role runs beside the floor alone. The comparison of 1, 2 and 4 is a part of its own: its 35 processes take
-time from the cores also while they wait.
+role runs beside the floor alone. The comparison with a second coordinator, and with 2 and 4 of each role, is
+a part of its own: its processes take time from the cores also while they wait.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ARCHIVE_AFTER_S = 3_600.0
 a run has stored would be gone before it is read.
 """
 MAIN_LEVEL, MANY_LEVEL = 50, 100
-"""Transfers in flight: where the cost of one has its target, and where 1, 2 and 4 processes are compared."""
+"""Transfers in flight: where the cost of one has its target, and where numbers of processes are compared."""
 
 Runs = dict[int, list[Sample]]
-"""Samples by transfers in flight, or by number of processes of each role."""
+"""Samples by transfers in flight."""
 
 
 async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
@@ -65,26 +65,33 @@ async def _beside_floor(
 
 async def _more_processes(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield what several processes of each role carry, compared with one of each."""
-    runs = Runs()
+    fewest, *more = plan.processes
+    one_of_each = dict.fromkeys(ROLES, fewest)
+    fleets = {
+        "one": one_of_each,
+        "2_coordinators": {**one_of_each, "coordinator": 2},
+        **{f"{count}_of_each_role": dict.fromkeys(ROLES, count) for count in more},
+    }
+    runs: dict[str, list[Sample]] = {name: [] for name in fleets}
     async with AsyncExitStack() as exit_stack:
-        by_count = dict[int, BenchStack]()
-        for count in plan.processes:
-            settings = StackSettings(counts=dict.fromkeys(ROLES, count), archive_after_s=ARCHIVE_AFTER_S)
-            by_count[count] = await exit_stack.enter_async_context(stacks.open(settings))
+        by_fleet = dict[str, BenchStack]()
+        for fleet, counts in fleets.items():
+            settings = StackSettings(counts=counts, archive_after_s=ARCHIVE_AFTER_S)
+            by_fleet[fleet] = await exit_stack.enter_async_context(stacks.open(settings))
         for repeat in range(plan.repeats):
-            for count, stack in by_count.items():
-                progress(f"{MANY_LEVEL} in flight, {count} of each role: run {repeat + 1}")
-                sample = await _run(stack, plan, MANY_LEVEL, repeat, primaries=count)
-                runs.setdefault(count, []).append(sample)
-    one = runs[plan.processes[0]]
-    for count in plan.processes[1:]:
+            for fleet, stack in by_fleet.items():
+                progress(f"{MANY_LEVEL} in flight, {fleet}: run {repeat + 1}")
+                primaries = fleets[fleet]["summarizer"]
+                runs[fleet].append(await _run(stack, plan, MANY_LEVEL, repeat, primaries=primaries))
+    one = runs.pop("one")
+    for fleet, samples in runs.items():
         for figure, unit, read, target in (
             ("rate", "transfers/s", _rate, Target(1.0, "least")),
             ("cpu", "ms/transfer", _cpu_ms, None),
         ):
-            name = f"{figure}.{MANY_LEVEL}_in_flight.{count}_of_each_role"
-            measured = median_row(name, unit, runs[count], read, one, ratio_target=target)
-            yield structs.replace(measured, reference_name="one of each role", note=_by_role(runs[count]))
+            name = f"{figure}.{MANY_LEVEL}_in_flight.{fleet}"
+            measured = median_row(name, unit, samples, read, one, ratio_target=target)
+            yield structs.replace(measured, reference_name="one of each role", note=_by_role(samples))
 
 
 async def _run(stack: BenchStack, plan: Plan, level: int, repeat: int, *, primaries: int = 1) -> Sample:

@@ -194,7 +194,7 @@ async def _answered_row(stack: BenchStack, waiting: Waiting, load: Load, ids: Se
         problems.append(f"{incomplete} of {len(ids)} answered transfers are not complete")
     return Row(
         name=f"{waiting.name}.answered",
-        value=sample.seconds,
+        value=sample.seconds if load.complete() else None,
         unit="s",
         target=Target(FINISHED_S),
         others_cpu=sample.usage.others_cpu,
