@@ -23,6 +23,7 @@ from ..load import Progress
 from ..machine import Usage, UsageMeter
 from ..plan import Plan
 from ..rows import Row
+from ..stack import BROKER
 from ..stack_pool import StackPool
 
 BODY = b"x" * 300
@@ -43,9 +44,10 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
             await bus.ensure()
             for name, act in _operations(bus).items():
                 progress(f"{name}, sync {sync}")
-                yield await _repeat(f"bus.{name}{suffix}", act, plan.bus_operations)
+                meter = UsageMeter({BROKER: [server.pid]})
+                yield await _repeat(f"bus.{name}{suffix}", act, plan.bus_operations, meter)
             progress(f"worker, sync {sync}")
-            for row in await _worker(bus, suffix, 5 * plan.bus_operations):
+            for row in await _worker(bus, suffix, 5 * plan.bus_operations, server.pid):
                 yield row
 
 
@@ -66,9 +68,8 @@ def _operations(bus: Bus) -> dict[str, Callable[[int], Awaitable[object]]]:
     }
 
 
-async def _repeat(name: str, act: Callable[[int], Awaitable[object]], count: int) -> Row:
+async def _repeat(name: str, act: Callable[[int], Awaitable[object]], count: int, meter: UsageMeter) -> Row:
     took_ms = list[float]()
-    meter = UsageMeter({})
     for number in range(count + WARM_UP):
         started = time.perf_counter()
         await act(number)
@@ -77,7 +78,7 @@ async def _repeat(name: str, act: Callable[[int], Awaitable[object]], count: int
     return _row(name, statistics.median(measured), "ms", meter.read(), count)
 
 
-async def _worker(bus: Bus, suffix: str, count: int) -> list[Row]:
+async def _worker(bus: Bus, suffix: str, count: int, broker_pid: int) -> list[Row]:
     """Measure a worker whose handler only counts."""
     done, handled = Event(), 0
 
@@ -93,7 +94,8 @@ async def _worker(bus: Bus, suffix: str, count: int) -> list[Row]:
             [Outgoing(subjects.work_queue(f"t{number % 500}", "gateway"), BODY) for number in numbers],
             deadline_s=LIMIT_S,
         )
-    meter, cpu_s, started = UsageMeter({}), time.process_time(), time.perf_counter()
+    meter = UsageMeter({BROKER: [broker_pid]})
+    cpu_s, started = time.process_time(), time.perf_counter()
     async with timeout(LIMIT_S), Worker(bus, "gateway", handle, jobs=JOBS):
         await done.wait()
         took_s = time.perf_counter() - started

@@ -15,7 +15,7 @@ from ..stack_pool import StackPool
 from .coordinators import slope
 
 SHARE, IN_FLIGHT = 0.08, 50
-"""Of a core, for each coordinator; transfers at a time."""
+"""Of a core, and transfers at a time, for each coordinator."""
 
 
 async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:

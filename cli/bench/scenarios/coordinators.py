@@ -16,7 +16,9 @@ from ..stack_pool import StackPool
 from ..throttle import throttled
 
 SHARE, IN_FLIGHT = 0.2, 100
-"""Of a core, for each coordinator; transfers at a time."""
+"""Of a core, and transfers at a time, for each coordinator. A throttled coordinator is slow, so that a fixed
+number of transfers would wait for one another, and the number would be what limits the rate.
+"""
 SCALES = {2: 1.8, 4: 3.2}
 """Coordinators -> the least multiple of one coordinator's rate."""
 
@@ -32,7 +34,7 @@ async def slope(
 ) -> AsyncGenerator[Row, None]:
     """Yield the rates beside one broker, or beside a cluster of three that keeps all messages thrice.
 
-    Each coordinator has `share` of a core.
+    Each coordinator has `share` of a core and `in_flight` transfers at a time.
     """
     ours: dict[int, list[Sample]] = {count: [] for count in plan.coordinators}
     async with AsyncExitStack() as exit_stack:
@@ -47,7 +49,7 @@ async def slope(
                 async with Load(stack, f"co{repeat}-", transfers, role=ANSWERS) as load:
                     pids = [process.pid for process in stack.processes["coordinator"]]
                     async with throttled(pids, share):
-                        ours[count].append(await load.run(in_flight))
+                        ours[count].append(await load.run(in_flight * count))
     one = statistics.median(sample.rate for sample in ours[1])
     for count, samples in ours.items():
         row = median_row(f"{name}.{count}", "transfers/s", samples, lambda each: each.rate)
