@@ -88,7 +88,7 @@ class Records:
         return self._cache.get(id)
 
     def may_begin(self, event: AnyEvent, delivery: Delivery) -> bool:
-        """Return whether `delivery` is a request of which this process knows no transfer.
+        """Return whether `delivery` is a request, and this process knows no record of its transfer.
 
         It most likely begins one. So its log is not read: the append of a first record proves that there is
         no other.

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.testkit.processes import handle_sigint
+
 START_S = 60.0
 END_S = 30.0
 UP = ("up", "--port", "0", "--sandbox-port", "0", "--board-port", "0", "--json")
@@ -31,7 +33,7 @@ async def stop_at(directory: Path, command: tuple[str, ...], at: str, stop: Call
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=foreground if stop is ctrl_c else background,
+        preexec_fn=handle_sigint if stop is ctrl_c else background,
     )
     try:
         async with asyncio.timeout(START_S):
@@ -62,11 +64,6 @@ def terminate(pid: int) -> None:
 def close_terminal(pid: int) -> None:
     """Send SIGHUP as a terminal does that is closed."""
     os.killpg(pid, signal.SIGHUP)
-
-
-def foreground() -> None:
-    """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def background() -> None:

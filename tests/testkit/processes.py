@@ -1,8 +1,9 @@
-"""What `/proc` says of a process. It may end at any moment, also while its file is read."""
+"""What `/proc` says of a process, which may end while its file is read, and how a new one takes SIGINT."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 
@@ -12,6 +13,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def handle_sigint() -> None:
+    """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def all_pids() -> list[str]:

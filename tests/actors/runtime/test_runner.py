@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.testkit.processes import alive
+from tests.testkit.processes import alive, handle_sigint
 from tests.testkit.provider_sandbox import Cloud
 from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.bus import Bus, EmbeddedServer, LiveMessage, subjects
@@ -132,11 +132,6 @@ async def test_a_second_signal_while_python_exits_changes_nothing(number: signal
     async with asyncio.timeout(30):
         _, stderr = await process.communicate()
     assert (process.returncode, stderr) == (0, b"")
-
-
-def handle_sigint() -> None:
-    """Handle SIGINT as a command in the foreground, even if these tests run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 SLEEPER = (
