@@ -121,15 +121,15 @@ def _check_destinations(request: WarmTransferRequest) -> None:
 
 def _check_destination(destination: SIPDestination, place: str) -> None:
     given = [each for each in DIALLED_FIELDS if getattr(destination, each) is not UNSET]
-    if destination.name is UNSET:
-        for each in DIALLED_FIELDS:
-            if each not in given:
-                path = ["config", "destination", each]
-                raise InvalidRequest(
-                    f"config.{place}.{each} is missing; {_hint(WarmTransferRequest, path)}.",
-                    field=f"config.{place}.{each}",
-                )
-    elif given:
+    missing = [each for each in DIALLED_FIELDS if each not in given]
+    if destination.name is UNSET and missing:
+        first = f"config.{place}.{missing[0]}"
+        if len(missing) == 1:
+            hint = _hint(WarmTransferRequest, ["config", "destination", missing[0]])
+            raise InvalidRequest(f"{first} is missing; {hint}.", field=first)
+        names = f"{', '.join([first, *missing[1:-1]])} and {missing[-1]}"
+        raise InvalidRequest(f"{names} are missing; add them, or give a name alone.", field=first)
+    if destination.name is not UNSET and given:
         raise InvalidRequest(
             f"config.{place}.name is {_show(destination.name)} beside {given[0]}; "
             f"give the name alone, or {', '.join(DIALLED_FIELDS)} without a name.",

@@ -97,8 +97,7 @@ def watching(
     watch = _watches.get(key)
     if watch is None:
         watch = _watches[key] = _Watch(bus, interval_s, timeout_s)
-    entry = (transfer_id, on_answer)
-    watch.add(entry)
+    entry = watch.add(transfer_id, on_answer)
     try:
         yield
     finally:
@@ -113,17 +112,21 @@ class _Watch:
         self._bus = bus
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._entries: list[tuple[str, OnAnswer]] = []
+        self._entries: dict[int, tuple[str, OnAnswer]] = {}
+        self._added = 0
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, entry: tuple[str, OnAnswer]) -> None:
-        self._entries.append(entry)
+    def add(self, transfer_id: str, on_answer: OnAnswer) -> int:
+        """Return the number of the new entry."""
+        self._added += 1
+        self._entries[self._added] = (transfer_id, on_answer)
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="liveness-watch")
+        return self._added
 
-    def remove(self, entry: tuple[str, OnAnswer]) -> bool:
-        """Remove `entry`. Returns True if no transfer is left; the task then ends."""
-        self._entries.remove(entry)
+    def remove(self, entry: int) -> bool:
+        """Remove the entry of this number. Returns True if no transfer is left; the task then ends."""
+        del self._entries[entry]
         if self._entries or self._task is None:
             return False
         self._task.cancel()
@@ -132,7 +135,7 @@ class _Watch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            entries = tuple(self._entries)
+            entries = tuple(self._entries.values())
             await asyncio.gather(
                 *(
                     self._ask(entries[start : start + MAX_LIVENESS_QUERY])

@@ -194,6 +194,14 @@ def test_a_destination_has_a_name_or_numbers(place: str) -> None:
         error = rejection(raw(**{f"config__{place}": {**by, **given}}))
         assert str(error).startswith(f"config.{place}.{missing} is missing; ")
         assert error.field == f"config.{place}.{missing}"
+    for given, missing in [
+        (("sip_call_to",), "routing_rule_id and sip_call_from"),
+        (("routing_rule_id",), "sip_call_to and sip_call_from"),
+        ((), "routing_rule_id, sip_call_to and sip_call_from"),
+    ]:
+        error = rejection(raw(**{f"config__{place}": {**by, **{each: numbers[each] for each in given}}}))
+        assert str(error) == f"config.{place}.{missing} are missing; add them, or give a name alone."
+        assert error.field == f"config.{place}.{missing.split()[0].rstrip(',')}"
     assert "'two words'; use 1 to 64" in str(
         rejection(raw(**{f"config__{place}": {**by, "name": "two words"}}))
     )
