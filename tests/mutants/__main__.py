@@ -1,6 +1,6 @@
 """Draw changes of product code, run the fast tests against each, and print those that no test catches.
 
-    uv run --group dev python -m tests.mutants [--seed N] [--count 200] [--only bus/pull_consumer.py]
+    uv run --group dev python -m tests.mutants [--seed N] [--count 200] [--skip 0] [--only FILE]
 
 The exit status is 1 if a change survived that `tests/mutants/accepted.toml` does not list. Then write a test
 that fails with the change. If there can be none, add the printed entry with the reason. It is 2 if a stage
@@ -101,6 +101,9 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, help="draw the same changes again")
     parser.add_argument("--count", type=int, default=COUNT, help=f"number of changes; {COUNT} by default")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="leave out the first of them: a run was stopped there"
+    )
     parser.add_argument("--only", default="", help="a file or folder, such as bus or bus/pull_consumer.py")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"copies of the tree; {JOBS} by default")
     parser.add_argument("--limit", type=float, help="seconds for each stage, not a multiple of its own")
@@ -112,9 +115,11 @@ def main() -> int:
     if not possible:
         parser.error(f"--only is {args.only!r}; give a file or folder of {', '.join(sorted(_folders()))}")
     fresh = [change for change in possible if change.key not in known]
-    drawn = draw(fresh, args.count, seed)
+    drawn = draw(fresh, args.count, seed)[args.skip :]
+    without = f" without the first {args.skip}" if args.skip else ""
     print(
-        f"seed {seed}: {len(drawn)} of {len(fresh)} changes; {len(possible) - len(fresh)} more are accepted",
+        f"seed {seed}: {len(drawn)} of {len(fresh)} changes{without}; "
+        f"{len(possible) - len(fresh)} more are accepted",
         flush=True,
     )
     if args.list:
