@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 MAX_WHOLE_BYTES: Final = 1_000_000
-"""Largest body that is read whole."""
+"""Largest body that is read whole, unless its reader knows better."""
 PIECE_BYTES: Final = 64 * 1024
 """Largest piece that is yielded."""
 _ANY_HEADER: Final = zlib.MAX_WBITS | 32
@@ -49,16 +49,18 @@ async def decompressed(raw: AsyncIterator[bytes], encoding: str) -> AsyncIterato
         yield last[:PIECE_BYTES]
 
 
-async def whole(response: httpx.Response, body: AsyncIterator[bytes]) -> httpx.Response:
-    """Return `response` with the content in `body`. Raises `httpx.DecodingError` beyond `MAX_WHOLE_BYTES`.
+async def whole(
+    response: httpx.Response, body: AsyncIterator[bytes], max_bytes: int = MAX_WHOLE_BYTES
+) -> httpx.Response:
+    """Return `response` with the content in `body`. Raises `httpx.DecodingError` beyond `max_bytes`.
 
     `Response.aread` would decompress without a limit.
     """
     content = bytearray()
     async for piece in body:
         content += piece
-        if len(content) > MAX_WHOLE_BYTES:
-            raise httpx.DecodingError(f"The body has more than {MAX_WHOLE_BYTES} bytes")
+        if len(content) > max_bytes:
+            raise httpx.DecodingError(f"The body has more than {max_bytes} bytes")
     headers = [(name, value) for name, value in response.headers.items() if name not in _OF_TRANSFER]
     return httpx.Response(
         response.status_code, headers=headers, content=bytes(content), request=response.request

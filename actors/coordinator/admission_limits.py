@@ -49,10 +49,10 @@ MAX_LAG_S = 1.0
 LAG_EXPIRES_S = 1.0
 LAG_WEIGHT = 0.2
 RATE_WINDOW_S = 3.0
-FIRST_RATE_S = 1.0
 FIRST_PER_S = 100.0
-"""Starts a second that are assumed until requests have waited for `FIRST_RATE_S`."""
-MIN_PER_S = 0.1
+"""Starts a second that are assumed until requests have waited for `RATE_WINDOW_S`. All places may have been
+taken at the same moment. Then none is free before the first of those transfers needs none any more.
+"""
 
 STARTING = frozenset({Stage.NEW, Stage.PREPARING})
 BRIEFED = STARTING | {Stage.RINGING, Stage.BRIEFING, Stage.SWITCHING, Stage.ARRIVING, Stage.RETURNING}
@@ -197,7 +197,10 @@ class StartLimits:
 
 
 class StartRate:
-    """How many transfers a second start while requests wait, by the last `RATE_WINDOW_S`."""
+    """How many transfers a second start while requests wait, by the last `RATE_WINDOW_S`.
+
+    The start that is awaited counts as one: without any start the rate is low, not unknown.
+    """
 
     def __init__(self) -> None:
         self._began = 0.0
@@ -214,12 +217,11 @@ class StartRate:
 
     def per_s(self, now: float) -> float:
         """Return the starts a second."""
-        waited_s = now - self._began
-        if waited_s < FIRST_RATE_S:
+        if now - self._began < RATE_WINDOW_S:
             return FIRST_PER_S
         while self._starts and self._starts[0] < now - RATE_WINDOW_S:
             self._starts.popleft()
-        return max(MIN_PER_S, len(self._starts) / min(RATE_WINDOW_S, waited_s))
+        return (len(self._starts) + 1) / RATE_WINDOW_S
 
 
 def needs_briefing(state: Transfer) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx
@@ -16,6 +17,8 @@ from warmxfer.schemas import InvalidRequest, RetryableError
 
 TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 100
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The ledger of thousands of calls is one answer."""
 DEFAULT_CALLER = "+14155550201"
 MAX_SHOWN_CHARS = 200
 
@@ -79,7 +82,11 @@ class SandboxAdmin:
     async def _request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             answer = await self._http.send(
-                method, self.sandbox_url + path, whole, deadline_s=TIMEOUT_S, **options
+                method,
+                self.sandbox_url + path,
+                partial(whole, max_bytes=MAX_ANSWER_BYTES),
+                deadline_s=TIMEOUT_S,
+                **options,
             )
         except httpx.HTTPError as error:
             raise RetryableError(

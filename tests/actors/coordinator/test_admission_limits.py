@@ -9,11 +9,10 @@ from warmxfer.actors.common.capacity import LIVE_S, RoleCapacity
 from warmxfer.actors.coordinator.admission_limits import (
     BRIEFING,
     FIRST_PER_S,
-    FIRST_RATE_S,
     GATEWAY,
     LAG_EXPIRES_S,
     LISTEN_S,
-    MIN_PER_S,
+    RATE_WINDOW_S,
     START_EXPIRES_S,
     STARTING_AT_ONCE,
     Hindrance,
@@ -286,7 +285,6 @@ def test_the_rate_is_assumed_at_first_and_measured_then() -> None:
     rate.begin(10.0)
     for n in range(20):
         rate.note(10.0 + n / 20)
-    assert rate.per_s(10.5) == FIRST_PER_S
-    assert rate.per_s(10.0 + FIRST_RATE_S) == pytest.approx(20.0)
-    assert rate.per_s(13.0) == pytest.approx(20 / 3)
-    assert rate.per_s(20.0) == MIN_PER_S
+    assert rate.per_s(10.0) == rate.per_s(12.9) == FIRST_PER_S
+    assert rate.per_s(10.0 + RATE_WINDOW_S) == pytest.approx(21 / RATE_WINDOW_S)
+    assert rate.per_s(20.0) == pytest.approx(1 / RATE_WINDOW_S)

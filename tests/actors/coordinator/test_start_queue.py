@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.loop import SimLoop
 from warmxfer.actors.common.capacity import RoleCapacity
 from warmxfer.actors.coordinator import start_queue
-from warmxfer.actors.coordinator.admission_limits import BRIEFING, StartLimits
+from warmxfer.actors.coordinator.admission_limits import BRIEFING, RATE_WINDOW_S, StartLimits
 from warmxfer.actors.coordinator.start_queue import Refusal, StartQueue
 from warmxfer.bus import RetryableError
 
@@ -161,7 +161,7 @@ async def test_a_burst_is_started_or_refused_and_the_refused_are_told_different_
     assert 50 + 20 * (MAX_WAIT_S - 3) <= len(desk.started) <= 50 + 20 * (MAX_WAIT_S + 1)
     assert desk.started == sorted(desk.started, key=lambda id: int(id[1:])), "not in the order of arrival"
     assert max(at for at, _ in desk.refused.values()) <= MAX_WAIT_S + 0.2
-    early = [at for at, _ in desk.refused.values() if at <= 2.0]
+    early = [at for at, _ in desk.refused.values() if at <= RATE_WINDOW_S + 1.0]
     assert len(early) > 3_000, "hopeless requests were not refused at once"
     assert len({refusal.retry_after_s for _, refusal in desk.refused.values()}) > 5
 
@@ -170,12 +170,25 @@ async def test_a_burst_is_started_or_refused_and_the_refused_are_told_different_
 async def test_when_no_transfer_ends_the_burst_is_refused_soon() -> None:
     desk = Desk(places=50)
     desk.request(*(f"t{n}" for n in range(500)))
-    for _ in range(20):
+    for _ in range(int(RATE_WINDOW_S * 10) + 2):
         await asyncio.sleep(0.1)
         desk.announce()
     assert len(desk.started) == 50
     assert len(desk.refused) >= 440
     assert max(refusal.retry_after_s for _, refusal in desk.refused.values()) == start_queue.MAX_RETRY_AFTER_S
+
+
+@virtually
+async def test_no_request_is_refused_before_a_place_could_be_free() -> None:
+    """A broker that syncs each message: 50 transfers begin at once, and the first ends after 2 s."""
+    desk = Desk(places=50)
+    desk.request(*(f"t{n}" for n in range(100)))
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        desk.announce()
+    assert (len(desk.started), desk.refused) == (50, {})
+    await desk.turn_over(per_s=50, for_s=3.0)
+    assert (len(desk.started), desk.refused) == (100, {})
 
 
 @virtually
