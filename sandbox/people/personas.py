@@ -38,7 +38,7 @@ class Person:
     """One scripted person.
 
     `ring_s` is the time until `pickup` happens, `audio_s` the time from the answer until the person can be
-    heard, `reply_s` the time to think before a reply.
+    heard, `reply_s` the time to think before a reply about the call.
     """
 
     script: str
@@ -52,6 +52,9 @@ class Person:
 
 Behaviour = Callable[[Phone, Person], Coroutine[Any, Any, None]]
 
+ASKS_FOR_A_PERSON: Final = "speaking with a person"
+"""Words of the line `identify` as it is unless a request changes it."""
+PERSON_REPLY_S: Final = 0.5
 YES: Final = "Yes, I'm ready, put them through."
 NO: Final = "No, sorry, I can't take this call right now, I am in a meeting."
 GREETING_TO_CALLER: Final = "Hi, this is the supervisor."
@@ -112,10 +115,14 @@ async def supervise(phone: Phone, person: Person, *answers: str, until: str | No
 
 
 async def _should_answer(phone: Phone, person: Person, speech: Spoke) -> bool:
-    """Return whether the agent asked a question and then stays silent for `reply_s`."""
+    """Return whether the agent asked a question and then stays silent until the person replies.
+
+    A person says at once that they are one, however long they think about the call.
+    """
     if not speech.text.rstrip().endswith("?") or phone.agent_is_speaking:
         return False
-    await phone.wait(person.reply_s)
+    identifies = ASKS_FOR_A_PERSON in speech.text
+    await phone.wait(min(person.reply_s, PERSON_REPLY_S) if identifies else person.reply_s)
     return not phone.agent_is_speaking
 
 

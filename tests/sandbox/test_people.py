@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from warmxfer.schemas import SpokenLines
+
 from .client import SCALE, Agent, Sandbox, supervisor
 
 QUESTION = "Ann was charged twice. Will you take the call?"
@@ -59,6 +61,18 @@ async def test_a_ready_supervisor_says_yes_to_a_question(sandbox: Sandbox, last_
         assert await heard(agent) == YES
         await agent.say("Are you still ready?")
         assert await heard(agent) == YES
+
+
+async def test_a_person_who_thinks_long_says_at_once_that_they_are_one(sandbox: Sandbox) -> None:
+    """The words are those that a briefing agent says after it has taken over."""
+    await sandbox.ok("PUT", f"/sandbox/people/{supervisor('0101')}", json={"replyS": 3_600})
+    async with briefing(sandbox, "0101") as agent:
+        assert await heard(agent) == "Hello?"
+        await agent.say(SpokenLines().identify)
+        assert await heard(agent) == YES
+        await agent.say(QUESTION)
+        await asyncio.sleep(0.1)
+        assert "speech" not in [frame["type"] for frame in agent.drain()[-1:]]
 
 
 async def test_a_question_gets_no_answer_while_the_agent_has_more_to_say(sandbox: Sandbox) -> None:
