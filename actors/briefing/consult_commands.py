@@ -81,7 +81,8 @@ class ConsultCommands:
         self._subject = subjects.consult(transfer_id)
         self._fence = fence
         self._newest: ToConsult | None = None
-        self._is_first = is_first
+        self._skips_read = is_first
+        """Whether the next read is left out."""
         self._read_seq = self._read_fence = 0
         """Of the stored command that was read last: its number, and the highest token so far."""
         self._unknown = UnknownCommands("briefing agent")
@@ -111,7 +112,8 @@ class ConsultCommands:
             self._follow(self._subscription), name=f"consult-commands-{self._transfer_id}"
         )
         self._following.add_done_callback(log_task_failure)
-        if self._is_first and self._none_sent():
+        self._skips_read = self._skips_read and self._none_sent()
+        if self._skips_read:
             self._read_first.set_result(None)
         self._rereads.start()
         await self._read_first
@@ -143,10 +145,9 @@ class ConsultCommands:
 
     async def _catch_up(self) -> bool:
         """Read the newest stored command: only that one counts. Returns False if it could not be read."""
-        if self._is_first:
-            self._is_first = False
-            if self._read_first.done():
-                return True
+        if self._skips_read:
+            self._skips_read = False
+            return True
         try:
             stored = await self._bus.get_last(self._subject)
             if stored is not None:
