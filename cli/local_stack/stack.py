@@ -183,8 +183,8 @@ class LocalStack(SandboxAdmin):
         }
 
     def settings(self, user: str) -> BusSettings:
-        """Return the settings with which `user` connects to the broker of this stack."""
-        return BusSettings.from_env(self._env | self.bus_env(user))
+        """Return the settings with which `user` connects. `env` may name a broker that is not ours."""
+        return BusSettings.from_env(self.bus_env(user) | self._env)
 
     def url_of(self, user: str) -> str:
         """Return the address with the name and password of `user`, for a plain NATS client."""
