@@ -115,15 +115,20 @@ async def supervise(phone: Phone, person: Person, *answers: str, until: str | No
 
 
 async def _should_answer(phone: Phone, person: Person, speech: Spoke) -> bool:
-    """Return whether the agent asked a question and then stays silent until the person replies.
+    """Return whether the agent asked a question, and then stays silent while the person thinks.
 
-    A person says at once that they are one, however long they think about the call.
+    A person says at once that they are one, however long they think about the call. Of two questions only the
+    second one is answered.
     """
-    if not speech.text.rstrip().endswith("?") or phone.agent_is_speaking:
+    if not _is_question(speech) or phone.agent_is_speaking:
         return False
     identifies = ASKS_FOR_A_PERSON in speech.text
-    await phone.wait(min(person.reply_s, PERSON_REPLY_S) if identifies else person.reply_s)
-    return not phone.agent_is_speaking
+    think_s = min(person.reply_s, PERSON_REPLY_S) if identifies else person.reply_s
+    return await phone.wait_unless(_is_question, think_s) and not phone.agent_is_speaking
+
+
+def _is_question(event: RoomEvent) -> bool:
+    return isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?")
 
 
 async def ready(phone: Phone, person: Person) -> None:
@@ -230,7 +235,8 @@ async def echoes(phone: Phone, person: Person) -> None:
     await phone.say(person.greeting)
     echoed = 0
     async for event in phone.events(Spoke):
-        if isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?"):
+        assert isinstance(event, Spoke)
+        if _is_question(event):
             await phone.say(" ".join(event.text.split()[-5:]))
             echoed += 1
             if echoed == ECHOES:

@@ -54,6 +54,26 @@ class Phone:
     async def wait(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
 
+    async def wait_unless(self, interrupts: Callable[[RoomEvent], bool], delay_s: float) -> bool:
+        """Wait, and return True. Return False as soon as an unread event `interrupts`."""
+        is_over = False
+
+        def end() -> None:
+            nonlocal is_over
+            is_over = True
+            self._wake()
+
+        timer = self._clock.call_later(delay_s, end)
+        try:
+            while not is_over:
+                if any(interrupts(event) for event in self._unread):
+                    return False
+                self._arrived = asyncio.get_running_loop().create_future()
+                await self._arrived
+        finally:
+            timer.cancel()
+        return True
+
     async def say(self, text: str) -> None:
         """Speak a text and wait until it is spoken. No effect outside a room."""
         participant = self._call.participant
@@ -119,8 +139,11 @@ class Phone:
         is_wanted = self._wanted is None or isinstance(event, self._wanted)
         if is_wanted and len(self._unread) < MAX_UNREAD_EVENTS:
             self._unread.append(event)
-            if self._arrived is not None and not self._arrived.done():
-                self._arrived.set_result(None)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
 
     def on_utterance_ended(self, utterance_id: str, interrupted: bool) -> None:
         done = self._utterance_ends.pop(utterance_id, None)
