@@ -22,7 +22,8 @@ from warmxfer.schemas import RoomToken
 API_KEY = "key"
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 TIME_SCALE = 0.1
-WAIT_S = 5.0
+WAIT_S = 20.0
+"""Limit of a wait for a condition. A worker that hears nothing pulls again after 5 s."""
 READY = "+14155550101"
 
 
