@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 MAX_WHOLE_BYTES: Final = 1_000_000
-"""Largest body that is read whole, unless its reader knows better."""
+"""Largest body that is read whole, unless its reader gives another limit."""
 PIECE_BYTES: Final = 64 * 1024
 """Largest piece that is yielded."""
 _ANY_HEADER: Final = zlib.MAX_WBITS | 32

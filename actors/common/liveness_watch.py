@@ -97,7 +97,8 @@ def watching(
     watch = _watches.get(key)
     if watch is None:
         watch = _watches[key] = _Watch(bus, interval_s, timeout_s)
-    entry = watch.add(transfer_id, on_answer)
+    entry = (transfer_id, on_answer)
+    watch.add(entry)
     try:
         yield
     finally:
@@ -112,20 +113,17 @@ class _Watch:
         self._bus = bus
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._entries: dict[int, tuple[str, OnAnswer]] = {}
-        self._added = 0
+        self._entries: dict[tuple[str, OnAnswer], None] = {}
+        """In their order. A list would be searched at each removal."""
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, transfer_id: str, on_answer: OnAnswer) -> int:
-        """Return the number of the new entry."""
-        self._added += 1
-        self._entries[self._added] = (transfer_id, on_answer)
+    def add(self, entry: tuple[str, OnAnswer]) -> None:
+        self._entries[entry] = None
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="liveness-watch")
-        return self._added
 
-    def remove(self, entry: int) -> bool:
-        """Remove the entry of this number. Returns True if no transfer is left; the task then ends."""
+    def remove(self, entry: tuple[str, OnAnswer]) -> bool:
+        """Remove `entry`. Returns True if no transfer is left; the task then ends."""
         del self._entries[entry]
         if self._entries or self._task is None:
             return False
@@ -135,7 +133,7 @@ class _Watch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            entries = tuple(self._entries.values())
+            entries = tuple(self._entries)
             await asyncio.gather(
                 *(
                     self._ask(entries[start : start + MAX_LIVENESS_QUERY])

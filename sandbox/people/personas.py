@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ..rooms.observer import RoomEvent
 from ..rooms.room_events import (
@@ -127,7 +127,8 @@ async def _should_answer(phone: Phone, person: Person, speech: Spoke) -> bool:
     return await phone.wait_unless(_is_question, think_s) and not phone.agent_is_speaking
 
 
-def _is_question(event: RoomEvent) -> bool:
+def _is_question(event: RoomEvent) -> TypeGuard[Spoke]:
+    """Return whether the agent has asked something."""
     return isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?")
 
 
@@ -235,7 +236,6 @@ async def echoes(phone: Phone, person: Person) -> None:
     await phone.say(person.greeting)
     echoed = 0
     async for event in phone.events(Spoke):
-        assert isinstance(event, Spoke)
         if _is_question(event):
             await phone.say(" ".join(event.text.split()[-5:]))
             echoed += 1

@@ -45,8 +45,7 @@ class Phone:
         self._wanted = kinds
         while not self._call.has_ended:
             if not self._unread:
-                self._arrived = asyncio.get_running_loop().create_future()
-                await self._arrived
+                await self._woken()
             event = self._unread.popleft()
             if isinstance(event, kinds):
                 yield event
@@ -68,8 +67,7 @@ class Phone:
             while not is_over:
                 if any(interrupts(event) for event in self._unread):
                     return False
-                self._arrived = asyncio.get_running_loop().create_future()
-                await self._arrived
+                await self._woken()
         finally:
             timer.cancel()
         return True
@@ -140,6 +138,11 @@ class Phone:
         if is_wanted and len(self._unread) < MAX_UNREAD_EVENTS:
             self._unread.append(event)
             self._wake()
+
+    async def _woken(self) -> None:
+        """Block until the next event, or the next `_wake`."""
+        self._arrived = asyncio.get_running_loop().create_future()
+        await self._arrived
 
     def _wake(self) -> None:
         if self._arrived is not None and not self._arrived.done():

@@ -101,9 +101,7 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, help="draw the same changes again")
     parser.add_argument("--count", type=int, default=COUNT, help=f"number of changes; {COUNT} by default")
-    parser.add_argument(
-        "--skip", type=int, default=0, help="leave out the first of them: a run was stopped there"
-    )
+    parser.add_argument("--skip", type=int, default=0, help="changes at the start that a run has tried")
     parser.add_argument("--only", default="", help="a file or folder, such as bus or bus/pull_consumer.py")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"copies of the tree; {JOBS} by default")
     parser.add_argument("--limit", type=float, help="seconds for each stage, not a multiple of its own")

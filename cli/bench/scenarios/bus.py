@@ -42,12 +42,12 @@ async def run(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerat
             await Bus.connect(BusSettings(url=server.url), name="bench") as bus,
         ):
             await bus.ensure()
+            pids = {BROKER: [server.pid]}
             for name, act in _operations(bus).items():
                 progress(f"{name}, sync {sync}")
-                meter = UsageMeter({BROKER: [server.pid]})
-                yield await _repeat(f"bus.{name}{suffix}", act, plan.bus_operations, meter)
+                yield await _repeat(f"bus.{name}{suffix}", act, plan.bus_operations, pids)
             progress(f"worker, sync {sync}")
-            for row in await _worker(bus, suffix, 5 * plan.bus_operations, server.pid):
+            for row in await _worker(bus, suffix, 5 * plan.bus_operations, pids):
                 yield row
 
 
@@ -68,8 +68,10 @@ def _operations(bus: Bus) -> dict[str, Callable[[int], Awaitable[object]]]:
     }
 
 
-async def _repeat(name: str, act: Callable[[int], Awaitable[object]], count: int, meter: UsageMeter) -> Row:
-    took_ms = list[float]()
+async def _repeat(
+    name: str, act: Callable[[int], Awaitable[object]], count: int, pids: dict[str, list[int]]
+) -> Row:
+    took_ms, meter = list[float](), UsageMeter(pids)
     for number in range(count + WARM_UP):
         started = time.perf_counter()
         await act(number)
@@ -78,7 +80,7 @@ async def _repeat(name: str, act: Callable[[int], Awaitable[object]], count: int
     return _row(name, statistics.median(measured), "ms", meter.read(), count)
 
 
-async def _worker(bus: Bus, suffix: str, count: int, broker_pid: int) -> list[Row]:
+async def _worker(bus: Bus, suffix: str, count: int, pids: dict[str, list[int]]) -> list[Row]:
     """Measure a worker whose handler only counts."""
     done, handled = Event(), 0
 
@@ -94,8 +96,7 @@ async def _worker(bus: Bus, suffix: str, count: int, broker_pid: int) -> list[Ro
             [Outgoing(subjects.work_queue(f"t{number % 500}", "gateway"), BODY) for number in numbers],
             deadline_s=LIMIT_S,
         )
-    meter = UsageMeter({BROKER: [broker_pid]})
-    cpu_s, started = time.process_time(), time.perf_counter()
+    meter, cpu_s, started = UsageMeter(pids), time.process_time(), time.perf_counter()
     async with timeout(LIMIT_S), Worker(bus, "gateway", handle, jobs=JOBS):
         await done.wait()
         took_s = time.perf_counter() - started

@@ -66,22 +66,23 @@ async def _beside_floor(
 async def _more_processes(plan: Plan, stacks: StackPool, progress: Progress) -> AsyncGenerator[Row, None]:
     """Yield what several processes of each role carry, compared with one of each."""
     fewest, *more = plan.processes
-    one_of_each = dict.fromkeys(ROLES, fewest)
+    # By name: how many coordinators, and how many processes of each other role.
     fleets = {
-        "one": one_of_each,
-        "2_coordinators": {**one_of_each, "coordinator": 2},
-        **{f"{count}_of_each_role": dict.fromkeys(ROLES, count) for count in more},
+        "one": (fewest, fewest),
+        "2_coordinators": (2, fewest),
+        **{f"{count}_of_each_role": (count, count) for count in more},
     }
     runs: dict[str, list[Sample]] = {name: [] for name in fleets}
     async with AsyncExitStack() as exit_stack:
         by_fleet = dict[str, BenchStack]()
-        for fleet, counts in fleets.items():
+        for fleet, (coordinators, others) in fleets.items():
+            counts = dict.fromkeys(ROLES, others) | {"coordinator": coordinators}
             settings = StackSettings(counts=counts, archive_after_s=ARCHIVE_AFTER_S)
             by_fleet[fleet] = await exit_stack.enter_async_context(stacks.open(settings))
         for repeat in range(plan.repeats):
             for fleet, stack in by_fleet.items():
                 progress(f"{MANY_LEVEL} in flight, {fleet}: run {repeat + 1}")
-                primaries = fleets[fleet]["summarizer"]
+                _, primaries = fleets[fleet]
                 runs[fleet].append(await _run(stack, plan, MANY_LEVEL, repeat, primaries=primaries))
     one = runs.pop("one")
     for fleet, samples in runs.items():
