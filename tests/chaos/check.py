@@ -23,6 +23,7 @@ from tests.testkit.invariants import (
     total,
 )
 from tests.testkit.transfer_history import TransferHistory
+from warmxfer.bus import NewerVersionNeeded
 from warmxfer.schemas import Outcome
 
 from .report_row import CUT_OFF, LEFT_ALONE
@@ -50,11 +51,12 @@ LEFT_OVER_COLUMNS = ("legs left", "muted", LEFT_ALONE)
 def history_violations(history: TransferHistory, *, given_up: bool = False) -> list[str]:
     """Return one sentence for each invariant that the stream shows broken.
 
-    `given_up`: a transfer may end as `broken` because no version was there that could continue it.
+    `given_up`: a transfer may end as `broken` because no version was there that could continue it. Then what
+    only a newer version could handle may be dead-lettered.
     """
     found = [violation for check in HISTORY_CHECKS for violation in check(history)]
     broken = history.result is not None and history.result.outcome is Outcome.BROKEN
-    too_new = [each for each in history.dead_letters if "cannot be continued" in each["cause"]]
+    too_new = [each for each in history.dead_letters if each["cause"].startswith(NewerVersionNeeded.__name__)]
     poison = {each["seq"] for each in too_new} if given_up and broken else set[int]()
     found += only_poison_dead_lettered(history, poison)
     return [str(each) for each in found]

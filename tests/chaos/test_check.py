@@ -9,7 +9,8 @@ import pytest
 
 from tests.testkit.invariants import from_report
 from tests.testkit.transfer_history import TransferHistory
-from warmxfer.bus import Stored, subjects
+from warmxfer.bus import DeadLetter, NewerVersionNeeded, Stored, subjects
+from warmxfer.bus.dead_letters import describe_error
 from warmxfer.schemas import Outcome, WarmTransferPhase, WarmTransferResult
 
 from .check import count_by_column, history_violations, is_clean
@@ -127,21 +128,24 @@ def test_a_broken_invariant_is_counted_in_its_column(
     assert is_clean(effects) is not bool(expected.keys() & {"legs left", "muted", LEFT_ALONE})
 
 
-TOO_NEW = {
-    "seq": 7,
-    "subject": subjects.event("t", "gateway"),
-    "cause": "Record 5 cannot be continued: its stage is unknown",
-}
+TOO_NEW = describe_error(NewerVersionNeeded("Record 5 cannot be continued: its stage is unknown"))
+NOT_SENT = describe_error(DeadLetter("The log has not sent this command"))
 
 
+@pytest.mark.parametrize("subject", [subjects.event("t", "gateway"), "wx.0.t.do.briefing"])
 @pytest.mark.parametrize(
-    ("outcome", "given_up", "allowed"),
-    [(Outcome.BROKEN, True, True), (Outcome.BROKEN, False, False), (Outcome.COMPLETE, True, False)],
+    ("outcome", "given_up", "cause", "allowed"),
+    [
+        (Outcome.BROKEN, True, TOO_NEW, True),
+        (Outcome.BROKEN, False, TOO_NEW, False),
+        (Outcome.COMPLETE, True, TOO_NEW, False),
+        (Outcome.BROKEN, True, NOT_SENT, False),
+    ],
 )
-def test_only_a_transfer_that_was_given_up_may_have_a_trigger_that_was_too_new(
-    outcome: Outcome, given_up: bool, allowed: bool
+def test_only_a_transfer_that_was_given_up_may_have_a_message_that_was_too_new(
+    subject: str, outcome: Outcome, given_up: bool, cause: str, allowed: bool
 ) -> None:
-    history = TransferHistory("t", dead_letters=[TOO_NEW])
+    history = TransferHistory("t", dead_letters=[{"seq": 7, "subject": subject, "cause": cause}])
     ended = msgspec.structs.replace(result(False), outcome=outcome)
     history.results.append((Stored("warmxfer.t.result", 9, 0.0, b""), ended))
     found = [each for each in history_violations(history, given_up=given_up) if each.startswith("I22")]

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from warmxfer.actors.common.log_record import LogRecord, decode_log_record
-from warmxfer.actors.common.sent_by_log import RULES, Held, command_number, find_in_log
+from warmxfer.actors.common.sent_by_log import KNOWN_STAGES, RULES, Held, command_number, find_in_log
+from warmxfer.actors.coordinator.state_machine.state import Stage
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 LOGS = sorted(GOLDEN.glob("*.jsonl"))
@@ -37,6 +38,11 @@ def commands_of(log: Path) -> Iterator[Sent]:
         for output in json.loads(line)["outbox"]:
             if output["type"] in RULES:
                 yield Sent(place, output)
+
+
+def test_every_stage_that_a_record_can_have_is_known() -> None:
+    """A worker would leave a command to a newer worker for ever."""
+    assert set(Stage) - {Stage.NEW} == KNOWN_STAGES
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)

@@ -52,6 +52,10 @@ CHANGES: dict[str, tuple[tuple[str, str], ...]] = {
     "actors/coordinator/state_machine/state.py": (
         _other_word("BRIEFING", "briefing", "asking_the_supervisor"),
     ),
+    "actors/common/sent_by_log.py": (
+        ('"ringing", "briefing"', '"ringing", "briefing", "asking_the_supervisor"'),
+        ('stage == "briefing"', 'stage in ("briefing", "asking_the_supervisor")'),
+    ),
     "schemas/outcomes.py": (_other_word("DECLINED", "declined", "supervisor_declined"),),
     "adapters/telephony/videosdk/request_bodies.py": (
         (r"(?m)^    ringing_timeout_s = ", '    options.pop("aNewerField", None)\n    ringing_timeout_s = '),
