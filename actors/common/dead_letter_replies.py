@@ -2,36 +2,65 @@
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
-from warmxfer.bus import Bus, DeadLetter, Delivery, NewerVersionNeeded
-from warmxfer.schemas import Command, CommandFailed, FailureKind, undecoded_command_id
+from warmxfer.bus import Bus, Delivery
+from warmxfer.schemas import (
+    Command,
+    CommandFailed,
+    DecodeError,
+    FailureKind,
+    decode_as,
+    decode_command,
+)
+from warmxfer.schemas.fields import Id
 
-from .command_replies import publish_reply, read_command
+from .command_replies import MAX_DETAIL_CHARS, publish_reply
 from .log_check import LogCheck
 from .sent_by_log import Held
 
 log = structlog.get_logger(__name__)
 
 
+class CommandId(msgspec.Struct):
+    """The part of a command that its reply needs."""
+
+    command_id: Id
+
+
 async def reply_to_dead_letter(
-    bus: Bus, check: LogCheck, delivery: Delivery, command_type: type[Command], cause: str, *, role: str
+    bus: Bus,
+    check: LogCheck,
+    delivery: Delivery,
+    command_types: type[Command] | tuple[type[Command], ...],
+    cause: str,
+    *,
+    role: str,
 ) -> None:
-    """Reply `CommandFailed` for a dead-lettered command, also for one of a newer version.
+    """Reply `CommandFailed` for a dead-lettered command, also for one that this version cannot read.
 
     Other messages are ignored: no actor waits for a reply to them. So are commands that the log has not sent:
     a reply to one would end the transfer.
     """
-    try:
-        command_id = read_command(delivery, command_type, "").command_id
-    except NewerVersionNeeded:
-        command_id = undecoded_command_id(delivery.data)
-    except DeadLetter:
-        return
+    command_id = _command_id(delivery.data, command_types)
     if command_id is None:
         return
     if await check.find(delivery.transfer_id, delivery.data) is not Held.SENT:
         log.warning("dead_letter_not_replied_to", transfer_id=delivery.transfer_id, seq=delivery.seq)
         return
-    failed = CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=cause)
+    detail = cause[:MAX_DETAIL_CHARS]
+    failed = CommandFailed(command_id=command_id, failure=FailureKind.BROKEN, detail=detail)
     await publish_reply(bus, delivery.transfer_id, failed, role=role)
+
+
+def _command_id(data: bytes, command_types: type[Command] | tuple[type[Command], ...]) -> str | None:
+    """Return the id of the command in `data`. None: it is of another type, or there is none."""
+    try:
+        command = decode_command(data)
+    except DecodeError:
+        try:
+            return decode_as(CommandId, data).command_id
+        except DecodeError:
+            return None
+    return command.command_id if isinstance(command, command_types) else None

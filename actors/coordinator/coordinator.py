@@ -180,15 +180,20 @@ class Coordinator:
 
     async def _apply(self, event: AnyEvent, delivery: Delivery) -> None:
         """Load, step, append and publish for one trigger; the worker acknowledges it afterwards."""
-        # Load. On redelivery skip the cache: another process may have applied this trigger.
+        # On redelivery skip the cache: another process may have applied this trigger.
         redelivered = delivery.delivery_count > 1
+        log_read = not self._records.may_begin(event, delivery)
         load = self._records.read if redelivered else self._records.load
-        begins = self._records.may_begin(event, delivery)
-        cached = None if begins else await load(delivery.transfer_id)
+        cached = await load(delivery.transfer_id) if log_read else None
         with self._spans.applying(trace_of(cached, delivery), event, delivery):
-            await self._apply_after(cached, event, delivery, redelivered=redelivered, log_read=not begins)
+            for _ in range(MAX_RACES):
+                if await self._try_after(cached, event, delivery, redelivered=redelivered, log_read=log_read):
+                    return
+                cached = await self._records.read(delivery.transfer_id)
+                redelivered = log_read = True
+            raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
 
-    async def _apply_after(
+    async def _try_after(
         self,
         cached: CachedRecord | None,
         event: AnyEvent,
@@ -196,55 +201,44 @@ class Coordinator:
         *,
         redelivered: bool,
         log_read: bool,
-    ) -> None:
-        """Apply one trigger after the record `cached`. None: there is none, or `log_read` is False."""
-        clock = asyncio.get_running_loop().time
-        for _ in range(MAX_RACES):
-            read_at = clock()
-            caused = cached is not None and cached.record.is_due_to(delivery.at, delivery.seq)
-            archived = cached is not None and cached.record.state.archived
-            if cached is not None and not cached.sent and (caused or not archived):
-                fired_at = event.due_at if isinstance(event, DeadlinePassed) else 0.0
-                await self._publish_missing(cached, fired_at)
-            if caused:
-                return
-            known = None
-            if cached is None or archived:
-                known = await self._archive.find(delivery.transfer_id)
-                if known is not None and log_read:
-                    await self._archive.answer_late(delivery, known)
-                    return
-            if cached is not None and (why := _why_not_believed(cached.record, event, delivery)) is not None:
-                raise Unwanted(why)
-            if cached is None:
-                if known is not None or not await self._is_first(delivery):
-                    if log_read:
-                        await request_owner.refuse(self._bus, delivery)
-                        return
-                    # The log decides: while it has records, the archive is not believed.
-                    cached, log_read = await self._records.read(delivery.transfer_id), True
-                    continue
-                event = await self._start.first_event(event, delivery)
-            # Step.
-            outcome = step(cached.record.state if cached else None, event, delivery.at)
-            if isinstance(outcome, Applied):
-                if await self._records.is_applied(cached, delivery, redelivered=redelivered):
-                    return
-                # Append and publish.
-                if await self._append(cached, [AppliedTrigger(delivery, event, outcome)], read_at):
-                    return
-                redelivered = True
-            elif log_read and (cached is None or cached.fresh):
-                if cached is not None and not await self._is_own_request(cached, delivery):
+    ) -> bool:
+        """Apply one trigger after the record `cached`, or find that there is nothing to apply.
+
+        `cached` is None if there is no record, or if `log_read` is False. Returns False if the newest record
+        has to be read first: another coordinator appended one, or only the log decides.
+        """
+        read_at = asyncio.get_running_loop().time()
+        caused = cached is not None and cached.record.is_due_to(delivery.at, delivery.seq)
+        archived = cached is not None and cached.record.state.archived
+        if cached is not None and not cached.sent and (caused or not archived):
+            await self._publish_missing(cached, event.due_at if isinstance(event, DeadlinePassed) else 0.0)
+        if caused:
+            return True
+        known = await self._archive.find(delivery.transfer_id) if cached is None or archived else None
+        if known is not None and log_read:
+            await self._archive.answer_late(delivery, known)
+            return True
+        if cached is None:
+            if known is not None or not await self._is_first(delivery):
+                if log_read:
                     await request_owner.refuse(self._bus, delivery)
-                    return
-                log.debug(
-                    "trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=outcome.why
-                )
-                return
-            # Load again: another coordinator appended first, or the trigger was ignored on a cached record.
-            cached, log_read = await self._records.read(delivery.transfer_id), True
-        raise RetryableError(f"Another coordinator wrote first {MAX_RACES} times in a row", after_s=0.5)
+                return log_read  # While the log has records, the archive is not believed.
+            event = await self._start.first_event(event, delivery)
+        elif (why := _why_not_believed(cached.record, event, delivery)) is not None:
+            raise Unwanted(why)
+        outcome = step(cached.record.state if cached else None, event, delivery.at)
+        if isinstance(outcome, Applied):
+            if await self._records.is_applied(cached, delivery, redelivered=redelivered):
+                return True
+            return await self._append(cached, [AppliedTrigger(delivery, event, outcome)], read_at)
+        if not log_read or (cached is not None and not cached.fresh):
+            return False  # It may be ignored only after the newest record.
+        if cached is not None and not await self._is_own_request(cached, delivery):
+            await request_owner.refuse(self._bus, delivery)
+        else:
+            id, seq = delivery.transfer_id, delivery.seq
+            log.debug("trigger_ignored", transfer_id=id, seq=seq, why=outcome.why)
+        return True
 
     async def _append(
         self, cached: CachedRecord | None, triggers: Sequence[AppliedTrigger], read_at: float

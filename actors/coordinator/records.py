@@ -136,29 +136,13 @@ class Records:
 
         It applies all `triggers`. It is named after their deliveries, whatever events these were read as.
         """
-        delivery, event, _ = triggers[0]
-        state = triggers[-1].applied.state
-        newest_at = max([cached.newest_at if cached else 0.0, *(each.delivery.at for each in triggers[1:])])
-        record = Record(
-            trigger=delivery.seq,
-            at=delivery.at,
-            event=event,
-            also=tuple(
-                FurtherEvent(trigger=each.delivery.seq, at=each.delivery.at, event=each.event)
-                for each in triggers[1:]
-            ),
-            state=state,
-            outbox=[*join_outboxes([each.applied for each in triggers])],
-            newest_at=newest_at if newest_at > delivery.at else 0.0,
-            first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
-        )
+        delivery = triggers[0].delivery
+        record = _record_after(cached, triggers)
+        state, after = record.state, cached.seq if cached else 0
         unknown = cached.unknown if cached else {}
+        data = encode_record(record, unknown)
+        msg_id = record_id(*(each.delivery for each in triggers))
         cancel_timer = cancelled_timer(cached.record.state if cached else None, state)
-        data, after, msg_id = (
-            encode_record(record, unknown),
-            cached.seq if cached else 0,
-            record_id(delivery, *(each.delivery for each in triggers[1:])),
-        )
         trace = trace_of(cached, delivery)
         await self._spans.catch_up(trace, state.id, after)
         if state.archived:
@@ -253,6 +237,25 @@ def record_id(delivery: Delivery, *more: Delivery) -> str:
     """Return the message id of the one record that this trigger causes, with `more` of its stream."""
     triggers = [delivery.seq, *(each.seq for each in more)]
     return transfer_log.record_id(delivery.transfer_id, delivery.kind, triggers)
+
+
+def _record_after(cached: CachedRecord | None, triggers: Sequence[AppliedTrigger]) -> Record:
+    """Return the record after `cached` that applies all `triggers`."""
+    delivery, event, _ = triggers[0]
+    further = triggers[1:]
+    newest_at = max([cached.newest_at if cached else 0.0, *(each.delivery.at for each in further)])
+    return Record(
+        trigger=delivery.seq,
+        at=delivery.at,
+        event=event,
+        also=tuple(
+            FurtherEvent(trigger=each.delivery.seq, at=each.delivery.at, event=each.event) for each in further
+        ),
+        state=triggers[-1].applied.state,
+        outbox=[*join_outboxes([each.applied for each in triggers])],
+        newest_at=newest_at if newest_at > delivery.at else 0.0,
+        first_event=(cached.record.first_event if cached else 0) or number_of_event(delivery),
+    )
 
 
 def _single(trigger: AppliedTrigger) -> Record:

@@ -14,7 +14,7 @@ from warmxfer.actors.coordinator import coordinator, inbound_events
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Handler, Transition
-from warmxfer.actors.gateway import actor as gateway
+from warmxfer.actors.gateway import command_handler as gateway
 from warmxfer.actors.gateway.handlers import rescue
 from warmxfer.actors.primary import session_controller
 from warmxfer.actors.primary.caller_hold import CallerHold

@@ -24,8 +24,8 @@ from warmxfer.actors.coordinator.state_machine import (
 )
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.step_context import StepContext
-from warmxfer.actors.gateway import actor as gateway
 from warmxfer.actors.gateway import at_most_once, orphan_calls
+from warmxfer.actors.gateway import command_handler as gateway
 from warmxfer.bus import Bus, ClaimResult, Worker, pull_consumer, transfer_log
 from warmxfer.bus.pull_consumer import PullConsumer
 from warmxfer.bus.recovery import StreamRecovery

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.testkit.sent_log import store_in_log
-from warmxfer.actors.gateway import actor
+from warmxfer.actors.gateway import command_handler
 from warmxfer.bus import newer_retries, subjects, worker
 from warmxfer.schemas import (
     CommandFailed,
@@ -64,7 +64,7 @@ async def test_a_bug_in_a_handler_is_replied_as_broken(
     async def broken(*_: object) -> None:
         raise KeyError("+14155550199")
 
-    monkeypatch.setattr(actor, "HANDLERS", {CreateRoom: broken})
+    monkeypatch.setattr(command_handler, "HANDLERS", {CreateRoom: broken})
     reply = await harness.execute(CreateRoom(key=harness.id, **harness.within()), CommandFailed)
     assert reply.failure is FailureKind.BROKEN
     assert reply.detail == "InternalError: CreateRoom failed with KeyError"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.common.log_check import LogCheck
-from warmxfer.actors.gateway import actor
+from warmxfer.actors.gateway import command_handler
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallEnded,
@@ -193,13 +193,13 @@ async def test_a_transfer_that_ends_well_costs_two_reads(
 ) -> None:
     """One direct get for each effect; commands that only read cost none."""
     read = list[str]()
-    get = actor.LogCheck.read
+    get = command_handler.LogCheck.read
 
-    async def recorded(self: actor.LogCheck, transfer_id: str) -> Any:
+    async def recorded(self: command_handler.LogCheck, transfer_id: str) -> Any:
         read.append(transfer_id)
         return await get(self, transfer_id)
 
-    monkeypatch.setattr(actor.LogCheck, "read", recorded)
+    monkeypatch.setattr(command_handler.LogCheck, "read", recorded)
     await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
     assert read == []
     await harness.execute(harness.dial(bridge.consult), object)
@@ -213,7 +213,7 @@ async def test_a_read_that_is_behind_refuses_no_command_after_its_deadline(
     harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by simulation, seed 565. A late coordinator sent a command after its deadline."""
-    monkeypatch.setattr(actor, "WITHOUT_LOG_AFTER", 1_000)
+    monkeypatch.setattr(command_handler, "WITHOUT_LOG_AFTER", 1_000)
     read = asyncio.Event()
     is_wanted = LogCheck.is_wanted
 

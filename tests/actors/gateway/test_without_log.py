@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.testkit.sent_log import store_in_log
-from warmxfer.actors.gateway import actor
+from warmxfer.actors.gateway import command_handler
 from warmxfer.bus import subjects
 from warmxfer.schemas import CloseRoom, Command, RoomCreated, SupervisorDialed, encode
 from warmxfer.schemas import CreateRoom as Create
@@ -19,7 +19,7 @@ SOON_S = 10.0
 
 @pytest.fixture(autouse=True)
 def gone_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actor, "WITHOUT_LOG_AFTER", 2)
+    monkeypatch.setattr(command_handler, "WITHOUT_LOG_AFTER", 2)
 
 
 async def forge(harness: GatewayHarness, command: Command) -> None:
