@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.briefing import dialogue
-from warmxfer.actors.coordinator import coordinator, inbound_events
+from warmxfer.actors.common.log_check import LogCheck
+from warmxfer.actors.common.sent_by_log import Held
+from warmxfer.actors.coordinator import inbound_events, transfer_start
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
 from warmxfer.actors.coordinator.state_machine.transitions import TRANSITIONS, Handler, Transition
@@ -193,14 +195,21 @@ def never_expire_the_lease(patch: Patch) -> None:
     patch.setattr(session_controller, "wait_until_expired", wait)
 
 
-def ignore_fencing_tokens(patch: Patch) -> None:
-    """Apply a hold that comes after the release."""
+def apply_outdated_commands(patch: Patch) -> None:
+    """Apply a hold that comes after the release. The fencing tokens prevent it, and so does the log."""
+    find = LogCheck.find
+
+    async def find_any(self: LogCheck, transfer_id: str, data: bytes, session: str | None = None) -> Held:
+        held = await find(self, transfer_id, data, session)
+        return Held.SENT if held is Held.OUTDATED and session is not None else held
+
     patch.setattr(FencingTokens, "check", lambda self, transfer_id, command: Freshness.NEW)
+    patch.setattr(LogCheck, "find", find_any)
 
 
 def lock_no_caller(patch: Patch) -> None:
     """Give each transfer its caller without a lock."""
-    patch.setattr(coordinator, "lock_caller", do_nothing)
+    patch.setattr(transfer_start, "lock_caller", do_nothing)
 
 
 def _and_then(patch: Patch, module: Any, name: str, more: Callable[[Any], object]) -> None:

@@ -255,7 +255,7 @@ MUTATIONS: tuple[tuple[Mutation, str], ...] = (
     (count_no_phase, "I12"),
     (use_the_workers_clock, "I13"),
     (send_outbox_once, "I14"),
-    (callers.ignore_fencing_tokens, "I15"),
+    (callers.apply_outdated_commands, "I15"),
     (end_no_leg, "I16"),
     (close_room_once, "I16"),
     (set_no_timer, "I18"),

@@ -14,6 +14,11 @@ MAX_SEEDS = 1_000
 TIME_FOR_ONE_S = 600
 
 
+@pytest.mark.parametrize("mutation", [each for each, _ in MUTATIONS])
+def test_what_the_mutation_replaces_is_there(mutation: Mutation, monkeypatch: Patch) -> None:
+    mutation(monkeypatch)
+
+
 @pytest.mark.simulation
 @pytest.mark.timeout(TIME_FOR_ONE_S)
 @pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS)

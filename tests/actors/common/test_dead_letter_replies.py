@@ -20,7 +20,9 @@ OF_A_NEWER_VERSION = {"type": "play_music", "deadline_at": 0.0}
 OF_ANOTHER_ACTOR = {"type": "leave_call", "deadline_at": 0.0, "fence": 1}
 
 
-async def replies(bus: Bus, transfer_id: str, command: dict[str, object], *, sent: bool) -> list[CommandFailed]:
+async def replies(
+    bus: Bus, transfer_id: str, command: dict[str, object], *, sent: bool
+) -> list[CommandFailed]:
     """Return the replies to a command that was dead-lettered."""
     data = json.dumps({**command, "command_id": f"{transfer_id}-1"}).encode()
     await store_in_log(bus, transfer_id, *([data] if sent else []))
@@ -32,7 +34,9 @@ async def replies(bus: Bus, transfer_id: str, command: dict[str, object], *, sen
     return [each for each in events if isinstance(each, CommandFailed)]
 
 
-@pytest.mark.parametrize("command", [OWN, UNREADABLE, OF_A_NEWER_VERSION], ids=["readable", "unreadable", "newer"])
+@pytest.mark.parametrize(
+    "command", [OWN, UNREADABLE, OF_A_NEWER_VERSION], ids=["readable", "unreadable", "newer"]
+)
 async def test_a_command_that_the_log_has_sent_gets_one_reply(
     bus: Bus, transfer_id: str, command: dict[str, object]
 ) -> None:
@@ -42,7 +46,9 @@ async def test_a_command_that_the_log_has_sent_gets_one_reply(
     assert len(reply.detail) == MAX_DETAIL_CHARS
 
 
-@pytest.mark.parametrize("command", [OWN, UNREADABLE, OF_A_NEWER_VERSION], ids=["readable", "unreadable", "newer"])
+@pytest.mark.parametrize(
+    "command", [OWN, UNREADABLE, OF_A_NEWER_VERSION], ids=["readable", "unreadable", "newer"]
+)
 async def test_a_command_that_the_log_has_not_sent_gets_no_reply(
     bus: Bus, transfer_id: str, command: dict[str, object]
 ) -> None:
