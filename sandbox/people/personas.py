@@ -117,19 +117,23 @@ async def supervise(phone: Phone, person: Person, *answers: str, until: str | No
 async def _should_answer(phone: Phone, person: Person, speech: Spoke) -> bool:
     """Return whether the agent asked a question, and then stays silent while the person thinks.
 
-    A person says at once that they are one, however long they think about the call. Of two questions only the
-    second one is answered.
+    A person says at once that they are one, however long they think about the call. That question ends their
+    thinking about another one; a repeat of the other one does not.
     """
     if not _is_question(speech) or phone.agent_is_speaking:
         return False
-    identifies = ASKS_FOR_A_PERSON in speech.text
-    think_s = min(person.reply_s, PERSON_REPLY_S) if identifies else person.reply_s
-    return await phone.wait_unless(_is_question, think_s) and not phone.agent_is_speaking
+    think_s = min(person.reply_s, PERSON_REPLY_S) if _asks_for_a_person(speech) else person.reply_s
+    return await phone.wait_unless(_asks_for_a_person, think_s) and not phone.agent_is_speaking
 
 
 def _is_question(event: RoomEvent) -> TypeGuard[Spoke]:
     """Return whether the agent has asked something."""
     return isinstance(event, Spoke) and event.speaker.is_agent and event.text.rstrip().endswith("?")
+
+
+def _asks_for_a_person(event: RoomEvent) -> bool:
+    """Return whether the agent has asked who is on the line."""
+    return _is_question(event) and ASKS_FOR_A_PERSON in event.text
 
 
 async def ready(phone: Phone, person: Person) -> None:

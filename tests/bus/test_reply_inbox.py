@@ -51,8 +51,10 @@ async def broker() -> Broker:
     return broker
 
 
-def call(broker: Broker, timeout_s: float = NEVER_S) -> asyncio.Task[ArrivedMessage]:
-    return asyncio.create_task(broker.inbox.call("a.subject", b"", None, timeout_s))
+def call(
+    broker: Broker, subject: str = "a.subject", timeout_s: float = NEVER_S
+) -> asyncio.Task[ArrivedMessage]:
+    return asyncio.create_task(broker.inbox.call(subject, b"", None, timeout_s))
 
 
 async def until_asked(broker: Broker, count: int) -> None:
@@ -106,13 +108,23 @@ async def test_a_lost_connection_ends_every_request(broker: Broker) -> None:
     assert not broker.inbox._pending
 
 
-async def test_a_forbidden_request_ends(broker: Broker) -> None:
+async def test_a_forbidden_request_ends_and_no_other(broker: Broker) -> None:
+    forbidden, allowed = call(broker, "a.subject"), call(broker, "b.subject")
+    await until_asked(broker, 2)
+    broker.inbox.deny("publish", "A.SUBJECT")
+    broker.answer(1, b"done")
+    with pytest.raises(AccessDenied):
+        await forbidden
+    assert (await allowed).data == b"done"
+    assert not broker.inbox._pending
+
+
+async def test_a_reply_that_came_before_the_refusal_stands(broker: Broker) -> None:
     waiting = call(broker)
     await until_asked(broker, 1)
+    broker.answer(0, b"done")
     broker.inbox.deny("publish", "A.SUBJECT")
-    with pytest.raises(AccessDenied):
-        await waiting
-    assert not broker.inbox._pending
+    assert (await waiting).data == b"done"
 
 
 async def test_a_request_that_fails_and_is_cancelled_at_once_reports_no_unread_error(
@@ -150,7 +162,7 @@ async def test_requests_end_in_the_order_of_their_deadlines(broker: Broker) -> N
             await broker.inbox.call("a.subject", b"", None, timeout_s)
         ended.append(name)
 
-    answered = call(broker, 0.05)
+    answered = call(broker, timeout_s=0.05)
     requests = [asyncio.create_task(end(*each)) for each in [("last", 0.2), ("first", 0.03), ("second", 0.1)]]
     await until_asked(broker, 4)
     broker.answer(0, b"in time")
@@ -188,7 +200,7 @@ async def test_a_lost_connection_leaves_no_timer(broker: Broker) -> None:
 async def test_a_request_waits_while_too_much_is_unsent(broker: Broker) -> None:
     """Its deadline begins when it was sent."""
     broker.is_full = True
-    waiting = call(broker, 0.05)
+    waiting = call(broker, timeout_s=0.05)
     await until_asked(broker, 1)
     await asyncio.sleep(0.1)
     assert not waiting.done()

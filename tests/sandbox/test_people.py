@@ -1,6 +1,7 @@
 """Every scripted person, observed through a call."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -73,6 +74,25 @@ async def test_a_person_who_thinks_long_says_at_once_that_they_are_one(sandbox: 
         await agent.say(QUESTION)
         await agent.say(SpokenLines().identify)
         assert await heard(agent) == YES, "the person still thinks about the first question"
+
+
+async def test_a_person_who_is_asked_again_goes_on_thinking(sandbox: Sandbox) -> None:
+    """A briefing agent repeats its question after some silence. A slow person would never answer."""
+    think_s = 20.0
+    await sandbox.ok("PUT", f"/sandbox/people/{supervisor('0101')}", json={"replyS": think_s})
+    async with briefing(sandbox, "0101") as agent:
+        assert await heard(agent) == "Hello?"
+
+        async def ask_again_and_again() -> None:
+            for number in itertools.count():
+                await agent.send(type="say", id=f"u{number}", text=QUESTION)
+                await asyncio.sleep(think_s * SCALE * 0.6)
+
+        asking = asyncio.create_task(ask_again_and_again())
+        try:
+            assert await heard(agent) == YES
+        finally:
+            asking.cancel()
 
 
 async def test_a_question_gets_no_answer_while_the_agent_has_more_to_say(sandbox: Sandbox) -> None:
