@@ -42,16 +42,24 @@ FILL_SIZES_BYTES = (100_000, 1_000, 10)
 MAX_FILL_MESSAGES = 2_000
 FILL_SUBJECT = "warmxfer.filling.dead"
 """A subject of the stream without a consumer."""
+USER = "chaos"
 SHARE = f"""
-accounts {{ chaos {{ users: [{{ user: chaos, password: chaos }}], jetstream {{ max_file: {SHARE_MB}MB }} }} }}
-no_auth_user: chaos
+accounts {{
+  share {{ users: [{{ user: {USER}, password: {USER} }}], jetstream {{ max_file: {SHARE_MB}MB }} }}
+}}
+no_auth_user: {USER}
 """
+LOGIN = {"NATS_USER": USER, "NATS_PASSWORD": USER}
+"""The login of every process: a broker with accounts refuses the users of a local stack."""
 Step = Callable[[], Awaitable[None]]
 
 
 async def f15() -> AsyncIterator[Row]:
     """Fill the account's limit, then a disk of its own if this machine allows a mount."""
-    async with ConfiguredServer(extra=SHARE) as server, open_scenario(url=server.url) as scenario:
+    async with (
+        ConfiguredServer(extra=SHARE) as server,
+        open_scenario(url=server.url, env=LOGIN) as scenario,
+    ):
         yield await _run_nearly_full(scenario, server.url)
         await scenario.reset()
         row = Row("F15", f"the broker's share of {SHARE_MB} MB used up for {FULL_S:g} s")

@@ -214,7 +214,10 @@ async def open_scenario(
     time_scale: float = TIME_SCALE,
     **stack_options: Any,
 ) -> AsyncIterator[Scenario]:
-    """Run a local stack. Actors and test reach the broker at `url`, or the stack's own through `proxy`."""
+    """Run a local stack. Actors and test reach the broker at `url`, or the stack's own through `proxy`.
+
+    `env` among the options may have another login for that broker than the users of the stack.
+    """
     if proxy:
         port = free_ports(1)[0]
         proxy.target, url = ("127.0.0.1", port), proxy.url
@@ -228,7 +231,8 @@ async def open_scenario(
     root_password = secrets.token_hex(16)
     stack = LocalStack(time_scale=time_scale, env=env, root_password=root_password, **stack_options)
     async with stack as built:
-        own_url = (url or built.nats_url).replace("//", f"//{ROOT}:{root_password}@")
+        user, password = env.get("NATS_USER", ROOT), env.get("NATS_PASSWORD", root_password)
+        own_url = (url or built.nats_url).replace("//", f"//{user}:{password}@")
         async with (
             Client.connect(own_url, env={}) as client,
             await Bus.connect(BusSettings(url=own_url), name="chaos") as bus,
