@@ -17,8 +17,8 @@ import uvloop
 
 from tests.testkit.slow_server import HEAD, SlowServer, open_descriptors, slow_server
 from tests.testkit.waiting import until
-from warmxfer.adapters.llm import Message, ModelSettings
-from warmxfer.adapters.llm.openai import OpenAIModel
+from warmxfer.adapters.llm import Message, ModelSettings, openai
+from warmxfer.adapters.telephony.videosdk import http_client
 from warmxfer.adapters.telephony.videosdk.http_client import ApiRequest, HttpClient
 from warmxfer.adapters.telephony.videosdk.tokens import Tokens
 from warmxfer.schemas import RetryableError
@@ -32,7 +32,7 @@ SPARE_DESCRIPTORS = 2
 EVENT = b'data: {"choices": [{"delta": {"content": "Yes."}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 STREAM = HEAD + b"%x\r\n%b\r\n0\r\n\r\n" % (len(EVENT), EVENT)
 
-GATEWAY_AT_A_TIME, MODEL_AT_A_TIME = 64, 160
+GATEWAY_AT_A_TIME, MODEL_AT_A_TIME = http_client.MAX_CONNECTIONS, 160
 """As many as the pool has connections; more than it has."""
 
 SendRequest = Callable[[float], Awaitable[object]]
@@ -49,7 +49,7 @@ async def gateway_client(server: SlowServer) -> AsyncIterator[SendRequest]:
 @asynccontextmanager
 async def model_client(server: SlowServer) -> AsyncIterator[SendRequest]:
     server.answer = STREAM
-    model = OpenAIModel(ModelSettings(server.url, "small"))
+    model = openai.OpenAIModel(ModelSettings(server.url, "small"))
     messages = [Message("user", "Shall I?")]
     yield lambda deadline_s: model.reply(messages, deadline_s=deadline_s, max_chars=100)
     await model.aclose()
@@ -71,13 +71,17 @@ async def cancelled(send: SendRequest) -> None:
 )
 @pytest.mark.parametrize("end", [late, cancelled], ids=lambda end: end.__name__)
 @pytest.mark.parametrize(
-    ("client", "at_a_time"),
-    [(gateway_client, GATEWAY_AT_A_TIME), (model_client, MODEL_AT_A_TIME)],
+    ("client", "at_a_time", "connections"),
+    [
+        (gateway_client, GATEWAY_AT_A_TIME, http_client.MAX_CONNECTIONS),
+        (model_client, MODEL_AT_A_TIME, openai.MAX_CONNECTIONS),
+    ],
     ids=["gateway", "model"],
 )
 def test_late_answers_cost_no_connection(
     client: Callable[[SlowServer], AbstractAsyncContextManager[SendRequest]],
     at_a_time: int,
+    connections: int,
     end: Callable[[SendRequest], Awaitable[None]],
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
@@ -104,7 +108,11 @@ def test_late_answers_cost_no_connection(
                 for _ in range(ROUNDS):
                     assert await send_all(send) == {"no answer": REQUESTS}
                 server.delay_s = lambda: 0.0
-                await asyncio.gather(*(send(PATIENT_S) for _ in range(at_a_time)))
+                server.hold()
+                sent = [asyncio.create_task(send(PATIENT_S)) for _ in range(connections)]
+                await until(lambda: server.unanswered == connections)
+                server.release()
+                await asyncio.gather(*sent)
                 await until(lambda: server.open <= at_a_time)
                 await until(lambda: open_descriptors() <= before + 2 * at_a_time + SPARE_DESCRIPTORS)
             await until(lambda: open_descriptors() <= before + SPARE_DESCRIPTORS)

@@ -26,6 +26,8 @@ class SlowServer:
         self.drip_s = 0.0
         self.received = 0
         """How many requests arrived."""
+        self.unanswered = 0
+        """How many requests arrived on open connections and are not answered yet."""
         self.open = 0
         """How many connections are open."""
         self._released = asyncio.Event()
@@ -45,8 +47,12 @@ class SlowServer:
                 _, _, length = head.partition(b"content-length:")
                 await reader.readexactly(int(length.split(b"\r\n")[0]) if length else 0)
                 self.received += 1
-                await _unless_closed(reader, self._wait())
-                await self._answer(writer)
+                self.unanswered += 1
+                try:
+                    await _unless_closed(reader, self._wait())
+                    await self._answer(writer)
+                finally:
+                    self.unanswered -= 1
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             # asyncio reports the cancellation of a handler, at the end of a test, as an error.
             writer.transport.abort()
