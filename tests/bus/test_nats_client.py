@@ -99,7 +99,7 @@ async def test_messages_are_delivered_however_the_bytes_are_cut() -> None:
         wire = Wire()
         for start in range(0, len(FRAMES), size):
             await wire.receive(FRAMES[start : start + size])
-        assert wire.arrived == MESSAGES, f"in pieces of {size} bytes"
+        assert (wire.arrived, wire.errors) == (MESSAGES, []), f"in pieces of {size} bytes"
 
 
 async def test_a_callback_that_fails_is_reported_and_the_next_message_arrives() -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from warmxfer.bus import Bus, RetryableError, StaleWrite, TransferLog, subjects, timers
+from warmxfer.bus import Bus, RetryableError, StaleWrite, TransferLog, subjects, timers, transfer_log
 from warmxfer.bus.transfer_log import record_id, trigger_ids
 
 
@@ -94,6 +94,18 @@ async def test_a_log_without_its_newest_record_does_not_say_what_it_lacks(bus: B
     newest = await log.append(transfer_id, b"one", 0, record_id(transfer_id, "event", [6]))
     with pytest.raises(RetryableError, match="whole log"):
         await log.contains(transfer_id, f"{transfer_id}:event:7", newest + 1)
+
+
+async def test_a_log_with_more_records_than_are_read_does_not_count_as_behind(
+    bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be read again for ever."""
+    log = TransferLog(bus)
+    first = await log.append(transfer_id, b"one", 0, record_id(transfer_id, "event", [6]))
+    newest = await log.append(transfer_id, b"two", first, record_id(transfer_id, "event", [7]))
+    monkeypatch.setattr(transfer_log, "MAX_RECORDS", 1)
+    found = [n for n in (6, 7) if await log.contains(transfer_id, f"{transfer_id}:event:{n}", newest + 1)]
+    assert len(found) == 1
 
 
 def test_the_message_id_of_a_record_names_its_triggers() -> None:
