@@ -62,9 +62,6 @@ class LiveMessage(Struct, frozen=True, eq=False, gc=False):
             return NotImplemented
         return (self.subject, self.data, self.lost) == (other.subject, other.data, other.lost)
 
-    def __hash__(self) -> int:
-        return hash((self.subject, self.data, self.lost))
-
 
 class ConsumerMessage(Struct, frozen=True, gc=False):
     """A message that a consumer delivered. It is redelivered until it is acknowledged on `ack_subject`."""

@@ -3,7 +3,7 @@
 A server keeps a stream in `<store_dir>/jetstream/<account>/streams/<stream>`. If it encrypts the stream, the
 key of its metadata is there too. What it stored before it got a key stays readable. No server tells a client.
 
-Test: `tests/cli/local_stack/test_stack.py`, with the files of a running server.
+Tests: `tests/bus/test_store_files.py`, and with a running server `tests/cli/local_stack/test_stack.py`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from warmxfer.bus import InvalidRequest, subjects
 from warmxfer.bus.partition import PARTITIONS, partition_of
+from warmxfer.bus.subject_table import SUBJECTS
 
 ALLOWED = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 IDS = st.from_regex(ALLOWED, fullmatch=True)
@@ -229,3 +230,9 @@ def test_a_subject_of_the_greatest_length_has_a_sibling() -> None:
 )
 def test_what_is_no_request_of_one_author_has_no_sibling(subject: str) -> None:
     assert subjects.sibling_subject(subject, "phase") is None
+
+
+def test_each_kind_is_a_word_and_no_place_for_one() -> None:
+    kinds = {spec.kind for spec in SUBJECTS if spec.captured}
+    assert {"log", "phase", "archive"} <= kinds
+    assert [kind for kind in kinds if not kind.replace("_", "").isalpha()] == []
