@@ -60,7 +60,9 @@ class BriefingActor:
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, self._check, delivery, JoinConsultation, cause, role="briefing")
+        await reply_to_dead_letter(
+            self._bus, self._check, delivery, (JoinConsultation,), cause, role="briefing"
+        )
 
 
 async def run(bus: Bus, settings: BriefingSettings, *, ready: Callable[[], None] = lambda: None) -> None:

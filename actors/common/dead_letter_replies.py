@@ -6,14 +6,7 @@ import msgspec
 import structlog
 
 from warmxfer.bus import Bus, Delivery
-from warmxfer.schemas import (
-    Command,
-    CommandFailed,
-    DecodeError,
-    FailureKind,
-    decode_as,
-    decode_command,
-)
+from warmxfer.schemas import Command, CommandFailed, DecodeError, FailureKind, decode_as, decode_command
 from warmxfer.schemas.fields import Id
 
 from .command_replies import MAX_DETAIL_CHARS, publish_reply
@@ -33,7 +26,7 @@ async def reply_to_dead_letter(
     bus: Bus,
     check: LogCheck,
     delivery: Delivery,
-    command_types: type[Command] | tuple[type[Command], ...],
+    command_types: tuple[type[Command], ...],
     cause: str,
     *,
     role: str,
@@ -54,13 +47,14 @@ async def reply_to_dead_letter(
     await publish_reply(bus, delivery.transfer_id, failed, role=role)
 
 
-def _command_id(data: bytes, command_types: type[Command] | tuple[type[Command], ...]) -> str | None:
-    """Return the id of the command in `data`. None: it is of another type, or there is none."""
+def _command_id(data: bytes, command_types: tuple[type[Command], ...]) -> str | None:
+    """Return the id of the command in `data`. None: there is none, or it is a command of another type."""
+    try:
+        command_id = decode_as(CommandId, data).command_id
+    except DecodeError:
+        return None
     try:
         command = decode_command(data)
     except DecodeError:
-        try:
-            return decode_as(CommandId, data).command_id
-        except DecodeError:
-            return None
-    return command.command_id if isinstance(command, command_types) else None
+        return command_id
+    return command_id if isinstance(command, command_types) else None

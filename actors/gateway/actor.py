@@ -25,7 +25,7 @@ from ..common.command_replies import publish_event, why_unreadable
 from ..common.log_check import LogCheck
 from . import webhook_server
 from .at_most_once import EffectClaims
-from .command_handler import HANDLERS, ROLE, CommandHandler
+from .command_handler import COMMANDS, ROLE, CommandHandler
 from .context import GatewayContext
 from .dial_counters import DialCounters
 from .orphan_calls import OrphanCallReaper
@@ -107,7 +107,7 @@ async def _serve_commands(
         handler.handle,
         jobs=jobs,
         progress=True,
-        check=lambda delivery: why_unreadable(delivery, tuple(HANDLERS), ROLE),
+        check=lambda delivery: why_unreadable(delivery, COMMANDS, ROLE),
         on_dead_letter=handler.on_dead_letter,
         on_in_flight_change=announcer.changed,
     )

@@ -66,6 +66,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
     RecordParticipant: record_participant,
     CloseRoom: close_room,
 }
+COMMANDS = (*HANDLERS,)
 
 CHECKED = (
     DialSupervisor,
@@ -115,7 +116,7 @@ class CommandHandler:
     async def handle(self, delivery: Delivery) -> None:
         """Execute one command and publish its reply."""
         self._context.clock.observe(delivery.at)
-        command = read_command(delivery, (*HANDLERS,), ROLE)
+        command = read_command(delivery, COMMANDS, ROLE)
         checked = isinstance(command, CHECKED) or (
             isinstance(command, CreateRoom) and command.key != delivery.transfer_id
         )
@@ -167,4 +168,4 @@ class CommandHandler:
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply `CommandFailed` to a dead-lettered command."""
-        await reply_to_dead_letter(self._bus, self._check, delivery, (*HANDLERS,), cause, role=ROLE)
+        await reply_to_dead_letter(self._bus, self._check, delivery, COMMANDS, cause, role=ROLE)

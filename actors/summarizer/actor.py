@@ -69,7 +69,7 @@ class Summarizer:
 
     async def on_dead_letter(self, delivery: Delivery, cause: str) -> None:
         """Reply CommandFailed for a delivery that became a dead letter."""
-        await reply_to_dead_letter(self._bus, self._check, delivery, Summarize, cause, role="summarizer")
+        await reply_to_dead_letter(self._bus, self._check, delivery, (Summarize,), cause, role="summarizer")
 
     async def _summarize(self, transfer_id: str, command: Summarize, budget_s: float) -> tuple[str, Source]:
         deadline_at = asyncio.get_running_loop().time() + budget_s

@@ -187,9 +187,12 @@ class LocalStack(SandboxAdmin):
         return BusSettings.from_env(self.bus_env(user) | self._env)
 
     def url_of(self, user: str) -> str:
-        """Return the address with the name and password of `user`, for a plain NATS client."""
-        env = self.bus_env(user)
-        return env["NATS_URL"].replace("//", f"//{user}:{env['NATS_PASSWORD']}@")
+        """Return the address with the name and password of `user`, for a plain NATS client.
+
+        `env` may name a broker that is not ours, and the login there.
+        """
+        env = self.bus_env(user) | self._env
+        return env["NATS_URL"].replace("//", f"//{env['NATS_USER']}:{env['NATS_PASSWORD']}@")
 
     @property
     def env_file(self) -> Path:

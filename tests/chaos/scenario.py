@@ -231,8 +231,7 @@ async def open_scenario(
     root_password = secrets.token_hex(16)
     stack = LocalStack(time_scale=time_scale, env=env, root_password=root_password, **stack_options)
     async with stack as built:
-        user, password = env.get("NATS_USER", ROOT), env.get("NATS_PASSWORD", root_password)
-        own_url = (url or built.nats_url).replace("//", f"//{user}:{password}@")
+        own_url = built.url_of(ROOT)
         async with (
             Client.connect(own_url, env={}) as client,
             await Bus.connect(BusSettings(url=own_url), name="chaos") as bus,

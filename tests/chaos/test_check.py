@@ -132,7 +132,7 @@ TOO_NEW = describe_error(NewerVersionNeeded("Record 5 cannot be continued: its s
 NOT_SENT = describe_error(DeadLetter("The log has not sent this command"))
 
 
-@pytest.mark.parametrize("subject", [subjects.event("t", "gateway"), "wx.0.t.do.briefing"])
+@pytest.mark.parametrize("subject", [subjects.event("t", "gateway"), subjects.work_queue("t", "briefing")])
 @pytest.mark.parametrize(
     ("outcome", "given_up", "cause", "allowed"),
     [

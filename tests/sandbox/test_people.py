@@ -72,6 +72,8 @@ async def test_a_person_who_thinks_long_says_at_once_that_they_are_one(sandbox: 
         await agent.say(SpokenLines().identify)
         assert await heard(agent) == YES
         await agent.say(QUESTION)
+        await asyncio.sleep(0.1)
+        assert "speech" not in [frame["type"] for frame in agent.drain()[-1:]]
         await agent.say(SpokenLines().identify)
         assert await heard(agent) == YES, "the person still thinks about the first question"
 
