@@ -119,8 +119,12 @@ async def _find_moved(
     until: float,
     unknown: OutcomeUnknown | None,
 ) -> CommandReply:
-    """Find where the caller is after a switch that may have happened; reply UNKNOWN if unseen."""
+    """Find where the caller is after a switch that may have happened; reply UNKNOWN if unseen.
+
+    Before `until` the switch may still happen. Only from then on a caller in the old room was not moved.
+    """
     position = LegPosition.UNDER_WAY
+    reply_by = context.reply_deadline(command)
 
     async def read(within_s: float) -> CallRecord | LegPosition | None:
         nonlocal position
@@ -131,7 +135,7 @@ async def _find_moved(
             return record
         return position if position in (LegPosition.GONE, LegPosition.FAILED) else None
 
-    found = await poll_until(read, min(until, context.reply_deadline(command)))
+    found = await poll_until(read, min(until, reply_by))
     if isinstance(found, CallRecord):
         return CallerSwitched(command_id=command.command_id, response={"data": dict(found.raw)})
     if found is LegPosition.GONE:
@@ -139,7 +143,8 @@ async def _find_moved(
     if found is LegPosition.FAILED:
         return command_failed(command, FailureKind.REFUSED, "The provider could not move the caller.")
     status = unknown.status if unknown else None
-    if unknown and status and status not in TIMEOUT_STATUSES and position is LegPosition.ELSEWHERE:
+    stayed = position is LegPosition.ELSEWHERE and until <= reply_by
+    if stayed and unknown and status and status not in TIMEOUT_STATUSES:
         return command_failed(
             command, FailureKind.REFUSED, f"{unknown}; the caller was not moved.", status=status
         )

@@ -79,6 +79,19 @@ async def test_an_error_with_the_caller_in_the_old_room_is_a_refusal(
     )
 
 
+async def test_an_error_is_no_refusal_while_the_switch_may_still_happen(
+    idle_harness: GatewayHarness, bridge: Bridge
+) -> None:
+    """Found by simulation. The reply's deadline ended the search early, and the switch happened after that.
+
+    The caller had been released.
+    """
+    idle_harness.start(WARMXFER_SETTLE_S="60")
+    await idle_harness.cloud.break_once("status", SWITCH, status=500)
+    reply = await switch(idle_harness, bridge, CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.UNKNOWN, 500)
+
+
 @pytest.mark.parametrize("fault", [{"kind": "reset"}, {"kind": "status", "status": 504}])
 async def test_a_request_that_may_still_be_executed_is_unknown(
     harness: GatewayHarness, bridge: Bridge, fault: dict[str, Any]
