@@ -37,10 +37,12 @@ class Stage:
 
     name: str
     arguments: tuple[str, ...]
+    computes: bool = False
+    """It never waits. More of them than cores would exceed the time limit together."""
 
 
-SIMULATION = Stage(f"{SEEDS} seeds", ("-m", "tests.mutants.seeds", str(SEEDS)))
-MODEL = Stage("model check", ("-m", "tests.model_check.check"))
+SIMULATION = Stage(f"{SEEDS} seeds", ("-m", "tests.mutants.seeds", str(SEEDS)), computes=True)
+MODEL = Stage("model check", ("-m", "tests.model_check.check"), computes=True)
 
 
 def target_files(root: Path = ROOT) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from .accepted import all_changes
 from .operators import Change
 from .targets import ROOT, Stage, stages
-from .trial import Copy, ProcessEnded, Times
+from .trial import CORES, Copy, ProcessEnded, Times
 
 FILE = "bus/keyed_queue.py"
 MODULE_FILE = Stage("module", ("-c", "import warmxfer.bus.keyed_queue as m; print(m.__file__)"))
@@ -47,6 +49,21 @@ def test_a_change_is_caught_by_the_tests_of_its_file_and_undone(copy: Copy, time
 
 def test_a_stage_that_takes_too_long_is_ended(copy: Copy) -> None:
     assert copy.run(Stage("sleep", ("-c", "import time; time.sleep(600)")), 0.3) == (None, "")
+
+
+def test_no_more_stages_compute_at_once_than_there_are_cores(copy: Copy) -> None:
+    """Eight runs of the simulation on two cores exceeded the time limit, which counts as a change caught."""
+    quick = ("-c", "")
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as held:
+        for _ in range(cores):
+            held.enter_context(CORES)
+        assert copy.run(Stage("waits", quick), 60)[0]
+        running = pool.submit(copy.run, Stage("computes", quick, computes=True), 60)
+        with pytest.raises(TimeoutError):
+            running.result(0.5)
+        held.close()
+        assert running.result(60)[0]
 
 
 def test_kill_ends_the_stage_that_runs_in_another_thread(tmp_path: Path) -> None:

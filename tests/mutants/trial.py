@@ -28,6 +28,8 @@ MAX_STAGE_S = 600.0
 START_S = 300.0
 """Time to import the packages, or to fork, on a busy machine."""
 KILL_S = 10.0
+CORES = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""Held by each stage that computes, while its time counts."""
 TRIES = 3
 """Attempts of a stage without a change. A test that needs a quiet machine may fail on a busy one."""
 
@@ -123,6 +125,10 @@ class Copy:
 
     def run(self, stage: Stage, limit_s: float) -> tuple[bool | None, str]:
         """Run a stage. Returns whether it passed, or None if it took too long, and what it printed."""
+        with CORES if stage.computes else contextlib.nullcontext():
+            return self._run(stage, limit_s)
+
+    def _run(self, stage: Stage, limit_s: float) -> tuple[bool | None, str]:
         preloaded = self._preloaded()
         assert preloaded.stdin is not None
         self._output.write_bytes(b"")
