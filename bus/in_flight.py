@@ -53,6 +53,17 @@ class InFlight:
             message.consumer,
         )
 
+    def log_context(self) -> dict[str, object]:
+        """Return what a log line says about the message: nothing of its content."""
+        delivery = self.delivery
+        return {
+            "consumer": self.message.consumer,
+            "transfer_id": delivery.transfer_id,
+            "kind": delivery.kind,
+            "seq": delivery.seq,
+            "tries": delivery.delivery_count,
+        }
+
 
 def identity(message: ConsumerMessage) -> Identity:
     """Return what tells a redelivery from another message. An old copy of a stream uses numbers again."""

@@ -41,7 +41,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Sequence
 from types import TracebackType
@@ -53,9 +52,10 @@ from warmxfer import tracing
 
 from .bus import Bus
 from .consumer_table import consumers_of
-from .dead_letters import dead_letter, describe_error
+from .dead_letters import describe_error
 from .delivery_span import delivery_span
-from .errors import DeadLetter, InvalidRequest, NewerVersionNeeded, RetryableError, Unwanted
+from .errors import DeadLetter, InvalidRequest
+from .failed_messages import FailedMessages, OnDeadLetter
 from .in_flight import Identity, InFlight, identity
 from .job_place import MAX_GIVEN_BACK, JobPlace
 from .keyed_queue import KeyedQueue
@@ -63,7 +63,7 @@ from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
 from .pull_consumer import PullConsumer
 from .unreadable import UnreadableMessages
-from .worker_metrics import DEAD_LETTERS, HANDLED, HANDLING, IN_FLIGHT, QUEUE_AGE, REDELIVERIES, Result
+from .worker_metrics import HANDLING, IN_FLIGHT, QUEUE_AGE, REDELIVERIES, Result, count_result
 
 MAX_JOBS = 1_024
 MAX_WINDOW = 2_048
@@ -71,16 +71,12 @@ MAX_WINDOW = 2_048
 KEYED_WINDOW_PER_JOB = 4
 SHARED_WINDOW = 64
 """Window of one of many consumers. Large enough that a pull request is rare beside the messages."""
-RETRY_MIN_S = 0.1
-RETRY_MAX_S = 30.0
-DEAD_RETRY_S = 1.0
 HANDLER_ACK_WAITS = 4
 """Factor on `max_deliver` for RetryableError and for deaths of the worker's process."""
 
 DRAIN_S = 10.0
 
 Handle = Callable[[Delivery], Awaitable[None]]
-OnDeadLetter = Callable[[Delivery, str], Awaitable[None]]
 Check = Callable[[Delivery], Exception | None]
 """Returns why no handler can read a message, or None. Called for every message on arrival: keep it fast."""
 log = structlog.get_logger(__name__)
@@ -133,11 +129,8 @@ class Worker:
         self._progress = progress
         self._after_others = after_others
         self._check = check
-        self._on_dead_letter = on_dead_letter
-        self._on_invalid_subject = on_invalid_subject
         self._on_in_flight_change = on_in_flight_change
-        self._max_deliver = bus.settings.max_deliver
-        self._max_starts = self._max_deliver * HANDLER_ACK_WAITS
+        self._max_starts = bus.settings.max_deliver * HANDLER_ACK_WAITS
         self._ack_wait_s = bus.settings.ack_wait_s
         self._drain_s = drain_s
         self._makes_spans = makes_spans
@@ -159,11 +152,19 @@ class Worker:
         self._runner_count = 0
         self._given_back = 0
         self._progress_reporter: asyncio.Task[None] | None = None
-        self._newer = NewerRetries(self._max_starts)
         self._clock = bus.clock
         self._forget_gauge: Callable[[], None] | None = None
-        self._unreadable = UnreadableMessages(
-            bus, name, self._puller_of, self._newer, self._process_unreadable
+        newer = NewerRetries(self._max_starts)
+        self._unreadable = UnreadableMessages(bus, name, self._puller_of, newer, self._process_unreadable)
+        self._failed = FailedMessages(
+            bus,
+            name,
+            self._puller_of,
+            newer,
+            self._unreadable,
+            max_starts=self._max_starts,
+            on_dead_letter=on_dead_letter,
+            on_invalid_subject=on_invalid_subject,
         )
 
     @property
@@ -314,7 +315,7 @@ class Worker:
             return self._check(item.delivery)
         except Exception as error:
             # The handler meets the same error. It is retried, and dead-lettered in the end.
-            log.error("message_check_failed", **self._log_context(item), cause=describe_error(error))
+            log.error("message_check_failed", **item.log_context(), cause=describe_error(error))
             return None
 
     def _start_runner(self) -> None:
@@ -403,25 +404,14 @@ class Worker:
         except asyncio.CancelledError as error:
             if not _is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
-                await self._retry(item, error, self._max_deliver)
+                await self._failed.retry(item, error)
                 return
             await self._puller_of(item.message).nak(item.message)
             raise
-        except Unwanted as error:
-            item.unreadable = True
-            if self._unreadable.allows_dead_letter(item, error):
-                await self._dead_letter(item, describe_error(error))
-        except DeadLetter as error:
-            await self._dead_letter(item, describe_error(error))
-        except NewerVersionNeeded as error:
-            await self._leave_to_newer(item, error)
-        except RetryableError as error:
-            await self._retry(item, error, self._max_starts, error.after_s)
         except Exception as error:
-            log.warning("handler_failed", **self._log_context(item), cause=describe_error(error))
-            await self._retry(item, error, self._max_deliver)
+            await self._failed.end(item, error)
         else:
-            self._count(Result.ACKNOWLEDGED)
+            count_result(self._name, Result.ACKNOWLEDGED)
             await self._puller_of(item.message).ack(item.message)
             await self._end_also(also)
         finally:
@@ -440,7 +430,7 @@ class Worker:
             self._remove(each)
         for each in ended:
             self._bus.endpoints.of_consumer(each.message.consumer).requests += 1
-            self._count(Result.ACKNOWLEDGED)
+            count_result(self._name, Result.ACKNOWLEDGED)
             await self._puller_of(each.message).ack(each.message)
             self._puller_of(each.message).request_more()
 
@@ -483,54 +473,6 @@ class Worker:
             return ""
         return f"was started {started} times and never finished; it may crash its worker"
 
-    async def _retry(self, item: InFlight, error: BaseException, limit: int, after_s: float = 0.0) -> None:
-        tries = item.delivery.delivery_count
-        if tries >= limit:
-            await self._dead_letter(item, describe_error(error))
-            return
-        self._count(Result.RETRIED)
-        delay_s = min(RETRY_MAX_S, RETRY_MIN_S * 2 ** min(tries - 1, 16))
-        await self._puller_of(item.message).nak(
-            item.message, max(after_s, delay_s * random.uniform(0.75, 1.0))
-        )
-
-    async def _leave_to_newer(self, item: InFlight, error: NewerVersionNeeded) -> None:
-        """Give the message back, so that another worker gets it. Log it only the first time."""
-        tries = item.delivery.delivery_count
-        if self._newer.is_last(tries):
-            await self._dead_letter(item, describe_error(error))
-            return
-        self._count(Result.LEFT_TO_NEWER)
-        if tries == 1:
-            log.warning(
-                "message_left_to_newer_version", **self._log_context(item), cause=describe_error(error)
-            )
-        await self._puller_of(item.message).nak(item.message, self._newer.pause_s(tries))
-
-    async def _dead_letter(self, item: InFlight, cause: str) -> None:
-        """Publish the dead letter, call back, then remove the message. A crash between repeats all three."""
-        delivery = item.delivery
-        outgoing = dead_letter(delivery, cause)
-        try:
-            await self._bus.publish(outgoing.subject, outgoing.data, msg_id=outgoing.msg_id)
-            callback = self._on_invalid_subject if item.invalid_subject else self._on_dead_letter
-            if callback is not None:
-                await callback(delivery, cause)
-        except Exception as error:
-            log.error("dead_letter_failed", **self._log_context(item), cause=describe_error(error))
-            await self._puller_of(item.message).nak(item.message, DEAD_RETRY_S)
-            return
-        self._count(Result.DEAD_LETTERED)
-        DEAD_LETTERS.count(self._name, item.delivery.kind)
-        if not item.unreadable or self._unreadable.may_log():
-            log.error("message_dead_lettered", **self._log_context(item), cause=cause)
-        await self._puller_of(item.message).term(item.message)
-
-    def _count(self, result: Result) -> None:
-        HANDLED.count(self._name, result)
-        if tracing.is_on():
-            tracing.annotate({tracing.Attribute.RESULT: result})
-
     def _remove(self, item: InFlight) -> None:
         del self._in_flight[item.identity]
         if not item.placeless:
@@ -547,16 +489,6 @@ class Worker:
             for item in list(self._in_flight.values()):
                 if self._progress or item.waiting or not item.running:
                     await self._puller_of(item.message).progress(item.message)
-
-    def _log_context(self, item: InFlight) -> dict[str, object]:
-        delivery = item.delivery
-        return {
-            "consumer": item.message.consumer,
-            "transfer_id": delivery.transfer_id,
-            "kind": delivery.kind,
-            "seq": delivery.seq,
-            "tries": delivery.delivery_count,
-        }
 
 
 class _Sink:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from warmxfer import tracing
 from warmxfer.metrics import LATENCY_BOUNDS_S, Counter, Gauge, Histogram, Label
 
 from .consumer_table import COORDINATOR
@@ -47,3 +48,10 @@ HANDLING = Histogram(
 IN_FLIGHT = Gauge(
     "warmxfer_messages_in_flight", "Messages that are queued in this process or being handled.", QUEUE
 )
+
+
+def count_result(queue: str, result: Result) -> None:
+    """Count how a delivery ended, and write it into the current span."""
+    HANDLED.count(queue, result)
+    if tracing.is_on():
+        tracing.annotate({tracing.Attribute.RESULT: result})

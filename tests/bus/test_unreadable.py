@@ -117,7 +117,7 @@ async def test_an_unreadable_message_within_the_budget_is_kept_until_its_dead_le
         if failures >= 0:
             raise RuntimeError(cause)
 
-    monkeypatch.setattr("warmxfer.bus.worker.DEAD_RETRY_S", 0.05)
+    monkeypatch.setattr("warmxfer.bus.failed_messages.DEAD_RETRY_S", 0.05)
     await fresh_bus.publish(subjects.work_queue("t1", "gateway"), GARBAGE)
     async with Worker(fresh_bus, "gateway", handle, jobs=1, check=check, on_dead_letter=fail_once):
         await settled(fresh_bus, "gateway")

@@ -27,6 +27,7 @@ from warmxfer.actors.coordinator.state_machine.step_context import StepContext
 from warmxfer.actors.gateway import at_most_once, orphan_calls
 from warmxfer.actors.gateway import command_handler as gateway
 from warmxfer.bus import Bus, ClaimResult, Worker, pull_consumer, transfer_log
+from warmxfer.bus.failed_messages import FailedMessages
 from warmxfer.bus.pull_consumer import PullConsumer
 from warmxfer.bus.recovery import StreamRecovery
 from warmxfer.schemas import DialSupervisor, Outcome, Summarize
@@ -196,10 +197,10 @@ def acknowledge_first(patch: Patch) -> None:
 def drop_poison(patch: Patch) -> None:
     """Drop an unreadable message without a dead letter."""
 
-    async def dead_letter(self: Worker, in_flight: Any, cause: str) -> None:
+    async def dead_letter(self: FailedMessages, in_flight: Any, cause: str) -> None:
         await self._puller_of(in_flight.message).term(in_flight.message)
 
-    patch.setattr(Worker, "_dead_letter", dead_letter)
+    patch.setattr(FailedMessages, "_dead_letter", dead_letter)
 
 
 def notice_no_silence(patch: Patch) -> None:
