@@ -37,6 +37,7 @@ from nats.errors import (
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from .credentials import check_files, tls
+from .message_headers import header_block, lenient_text, parse_headers
 from .settings import BusSettings
 
 PING_INTERVAL_S = 5
@@ -50,8 +51,6 @@ MAX_SOCKET_BYTES = 64 * 1024
 
 _PING = b"PING\r\n"
 _CRLF = b"\r\n"
-_ASCII_SPACE = " \t\n\r\x0b\x0c"
-_VERSION_CHARS = len("NATS/1.0")
 _SIZES = {"MSG": 1, "HMSG": 2}
 """How many sizes end the first line of a message: `HMSG <subject> <sid> [reply] <head size> <size>`."""
 
@@ -193,7 +192,7 @@ class NatsClient(Client):
             raise MaxPayloadError
         _check_subject(subject)
         if headers:
-            block = _header_block(headers)
+            block = header_block(headers)
             length = len(block) if block.isascii() else len(block.encode())
             start = f"HPUB {subject} {reply} {length} {length + size}\r\n{block}"
         else:
@@ -306,7 +305,7 @@ class NatsClient(Client):
         if callback is None:
             await super()._process_msg(sid, subject, reply, data, headers)
             return
-        self.deliver(callback, _text(subject), _text(reply), data, headers)
+        self.deliver(callback, lenient_text(subject), lenient_text(reply), data, headers)
         await self.report_failures()
 
     async def _read_loop(self) -> None:
@@ -359,8 +358,8 @@ class NatsClient(Client):
     ) -> Msg:
         return Msg(
             _client=self,
-            subject=_text(subject),
-            reply=_text(reply),
+            subject=lenient_text(subject),
+            reply=lenient_text(reply),
             data=data,
             headers=headers,
             _sid=sid,
@@ -482,47 +481,10 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
     return found
 
 
-def parse_headers(block: bytes) -> dict[str, str]:
-    """Return the headers in a block.
-
-    A status in its first line becomes `Status` and `Description`. A line that is no header is skipped. Bytes
-    that are not UTF-8 are replaced.
-    """
-    lines = _text(block).split("\r\n")
-    found: dict[str, str] = {}
-    status = lines[0][_VERSION_CHARS:].strip(_ASCII_SPACE)
-    if status:
-        code, _, description = status.partition(" ")
-        if code.isdecimal():
-            found["Status"] = code
-        if description:
-            found["Description"] = description
-    del lines[0]
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            found[name] = value.strip(_ASCII_SPACE)
-    return found
-
-
 def _check_subject(subject: str) -> None:
     """Raise BadSubjectError if `subject` is empty or has white space, which would end it in the protocol."""
     if subject.split() != [subject]:
         raise BadSubjectError
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
-
-
-def _header_block(headers: Mapping[str, str]) -> str:
-    """Return the header block of a message. A line break in a value becomes a space: it ends a header."""
-    text = ""
-    for name, value in headers.items():
-        text += f"{name}: {value}\r\n"
-    if text.count("\n") != len(headers) or text.count("\r") != len(headers):
-        text = "".join([f"{name}: {' '.join(value.split())}\r\n" for name, value in headers.items()])
-    return f"NATS/1.0\r\n{text}\r\n"
 
 
 def _socket_bytes(transport: TcpTransport) -> int:

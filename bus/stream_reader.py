@@ -27,8 +27,9 @@ import msgspec
 
 from .connection import Connection, JetStreamApiError, has_no_responders
 from .errors import InternalError, InvalidRequest, Unavailable
+from .message_headers import parse_headers
 from .messages import Stored
-from .nats_client import ArrivedMessage, parse_headers
+from .nats_client import ArrivedMessage
 from .reply_inbox import ConnectionLost
 from .retry import RetryLoop
 from .subjects import Place, place_of

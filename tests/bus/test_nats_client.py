@@ -16,7 +16,7 @@ from nats.protocol.parser import Parser
 
 from tests.testkit.waiting import until
 from warmxfer.bus import Bus, nats_client
-from warmxfer.bus.nats_client import ArrivedMessage, NatsClient, parse_headers
+from warmxfer.bus.nats_client import ArrivedMessage, NatsClient
 
 READ_FROM_NATS_PY: dict[Callable[..., object], str] = {
     Client._flush_pending: "317c8d7ef54b",
@@ -226,27 +226,6 @@ async def test_a_malformed_line_is_a_protocol_error(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         await wire.receive(line + b"\r\n")
     assert wire.arrived == []
-
-
-@pytest.mark.parametrize(
-    ("block", "headers"),
-    [
-        (b"NATS/1.0\r\n\r\n", {}),
-        (b"NATS/1.0\r\nA: b\r\nC:d\r\nE:  f \r\n\r\n", {"A": "b", "C": "d", "E": "f"}),
-        (b"NATS/1.0 503\r\n\r\n", {"Status": "503"}),
-        (b"NATS/1.0 404 No Messages\r\n\r\n", {"Status": "404", "Description": "No Messages"}),
-        (
-            b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Stream: 7\r\n\r\n",
-            {"Status": "100", "Description": "Idle Heartbeat", "Nats-Last-Stream": "7"},
-        ),
-        (b"NATS/1.0\r\nno header\r\nA: \xff:b\r\n\r\n", {"A": "\ufffd:b"}),
-        (b"", {}),
-    ],
-)
-async def test_headers_are_read_as_nats_py_reads_them(block: bytes, headers: dict[str, str]) -> None:
-    assert parse_headers(block) == headers
-    if block:
-        assert (await NatsClient()._process_headers(block) or {}) == headers
 
 
 async def test_the_messages_of_one_turn_go_out_in_one_write(
