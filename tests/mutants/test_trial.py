@@ -26,7 +26,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 @pytest.fixture(scope="module")
 def times(tmp_path_factory: pytest.TempPathFactory) -> Times:
-    return Times(Copy(tmp_path_factory.mktemp("unchanged")))
+    return Times(lambda: Copy(tmp_path_factory.mktemp("unchanged")))
 
 
 def change_of(operator: str, line: str) -> Change:
@@ -94,12 +94,37 @@ def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(
     copy: Copy,
 ) -> None:
     broken = Stage("broken", ("-c", "import sys; sys.exit('why')"))
-    times = Times(copy)
+    times = Times(lambda: copy)
     outcome = copy.try_out(change_of("call removed", "queue.pop(0)"), times, [broken])
     assert (outcome.verdict, times.failed) == ("not tested", {"broken": "why\n"})
 
 
 def test_the_limit_of_a_stage_is_a_multiple_of_its_own_time(copy: Copy) -> None:
     quick = Stage("quick", ("-c", ""))
-    assert 20 < (Times(copy).limit_s(quick) or 0) < 60
-    assert Times(copy, 7.0).limit_s(quick) == 7.0
+    assert 20 < (Times(lambda: copy).limit_s(quick) or 0) < 60
+    assert Times(lambda: copy, 7.0).limit_s(quick) == 7.0
+
+
+def test_different_stages_are_measured_at_the_same_time(copy: Copy, tmp_path: Path) -> None:
+    """Each of the two stages waits for the other one."""
+    copies = [copy, Copy(tmp_path / "another")]
+    times = Times(copies.pop)
+    first, second = tmp_path / "first", tmp_path / "second"
+    with ThreadPoolExecutor(2) as pool:
+        limits = list(pool.map(times.limit_s, [meeting(first, second), meeting(second, first)]))
+    assert None not in limits
+    assert copies == []
+
+
+def meeting(mine: Path, other: Path) -> Stage:
+    """Return a stage that passes when the other one runs."""
+    wait = f"while not pathlib.Path({str(other)!r}).exists(): time.sleep(0.01)"
+    code = f"import pathlib, time\npathlib.Path({str(mine)!r}).touch()\n{wait}"
+    return Stage(mine.name, ("-c", code))
+
+
+def test_no_stage_is_measured_after_a_kill(copy: Copy) -> None:
+    times = Times(lambda: copy)
+    times.kill()
+    with pytest.raises(ProcessEnded):
+        times.limit_s(Stage("quick", ("-c", "")))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from .targets import ROOT, Stage
 SLOWER = 3.0
 """Factor on the time that a stage takes without a change. A change that waits without end is caught by it."""
 SPARE_S = 20.0
-MAX_STAGE_S = 600.0
+MAX_STAGE_S = 1_200.0
 """Time for a stage without a change."""
 START_S = 300.0
 """Time to import the packages, or to fork, on a busy machine."""
@@ -52,12 +52,19 @@ class ProcessEnded(Exception):
 
 
 class Times:
-    """How long each stage takes without a change. Measured once, in `unchanged`, when it is first needed."""
+    """How long each stage takes without a change. Measured once, when it is first needed.
 
-    def __init__(self, unchanged: Copy, limit_s: float | None = None) -> None:
-        self._unchanged = unchanged
+    `new_copy` returns another copy of the tree. Different stages are measured at the same time.
+    """
+
+    def __init__(self, new_copy: Callable[[], Copy], limit_s: float | None = None) -> None:
+        self._new_copy = new_copy
         self._limit_s = limit_s
         self._lock = threading.Lock()
+        self._stage_locks: dict[str, threading.Lock] = {}
+        self._copies: list[Copy] = []
+        self._free: list[Copy] = []
+        self._killed = False
         self._took_s: dict[str, float | None] = {}
         self.failed: dict[str, str] = {}
         """The stages that fail without a change, and what they print. They say nothing about changes."""
@@ -65,18 +72,48 @@ class Times:
     def limit_s(self, stage: Stage) -> float | None:
         """Return the time limit of `stage`, or None if it fails without a change."""
         with self._lock:
+            stage_lock = self._stage_locks.setdefault(stage.name, threading.Lock())
+        with stage_lock:
             if stage.name not in self._took_s:
-                passed, output, began = None, "", 0.0
-                for _ in range(TRIES):
-                    began = time.monotonic()
-                    passed, output = self._unchanged.run(stage, MAX_STAGE_S)
-                    if passed:
-                        break
-                if not passed:
-                    self.failed[stage.name] = output
-                self._took_s[stage.name] = time.monotonic() - began if passed else None
+                self._took_s[stage.name] = self._measured(stage)
             took_s = self._took_s[stage.name]
         return None if took_s is None else self._limit_s or SLOWER * took_s + SPARE_S
+
+    def _measured(self, stage: Stage) -> float | None:
+        """Return the seconds that `stage` takes without a change, or None if it fails."""
+        copy, output = self._take_copy(), ""
+        try:
+            for _ in range(TRIES):
+                began = time.monotonic()
+                passed, output = copy.run(stage, MAX_STAGE_S)
+                if passed:
+                    return time.monotonic() - began
+        finally:
+            with self._lock:
+                self._free.append(copy)
+        self.failed[stage.name] = output
+        return None
+
+    def _take_copy(self) -> Copy:
+        with self._lock:
+            if self._killed:
+                raise ProcessEnded("The processes that measure stages were killed")
+            if not self._free:
+                self._copies.append(self._new_copy())
+                self._free.append(self._copies[-1])
+            return self._free.pop()
+
+    def kill(self) -> None:
+        """Kill the processes that run the stages, as `Copy.kill`."""
+        with self._lock:
+            self._killed = True
+            for copy in self._copies:
+                copy.kill()
+
+    def close(self) -> None:
+        """End the processes that run the stages."""
+        for copy in self._copies:
+            copy.close()
 
 
 class Copy:

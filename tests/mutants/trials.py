@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -28,11 +29,12 @@ class Trials:
     ) -> None:
         self._jobs = jobs
         self._stages_of = stages_of
-        self._copies = [Copy(folder / str(number)) for number in range(jobs + 1)]
+        self._copies = [Copy(folder / str(number)) for number in range(jobs)]
         self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        for copy in self._copies[1:]:
+        for copy in self._copies:
             self._free.put(copy)
-        self.times = Times(self._copies[0], limit_s)
+        numbers = itertools.count()
+        self.times = Times(lambda: Copy(folder / f"unchanged-{next(numbers)}"), limit_s)
 
     def outcomes(self, changes: Sequence[Change]) -> Generator[Outcome]:
         """Try out the changes; yield each outcome when it is known."""
@@ -48,6 +50,7 @@ class Trials:
         finally:
             for copy in self._copies:
                 copy.close()
+            self.times.close()
 
     def _stop(self, futures: Sequence[Future[Outcome]]) -> None:
         """End the running trials, and start no other."""
@@ -55,6 +58,7 @@ class Trials:
             future.cancel()
         for copy in self._copies:
             copy.kill()
+        self.times.kill()
 
     def _try_out(self, change: Change) -> Outcome:
         copy = self._free.get()
