@@ -163,6 +163,26 @@ async def test_messages_keep_their_order_beside_what_the_read_loop_reads() -> No
                 assert socket.arrived == MESSAGES, f"in pieces of {size} bytes, {turns} turns between"
 
 
+async def test_messages_that_arrive_while_the_read_loop_parses_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def answer_slowly() -> None:
+        began.set()
+        await may_end.wait()
+
+    async with Socket() as socket:
+        monkeypatch.setattr(socket.client, "_process_ping", answer_slowly)
+        socket.stream.feed_data(b"PING\r\nMSG a 1 3\r\none\r\n")
+        await until(began.is_set)
+        socket.stream.feed_data(b"MSG a 1 3\r\ntwo\r\n")
+        assert socket.arrived == []
+        may_end.set()
+        await until(lambda: len(socket.arrived) == 2)
+        assert [message.data for message in socket.arrived] == [b"one", b"two"]
+
+
 async def test_what_arrived_before_the_read_loop_comes_first() -> None:
     socket = Socket()
     socket.stream.feed_data(FRAMES[:30])

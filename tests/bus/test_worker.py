@@ -120,6 +120,7 @@ async def test_keyed_keeps_the_order_of_a_transfer_and_runs_transfers_in_paralle
     async with Worker(fresh_bus, "coordinator", handle, jobs=4, keyed=True) as worker:
         await settled(fresh_bus, "coordinator", 10)
         assert len(worker._queue) == 0
+        assert worker._runners == {}, "an idle worker keeps no task"
     assert {id: numbers == sorted(numbers) for id, numbers in order.items()} == {
         f"t{n}": True for n in range(8)
     }
