@@ -14,22 +14,32 @@ MAX_PER_TRANSFER = 128
 """More than a transfer has: each leg and each participant sends some ten."""
 
 
+_DIGEST_BYTES = 8
+"""Of each hash: two of the bodies of one transfer are as good as never taken for each other."""
+
+
 class SeenWebhooks:
-    """The hashes of the bodies that were taken, by transfer: of the newest `MAX_TRANSFERS`."""
+    """The bodies that were taken, of the newest `MAX_TRANSFERS`. Each is named by its SHA-256."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        self._seen: OrderedDict[str, bytes] = OrderedDict()
+        """The digests of a transfer, one behind the other. A set of them would need ten times the memory."""
 
     def __contains__(self, key: tuple[str, str]) -> bool:
         transfer_id, body_hash = key
-        return body_hash in self._seen.get(transfer_id, ())
+        seen, digest = self._seen.get(transfer_id, b""), _digest(body_hash)
+        starts = range(0, len(seen), _DIGEST_BYTES)
+        return any(seen.startswith(digest, start) for start in starts)
 
     def add(self, transfer_id: str, body_hash: str) -> None:
-        """Remember a body. Forgets the oldest one beyond the limit."""
-        hashes = self._seen.setdefault(transfer_id, OrderedDict())
+        """Remember a body that is not known. Forgets the oldest one beyond the limit."""
+        seen = self._seen.get(transfer_id, b"") + _digest(body_hash)
+        self._seen[transfer_id] = seen[-MAX_PER_TRANSFER * _DIGEST_BYTES :]
         self._seen.move_to_end(transfer_id)
-        hashes[body_hash] = None
-        if len(hashes) > MAX_PER_TRANSFER:
-            hashes.popitem(last=False)
         if len(self._seen) > MAX_TRANSFERS:
             self._seen.popitem(last=False)
+
+
+def _digest(body_hash: str) -> bytes:
+    """Return the start of a hash, which is in hexadecimal digits."""
+    return bytes.fromhex(body_hash)[:_DIGEST_BYTES]

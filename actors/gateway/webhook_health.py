@@ -10,30 +10,37 @@ otherwise. Pure, except for what it remembers; `now` is a moment of the loop's c
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import TypeVar
 
 T = TypeVar("T")
 
 MAX_LEGS = 65_536
+MAX_ENDED_LEGS = 1_024
+"""Legs that a webhook has reported down. A late check may still ask about the newest of them."""
 MISSING_AFTER_S = 10.0
 """Time in which a webhook about a leg that was found down may still arrive."""
 
 
 class WebhookHealth:
-    """The legs that webhooks reported to this process, the newest `MAX_LEGS` of them."""
+    """The newest `MAX_LEGS` legs that webhooks reported to this process, `MAX_ENDED_LEGS` of them down."""
 
     def __init__(self) -> None:
         self._reported: OrderedDict[str, bool] = OrderedDict()
         """Whether the leg was up in its newest webhook."""
         self._callers: OrderedDict[str, str] = OrderedDict()
+        self._ended: deque[str] = deque()
         self._missing: tuple[str, float] | None = None
         """The leg that was found down without a webhook, and when."""
 
     def webhook_received(self, call_id: str, *, up: bool) -> None:
         """Record a webhook about a leg."""
         self._missing = None
+        if not up and self._reported.get(call_id) is not False:
+            self._ended.append(call_id)
         _keep(self._reported, call_id, up)
+        if len(self._ended) > MAX_ENDED_LEGS:
+            self._forget(self._ended.popleft())
 
     def leg_checked(self, call_id: str, *, up: bool, now: float) -> None:
         """Record what the provider's call record says about a leg that it reported by webhook before."""
@@ -53,6 +60,12 @@ class WebhookHealth:
     def transfer_of(self, call_id: str) -> str | None:
         """Return the newest transfer of a caller's leg, if this process has looked it up."""
         return self._callers.get(call_id)
+
+    def _forget(self, call_id: str) -> None:
+        """Forget a leg that was reported down, unless a later webhook said that it is up."""
+        if self._reported.get(call_id) is False:
+            del self._reported[call_id]
+            self._callers.pop(call_id, None)
 
 
 def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:

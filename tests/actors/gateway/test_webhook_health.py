@@ -47,3 +47,27 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(3):
         found.remember_caller(f"c{n}", f"t{n}")
     assert [found.transfer_of(f"c{n}") for n in range(3)] == [None, "t1", "t2"]
+
+
+def test_of_the_legs_that_are_down_only_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway remembered 65,536 of them, which was 20 MB."""
+    monkeypatch.setattr(webhook_health, "MAX_ENDED_LEGS", 2)
+    legs = [f"c{n}" for n in range(1, 5)]
+    found = health(*legs)
+    for leg in legs:
+        found.remember_caller(leg, "t1")
+        for _ in range(2):  # The provider repeats a webhook.
+            found.webhook_received(leg, up=False)
+    assert [found.reports(each, 0.0) for each in legs] == [None, None, True, True]
+    assert [found.transfer_of(each) for each in legs] == [None, None, "t1", "t1"]
+
+
+def test_a_leg_that_is_reported_up_again_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Webhooks may arrive in another order than they were sent."""
+    monkeypatch.setattr(webhook_health, "MAX_ENDED_LEGS", 1)
+    found = health("c1", "c2", "c3")
+    found.webhook_received("c1", up=False)
+    found.webhook_received("c1", up=True)
+    found.webhook_received("c2", up=False)
+    found.webhook_received("c3", up=False)
+    assert [found.reports(each, 0.0) for each in ("c1", "c2", "c3")] == [True, None, True]

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from warmxfer.actors.gateway import seen_webhooks, webhook_server
-from warmxfer.actors.gateway.seen_webhooks import SeenWebhooks
+from warmxfer.actors.gateway import webhook_server
 from warmxfer.actors.runtime import limited_protocol
 
 from .gateway_fixture import PATIENCE_S, GatewayHarness
@@ -126,19 +125,6 @@ async def test_an_unreadable_webhook_is_counted_and_named(
     line = next(each for each in capsys.readouterr().out.splitlines() if "webhook_unreadable" in each)
     assert "The webhook names no call" in line
     assert "127.0.0.1" in line
-
-
-def test_the_seen_webhooks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen_webhooks, "MAX_TRANSFERS", 2)
-    monkeypatch.setattr(seen_webhooks, "MAX_PER_TRANSFER", 2)
-    seen = SeenWebhooks()
-    for hash in ("a", "b", "c"):
-        seen.add("t1", hash)
-    assert [("t1", hash) in seen for hash in ("a", "b", "c")] == [False, True, True]
-    seen.add("t2", "a")
-    seen.add("t3", "a")
-    assert ("t1", "c") not in seen
-    assert ("t3", "a") in seen
 
 
 async def test_a_compressed_webhook_is_not_decompressed(idle_harness: GatewayHarness) -> None:
