@@ -310,8 +310,8 @@ class PullConsumer:
             if inbox is not self._inbox:
                 if step_after(headers.get("Status", ""), "") is not PullStep.CONTINUE:
                     inbox.ended(headers)
-            elif self._on_status(inbox, headers):
-                return
+            else:
+                self._on_status(inbox, headers)
         if not self._pulling:
             self._pull_ended.set()
         self.request_more()
@@ -322,13 +322,12 @@ class PullConsumer:
         self._pause_s = PAUSE_MIN_S
         self._unheard_since = self._last_seen_at if self._requested else None
 
-    def _on_status(self, inbox: PullInbox, headers: dict[str, str]) -> bool:
-        """Handle a status of a pull. Returns True for a heartbeat, which changes nothing."""
+    def _on_status(self, inbox: PullInbox, headers: dict[str, str]) -> None:
+        """Handle a status of a pull."""
         status, text = headers.get("Status", ""), headers.get("Description", "")
         match step_after(status, text):
             case PullStep.CONTINUE:
                 self._heard()
-                return True
             case PullStep.PULL:
                 inbox.ended(headers)
                 self._heard()
@@ -337,7 +336,6 @@ class PullConsumer:
                     "pull_ended", consumer=self._consumer, status=status, text=text.partition("\n")[0]
                 )
                 self._plan_restart(ensure_first=step is PullStep.ENSURE)
-        return False
 
     def _plan_restart(self, *, ensure_first: bool) -> None:
         """Start again after a pause. Several pulls that end together count as one failure."""

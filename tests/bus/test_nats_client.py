@@ -298,6 +298,22 @@ async def test_a_closed_client_refuses(fresh_bus: Bus) -> None:
         await client.subscribe_callback("a", lambda _: None)
 
 
+async def test_a_client_closes_although_its_transport_is_closed_meanwhile(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop's transport raises for the rest that nats-py writes while it closes."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("the transport is closed")
+
+    client = fresh_bus._connection.client
+    monkeypatch.setattr(client._transport, "writelines", refuse)
+    client.send("a", b"never sent")
+    await client.close()
+    assert client.is_closed
+    assert client.pending_data_size == 0
+
+
 async def test_a_full_socket_makes_the_messages_wait_and_the_publisher_block(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

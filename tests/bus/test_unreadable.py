@@ -315,6 +315,9 @@ async def test_unwanted_messages_share_the_budget(fresh_bus: Bus) -> None:
     written = await letters(fresh_bus)
     assert sum(map(stands_for, written)) == FLOOD
     assert len(written) <= BURST + (PER_S + 1) * (loop.time() - began + 1)
+    of_one = [each for each in written if "count" not in each]
+    assert len(of_one) >= BURST
+    assert {each["cause"] for each in of_one} == {"it belongs to nothing"}
 
 
 async def test_a_check_that_fails_leaves_the_message_to_the_handler(fresh_bus: Bus) -> None:

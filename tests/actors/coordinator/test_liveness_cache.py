@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warmxfer.actors.coordinator import liveness as coordinator_liveness
+from warmxfer.actors.coordinator import liveness_cache
 from warmxfer.actors.coordinator.liveness_cache import MAX_AGE_S, LivenessCache, LiveRecord
 from warmxfer.bus import Bus, LogEntry, StreamSpan, TransferLog, subjects
 from warmxfer.schemas import (
@@ -45,6 +46,22 @@ def test_a_known_record_makes_its_transfer_live() -> None:
 )
 def test_a_record_is_not_used_when_it_may_be_wrong(span: StreamSpan, now: float, clock: float) -> None:
     assert cached().live_stage("t", span, now, clock) is None
+
+
+def test_the_cache_keeps_the_newest_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(liveness_cache, "MAX_ENTRIES", 2)
+    cache = LivenessCache()
+    cache.check_stream(SPAN)
+
+    def live() -> list[str]:
+        ids = ("t1", "t2", "t3")
+        return [id for id in ids if cache.live_stage(id, SPAN, now=0.0, clock=0.0) == "ringing"]
+
+    for id in ("t1", "t2"):
+        cache.put(id, LiveRecord(50, "ringing", 1_000.0, 0.0))
+    assert live() == ["t1", "t2"]
+    cache.put("t3", LiveRecord(50, "ringing", 1_000.0, 0.0))
+    assert live() == ["t2", "t3"]
 
 
 def test_another_stream_empties_the_cache() -> None:

@@ -52,6 +52,13 @@ async def test_refused_credentials_say_nothing_about_the_caller(idle_harness: Ga
     assert reply.detail.endswith("; check VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
 
 
+async def test_a_forbidden_read_says_nothing_about_the_caller(harness: GatewayHarness) -> None:
+    await harness.cloud.break_once("status", {"method": "GET", "path": "/v2/sip/call"}, times=0, status=403)
+    command = FindCallerCall(room_id="no-such-room", call_id=None, **harness.within())
+    reply = await harness.execute(command, CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.BROKEN, 403)
+
+
 async def test_a_dialled_leg_is_not_taken_for_the_caller(harness: GatewayHarness) -> None:
     room = await harness.cloud.open_room()
     await harness.send(harness.dial(room))
