@@ -11,7 +11,14 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
-from nats.errors import BadSubjectError, ConnectionClosedError, MaxPayloadError, ProtocolError
+from nats.errors import (
+    BadSubjectError,
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    MaxPayloadError,
+    OutboundBufferLimitError,
+    ProtocolError,
+)
 from nats.protocol.parser import Parser
 
 from tests.testkit.waiting import until
@@ -296,6 +303,32 @@ async def test_a_closed_client_refuses(fresh_bus: Bus) -> None:
         client.send("a", b"")
     with pytest.raises(ConnectionClosedError):
         await client.subscribe_callback("a", lambda _: None)
+
+
+async def test_a_client_that_drains_takes_no_subscription(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = fresh_bus._connection.client
+    monkeypatch.setattr(client, "_status", Client.DRAINING_SUBS)
+    with pytest.raises(ConnectionDrainingError):
+        await client.subscribe_callback("a", lambda _: None)
+
+
+async def test_messages_wait_for_a_connection_that_is_down_up_to_a_limit(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = fresh_bus._connection.client
+    arrived: list[ArrivedMessage] = []
+    await client.subscribe_callback("a", arrived.append)
+    await client.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_status", Client.RECONNECTING)
+        client.send("a", b"waits")
+        patch.setattr(nats_client, "MAX_PENDING_BYTES", client.pending_data_size + 5)
+        with pytest.raises(OutboundBufferLimitError):
+            client.send("a", b"123456")
+    await client.flush()
+    assert [each.data for each in arrived] == [b"waits"]
 
 
 async def test_a_client_closes_although_its_transport_is_closed_meanwhile(

@@ -135,3 +135,10 @@ async def test_an_interrupt_wakes_a_reader_once(bus: Bus, transfer_id: str) -> N
         assert not subscription.ended
         await bus.publish(subjects.phase(transfer_id), b"1")
         assert await subscription.next(5) == LiveMessage(subjects.phase(transfer_id), b"1")
+
+
+async def test_an_interrupt_before_the_reader_waits_is_not_lost(bus: Bus, transfer_id: str) -> None:
+    async with bus.subscribe(subjects.phase(transfer_id)) as subscription:
+        subscription.interrupt()
+        async with asyncio.timeout(5):
+            assert await subscription.next(None) is None
