@@ -28,7 +28,7 @@ _REFUSING = ("max_bytes", "max_msgs")
 def check_limits(stream: str, config: Mapping[str, Any]) -> None:
     """Raise `InvalidRequest` if `stream` has a limit at which it deletes what a running transfer needs."""
     for field, remedy in () if stream == ARCHIVE else _REMEDIES.items():
-        value = int(config.get(field) or -1)
+        value = int(config.get(field) or 0)  # 0 and -1: no limit
         if value > 0 and not (stream == IN and field in _REFUSING):
             raise InvalidRequest(
                 f"{field} of stream {stream} is {value}, at which the stream deletes messages of "

@@ -813,6 +813,18 @@ async def test_a_stop_waits_no_longer_than_the_pulls_may_last(flow: Flow) -> Non
 
 
 @on_a_virtual_clock
+async def test_a_stop_lasts_until_the_end_of_the_last_pull_also_after_a_late_message(flow: Flow) -> None:
+    began_at = flow.now
+    stopping = await begin_to_stop(flow)
+    await asyncio.sleep(PULL_EXPIRES_S + LATE_S - 0.5 - (flow.now - began_at))
+    await flow.message(1)
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    await stopping
+    assert flow.now - began_at == pytest.approx(PULL_EXPIRES_S + LATE_S)
+
+
+@on_a_virtual_clock
 async def test_a_heartbeat_ends_no_pull(flow: Flow) -> None:
     stopping = await begin_to_stop(flow)
     await flow.status(**HEARTBEAT)

@@ -83,6 +83,17 @@ async def test_a_flood_costs_a_bounded_number_of_dead_letters_and_log_lines(
         assert len(handled) <= BURST + PER_S * (took_s + 1)
 
 
+async def test_messages_beyond_the_budget_are_reported_while_the_worker_runs(fresh_bus: Bus) -> None:
+    async def handle(_: Delivery) -> None:
+        raise DeadLetter("it is garbage")
+
+    await publish_flood(fresh_bus, lambda n: subjects.work_queue(f"f{n}", "gateway"))
+    async with Worker(fresh_bus, "gateway", handle, jobs=4, check=check):
+        async with asyncio.timeout(60):
+            while sum(map(stands_for, await letters(fresh_bus))) < FLOOD:
+                await asyncio.sleep(0.1)
+
+
 async def test_readable_messages_overtake_a_flood_whose_handling_is_slow(fresh_bus: Bus) -> None:
     """Both jobs stay free, and the window stays open, while unreadable messages wait for the broker."""
     gate, done = asyncio.Event(), list[str]()

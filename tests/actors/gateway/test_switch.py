@@ -90,6 +90,7 @@ async def test_an_error_is_no_refusal_while_the_switch_may_still_happen(
     await idle_harness.cloud.break_once("status", SWITCH, status=500)
     reply = await switch(idle_harness, bridge, CommandFailed)
     assert (reply.failure, reply.status) == (FailureKind.UNKNOWN, 500)
+    assert reply.detail.endswith("Fault 500.; the provider did not say where the caller is.")
 
 
 @pytest.mark.parametrize("fault", [{"kind": "reset"}, {"kind": "status", "status": 504}])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine import Stage, give_up
 from warmxfer.schemas import (
     AudioStreamEnabled,
     CallEnded,
@@ -58,6 +58,14 @@ def test_cleanup_waits_for_a_room_being_created_and_closes_it() -> None:
     assert transfer.stage is Stage.UNWINDING
     transfer.reply("create_room", "close_room")
     assert transfer.stage is Stage.CANCELLED
+
+
+def test_a_transfer_that_is_given_up_closes_a_room_that_may_be_created() -> None:
+    transfer = TransferBuilder().start()
+    applied = give_up(transfer.state, "It is too new.", transfer.now)
+    (closed,) = [each for each in applied.outbox if isinstance(each, CloseRoom)]
+    assert (closed.room_id, closed.key) == (None, "t1")
+    assert applied.state.check_due_at is not None, "the close is repeated until it is confirmed"
 
 
 @pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.FAILED])
