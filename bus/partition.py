@@ -22,7 +22,7 @@ def partition_of(id: str) -> int:
     return _hash_of(id) % PARTITIONS
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=1_024)
 def _hash_of(id: str) -> int:
     hashed = _FNV_OFFSET
     for byte in id.encode():

@@ -364,7 +364,7 @@ def sibling_subject(subject: str, kind: str) -> str | None:
     return f"{ROOT}.{words[2]}.{kind}" if one_subject else None
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=1_024)
 def _of(id: str) -> str:
     """Return the beginning of the subjects that are stored of transfer `id`. Raises InvalidRequest."""
     return f"{INTERNAL_ROOT}.{partition_of(check_token(id))}.{id}"

@@ -17,7 +17,7 @@ from .state_machine import Record, Stage, UnknownFields
 from .transfer_trace import TransferTrace
 
 MAX_CACHED = 4_096
-MAX_ENDS = 8_192
+MAX_ENDS = 2_048
 MAX_TRIGGERS = 64
 """Triggers that are kept of one transfer. A transfer that nothing goes wrong in has 13."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-MAX_TRANSFERS = 4_096
+MAX_TRANSFERS = 1_024
 MAX_PER_TRANSFER = 128
 """More than a transfer has: each leg and each participant sends some ten."""
 

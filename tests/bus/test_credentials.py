@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from warmxfer.bus import Bus, BusSettings, InvalidRequest
-from warmxfer.bus.credentials import tls
+from warmxfer.bus.credentials import check_files, tls
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ async def test_a_missing_file_is_named(name: str) -> None:
         match=f"^NATS_{name.upper()} is '/no/such', which does not exist; give the path of a file$",
     ):
         await Bus.connect(BusSettings(**{name: "/no/such"}), name="test")
+
+
+@pytest.mark.parametrize("name", ["creds", "nkey"])
+def test_a_missing_package_is_named_with_the_variable_that_needs_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "user"
+    path.write_text("a file of NATS\n")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(InvalidRequest, match=f"^NATS_{name.upper()} needs the package nkeys"):
+        check_files(BusSettings(**{name: str(path)}))
 
 
 async def test_an_authority_file_without_a_certificate_is_named(other_file: str) -> None:

@@ -18,8 +18,10 @@ from tests.testkit.secured_broker import ROOT, SecuredBroker, User, secured_brok
 from warmxfer.bus import Bus
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.partition import partition_of
+from warmxfer.bus.permissions import rights_of
 from warmxfer.bus.recovery import AckFloor
 from warmxfer.bus.subject_table import (
+    AGENT,
     COORDINATOR,
     CORE,
     DEPLOY,
@@ -290,6 +292,17 @@ async def test_a_role_creates_its_lost_consumer_again_though_it_cannot_read_its_
     assert found.get("name") == "gateway"
 
 
+async def test_a_user_that_replies_to_a_client_replies_to_an_agent() -> None:
+    """The process of a voice agent is a client too. Other inboxes stay closed."""
+    replying = 0
+    for user in LIMITED:
+        inboxes = {each for each in rights_of(user).publish if each.startswith("_INBOX.")}
+        asked = any(f"_INBOX.{each}.>" in inboxes for each in INCLUDED[AGENT])
+        assert (f"_INBOX.{AGENT}.>" in inboxes) == asked, user
+        replying += asked
+    assert replying
+
+
 async def test_no_reply_of_the_broker_reaches_a_subject(users: dict[str, User]) -> None:
     """Found while building this: an acknowledgement goes to the reply subject, whatever the user may write.
 
@@ -297,8 +310,6 @@ async def test_no_reply_of_the_broker_reaches_a_subject(users: dict[str, User]) 
     """
     victim = new_id()
     before = {stream: await count(users[ROOT], stream) for stream in STREAMS}
-    from warmxfer.bus.permissions import rights_of
-
     targets = [subject for spec in SUBJECTS for subject, _ in examples(spec, victim)]
     own_writes = 0
     for user in LIMITED:

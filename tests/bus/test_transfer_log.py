@@ -114,3 +114,17 @@ def test_the_message_id_of_a_record_names_its_triggers() -> None:
     assert trigger_ids(record_id("a+b", "event", [4])) == ["a+b:event:4"]
     assert trigger_ids(record_id("a+b", "event", [4, 5])) == ["a+b:event:4", "a+b:event:5"]
     assert trigger_ids(None) == []
+
+
+async def test_the_end_of_a_log_has_what_was_published_for_users_only_if_it_was_asked_for(
+    bus: Bus, transfer_id: str
+) -> None:
+    log = TransferLog(bus)
+    first = await log.append(transfer_id, b"one", 0, "record-1")
+    await bus.publish(subjects.phase(transfer_id), b"{}", msg_id=f"{transfer_id}:phase")
+    await bus.publish(subjects.work_queue(transfer_id, "gateway"), b"{}", msg_id=f"{transfer_id}:do")
+    command = subjects.work_queue(transfer_id, "gateway")
+    for_users = await log.since(transfer_id, first, [command, subjects.phase(transfer_id)])
+    assert for_users.ids == {f"{transfer_id}:phase", f"{transfer_id}:do"}
+    without = await log.since(transfer_id, first, [command])
+    assert without.ids == {f"{transfer_id}:do"}

@@ -215,6 +215,9 @@ async def test_a_failed_command_and_an_unanswered_one_are_marked(
     assert dial.status.status_code is StatusCode.ERROR
     assert attributes(dial)[Attribute.FAILURE] == FailureKind.REFUSED
     assert attributes(unanswered)[Attribute.REPLY] == transfer_spans.NO_REPLY
+    assert seconds(unanswered.end_time) == pytest.approx(seconds(dial.end_time), abs=TOLERANCE_S), (
+        "from the refusal on, no summary is awaited"
+    )
     assert spans.one("transfer").status.status_code is StatusCode.ERROR
     assert not [each for each in spans.all if "Ann" in each.to_json()]
 

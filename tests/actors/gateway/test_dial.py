@@ -56,6 +56,8 @@ async def test_a_dial_without_a_reply_that_is_not_found_is_unknown(
     await harness.cloud.break_once(kind, DIAL, status=500)
     reply = await harness.execute(harness.dial(room), CommandFailed)
     assert (reply.failure, reply.status) == (FailureKind.UNKNOWN, status)
+    assert reply.detail.startswith("POST /v2/sip/call")
+    assert reply.detail.endswith("; no leg of it was found.")
     assert await harness.executed("dial") == []
 
 

@@ -241,6 +241,17 @@ def test_a_rescue_that_has_not_begun_is_requested_again_after_a_pause() -> None:
     assert_over(transfer, NoticeKind.CALLER_RESCUED)
 
 
+def test_a_late_reply_of_an_earlier_rescue_ends_the_wait_for_a_repeated_one() -> None:
+    transfer = back().time_out(ReleaseCaller)
+    (first,) = transfer.sent(RescueCaller)
+    transfer.rescue_not_begun()
+    transfer.fire_timers_until_sent(RescueCaller)
+    assert transfer.state.awaits(RescueCaller)
+    transfer.apply(CallerRescued(command_id=first.command_id, by="agent", call_id=None))
+    assert not transfer.state.awaits(RescueCaller)
+    assert_over(transfer, NoticeKind.CALLER_RESCUED)
+
+
 def test_a_rescue_that_never_begins_leaves_the_caller_alone() -> None:
     transfer = back().time_out(ReleaseCaller)
     lasted_s = transfer.leave_without_rescue(Stage.GUARDING)
