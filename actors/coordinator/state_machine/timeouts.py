@@ -129,23 +129,24 @@ def longest_s(config: WarmTransferConfig) -> float:
     Its log, claims and lock must not expire before. An outage of the broker adds its own length.
     """
     search_s = max(CLEANUP_CHECKS_END_FACTOR * config.command_timeout_s, MAX_CALLER_SEARCH_S)
-    return (
-        preparation_s(config)
-        + MAX_OUTAGE_S
-        + effect_s(config)
-        + config.supervisor_join_timeout_s
-        + config.summary_timeout_s
-        + SUMMARY_GRACE_S
-        + config.briefing_timeout_s
-        + config.command_timeout_s
-        + switching_s(config)
-        + config.caller_arrival_timeout_s
-        + 2 * config.command_timeout_s
-        + RETURN_ATTEMPTS * effect_s(config)
-        + handover_check_s(config)
-        + 2 * unwinding_s(config)
-        + effect_s(config)  # the rescue of a caller whose session is lost
-        + search_s
-        + CLEANUP_CHECK_FACTOR * config.command_timeout_s
-        + MAX_BRIDGE_GUARD_S
+    waits = (
+        preparation_s(config),
+        MAX_OUTAGE_S,
+        effect_s(config),
+        config.supervisor_join_timeout_s,
+        config.summary_timeout_s,
+        SUMMARY_GRACE_S,
+        config.briefing_timeout_s,
+        config.command_timeout_s,
+        switching_s(config),
+        config.caller_arrival_timeout_s,
+        2 * config.command_timeout_s,
+        RETURN_ATTEMPTS * effect_s(config),
+        handover_check_s(config),
+        2 * unwinding_s(config),
+        effect_s(config),  # the rescue of a caller whose session is lost
+        search_s,
+        CLEANUP_CHECK_FACTOR * config.command_timeout_s,
+        MAX_BRIDGE_GUARD_S,
     )
+    return sum(waits)
