@@ -15,6 +15,7 @@ above `MAX_PENDING_BYTES`. A callback never waits, so the client holds no receiv
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -446,10 +447,8 @@ class _CallbackSubscription(Subscription):
 
 async def unsubscribe(subscription: Subscription) -> None:
     """End a subscription. Does nothing if the connection is closed or closing."""
-    try:
+    with contextlib.suppress(ConnectionClosedError, ConnectionDrainingError, BadSubscriptionError):
         await subscription.unsubscribe()
-    except (ConnectionClosedError, ConnectionDrainingError, BadSubscriptionError):
-        return
 
 
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:

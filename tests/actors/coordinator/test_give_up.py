@@ -16,6 +16,7 @@ from warmxfer.actors.coordinator.caller_lock import lock_caller
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine import Stage, obstacle
 from warmxfer.bus import Bus, DeadLetter, NewerVersionNeeded, Stored, newer_retries, subjects
+from warmxfer.bus.partition import PARTITIONS
 from warmxfer.schemas import (
     AnyCommand,
     BriefSupervisor,
@@ -309,6 +310,19 @@ async def test_commands_of_the_final_record_are_published_after_a_crash(
         assert sent == (["t-last-99"] if due_at < 1e300 else [])
     assert await fresh_bus.get_last_from_leader(subjects.timer("t-last", TIMER)) is None
     assert obstacle((await records(fresh_bus, "t-last"))[-1]) is None
+
+
+async def test_a_coordinator_forgets_what_it_knew_of_a_transfer_that_it_gives_up(fresh_bus: Bus) -> None:
+    """It would count as running for ever."""
+    await run_until_briefing(fresh_bus, "t-known")
+    coordinator = Coordinator(fresh_bus)
+    assert await coordinator._records.read("t-known") is not None
+    await append(fresh_bus, "t-known", requirement)
+    await fresh_bus.publish(subjects.event("t-known", "briefing"), encode(SupervisorReady()))
+    delivery = await last_delivery(fresh_bus, subjects.event("t-known", "briefing"), LAST_DELIVERY)
+    assert coordinator.running(range(PARTITIONS)) == {Stage.BRIEFING: 1}
+    await coordinator.on_dead_letter(delivery, "too new")
+    assert coordinator.running(range(PARTITIONS)) == {}
 
 
 async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fresh_bus: Bus) -> None:

@@ -144,6 +144,15 @@ async def test_a_caller_is_switched_after_a_short_outage_of_the_provider(
     await switch(harness, bridge, CallerSwitched)
 
 
+async def test_a_switch_whose_check_is_forbidden_is_refused_with_the_status(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    await harness.cloud.break_once("status", LOOK_UP, times=0, status=403)
+    reply = await switch(harness, bridge, CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.REFUSED, 403)
+    assert await harness.executed("switch") == []
+
+
 async def test_a_switch_that_could_not_be_checked_never_happens_later(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
