@@ -48,6 +48,23 @@ async def test_a_whole_transfer(fresh_bus: Bus) -> None:
     assert actors.phases[-1].phase is WarmTransferPhase.TRANSFER_COMPLETE
 
 
+async def test_only_the_first_delivery_of_an_event_says_how_late_events_are(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests wait for places, and redeliveries for the ack wait: neither shows an overload."""
+    coordinator = Coordinator(fresh_bus)
+    observed: list[float] = []
+    monkeypatch.setattr(coordinator.admission, "observe_delay", observed.append)
+    await fresh_bus.publish(subjects.request("t-late"), request("room-a"))
+    await deliver(fresh_bus, coordinator, subjects.request("t-late"), 1)
+    subject = subjects.event("t-late", "briefing")
+    await fresh_bus.publish(subject, encode(SupervisorReady()))
+    await deliver(fresh_bus, coordinator, subject, 2)
+    assert observed == []
+    await deliver(fresh_bus, coordinator, subject, 1)
+    assert len(observed) == 1
+
+
 @pytest.mark.parametrize(
     ("brief_by", "subject"),
     [("briefing", subjects.work_queue("t-b", "briefing")), ("session", subjects.session_briefing("room-a"))],

@@ -243,6 +243,9 @@ def test_a_dead_lettered_request_gets_a_result() -> None:
     transfer = TransferBuilder()
     transfer.apply(dead_lettered("request"))
     assert (transfer.stage, transfer.result.outcome) == (Stage.FAILED, Outcome.BROKEN)
+    assert transfer.result.detail == (
+        "The request could not be handled (KeyError at bridge.py:42); please report it."
+    )
 
 
 @pytest.mark.parametrize("kind", ["hold_caller", "create_room"])
