@@ -114,7 +114,7 @@ def test_a_revert_is_caught_by_its_test(tmp_path: Path) -> None:
     (revert,) = [each for each in REVERTS if each.mend == "the evidence says that no check was answered"]
     unchanged, copy = Copy(tmp_path / "unchanged"), Copy(tmp_path / "copy")
     try:
-        outcome = copy.try_out(revert.change(), Times(unchanged), [revert.stage])
+        outcome = copy.try_out(revert.change(), Times(lambda: unchanged), [revert.stage])
     finally:
         unchanged.close()
         copy.close()
