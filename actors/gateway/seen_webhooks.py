@@ -12,8 +12,6 @@ from collections import OrderedDict
 MAX_TRANSFERS = 1_024
 MAX_PER_TRANSFER = 128
 """More than a transfer has: each leg and each participant sends some ten."""
-
-
 _DIGEST_BYTES = 8
 """Of each hash: two of the bodies of one transfer are as good as never taken for each other."""
 

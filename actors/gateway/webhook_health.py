@@ -10,7 +10,7 @@ otherwise. Pure, except for what it remembers; `now` is a moment of the loop's c
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -23,53 +23,50 @@ MISSING_AFTER_S = 10.0
 
 
 class WebhookHealth:
-    """The newest `MAX_LEGS` legs that webhooks reported to this process, `MAX_ENDED_LEGS` of them down."""
+    """The legs that webhooks reported to this process: the newest `MAX_LEGS` up and `MAX_ENDED_LEGS` down."""
 
     def __init__(self) -> None:
-        self._reported: OrderedDict[str, bool] = OrderedDict()
-        """Whether the leg was up in its newest webhook."""
+        self._up: OrderedDict[str, None] = OrderedDict()
+        """The legs that were up in their newest webhook."""
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._callers: OrderedDict[str, str] = OrderedDict()
-        self._ended: deque[str] = deque()
         self._missing: tuple[str, float] | None = None
         """The leg that was found down without a webhook, and when."""
 
     def webhook_received(self, call_id: str, *, up: bool) -> None:
         """Record a webhook about a leg."""
         self._missing = None
-        if not up and self._reported.get(call_id) is not False:
-            self._ended.append(call_id)
-        _keep(self._reported, call_id, up)
-        if len(self._ended) > MAX_ENDED_LEGS:
-            self._forget(self._ended.popleft())
+        if up:
+            self._ended.pop(call_id, None)
+            _keep(self._up, call_id, None, MAX_LEGS)
+        else:
+            self._up.pop(call_id, None)
+            forgotten = _keep(self._ended, call_id, None, MAX_ENDED_LEGS)
+            if forgotten is not None:
+                self._callers.pop(forgotten, None)
 
     def leg_checked(self, call_id: str, *, up: bool, now: float) -> None:
         """Record what the provider's call record says about a leg that it reported by webhook before."""
-        if not up and self._reported.get(call_id) and self._missing is None:
+        if not up and call_id in self._up and self._missing is None:
             self._missing = call_id, now
 
     def reports(self, call_id: str, now: float) -> bool | None:
         """Return whether the provider reports changes of a leg; None if this process cannot tell."""
         if self._missing is not None and now - self._missing[1] > MISSING_AFTER_S:
             return False
-        return True if call_id in self._reported else None
+        return True if call_id in self._up or call_id in self._ended else None
 
     def remember_caller(self, call_id: str, transfer_id: str) -> None:
         """Remember whose call this is: the leg of a caller does not name its transfer."""
-        _keep(self._callers, call_id, transfer_id)
+        _keep(self._callers, call_id, transfer_id, MAX_LEGS)
 
     def transfer_of(self, call_id: str) -> str | None:
         """Return the newest transfer of a caller's leg, if this process has looked it up."""
         return self._callers.get(call_id)
 
-    def _forget(self, call_id: str) -> None:
-        """Forget a leg that was reported down, unless a later webhook said that it is up."""
-        if self._reported.get(call_id) is False:
-            del self._reported[call_id]
-            self._callers.pop(call_id, None)
 
-
-def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
+def _keep(kept: OrderedDict[str, T], key: str, value: T, limit: int) -> str | None:
+    """Keep `value` as the newest. Returns the key of the oldest, if it was removed for it."""
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > MAX_LEGS:
-        kept.popitem(last=False)
+    return kept.popitem(last=False)[0] if len(kept) > limit else None

@@ -71,3 +71,12 @@ def test_a_leg_that_is_reported_up_again_is_not_forgotten(monkeypatch: pytest.Mo
     found.webhook_received("c2", up=False)
     found.webhook_received("c3", up=False)
     assert [found.reports(each, 0.0) for each in ("c1", "c2", "c3")] == [True, None, True]
+
+
+def test_a_leg_that_ended_twice_is_forgotten_once_it_is_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_health, "MAX_ENDED_LEGS", 2)
+    found = health("c1", "c2")
+    for up in (False, True, False):
+        found.webhook_received("c1", up=up)
+    found.webhook_received("c2", up=False)
+    assert [found.reports(each, 0.0) for each in ("c1", "c2")] == [True, True]
