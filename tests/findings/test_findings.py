@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.run import faults
 from tests.mutants.targets import ROOT
-from tests.mutants.trial import Copy, Times
+from tests.mutants.trial import Copies, Times
 
 from .listed import Finding, Revert, findings
 
@@ -112,10 +113,7 @@ def test_an_unknown_field_and_a_second_finding_of_a_name_are_errors(tmp_path: Pa
 def test_a_revert_is_caught_by_its_test(tmp_path: Path) -> None:
     """One of the reverts, tried out as the command does."""
     (revert,) = [each for each in REVERTS if each.mend == "the evidence says that no check was answered"]
-    unchanged, copy = Copy(tmp_path / "unchanged"), Copy(tmp_path / "copy")
-    try:
-        outcome = copy.try_out(revert.change(), Times(lambda: unchanged), [revert.stage])
-    finally:
-        unchanged.close()
-        copy.close()
+    copies = Copies(tmp_path)
+    with closing(copies), copies.one() as copy:
+        outcome = copy.try_out(revert.change(), Times(copies), [revert.stage])
     assert (outcome.verdict, outcome.stage) == ("caught", revert.test)

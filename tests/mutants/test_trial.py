@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from .accepted import all_changes
 from .operators import Change
 from .targets import ROOT, Stage, stages
-from .trial import CORES, Copy, ProcessEnded, Times
+from .trial import CORES, Copies, Copy, ProcessEnded, Times
 
 FILE = "bus/keyed_queue.py"
 MODULE_FILE = Stage("module", ("-c", "import warmxfer.bus.keyed_queue as m; print(m.__file__)"))
@@ -25,8 +26,16 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 @pytest.fixture(scope="module")
-def times(tmp_path_factory: pytest.TempPathFactory) -> Times:
-    return Times(lambda: Copy(tmp_path_factory.mktemp("unchanged")))
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
+    """Copies without a change."""
+    found = Copies(tmp_path_factory.mktemp("unchanged"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def times(copies: Copies) -> Times:
+    return Times(copies)
 
 
 def change_of(operator: str, line: str) -> Change:
@@ -90,30 +99,26 @@ def wait_ended(pid: int) -> None:
         time.sleep(0.05)
 
 
-def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(
-    copy: Copy,
-) -> None:
+def test_a_stage_that_fails_without_a_change_says_nothing_about_changes(copy: Copy, copies: Copies) -> None:
     broken = Stage("broken", ("-c", "import sys; sys.exit('why')"))
-    times = Times(lambda: copy)
+    times = Times(copies)
     outcome = copy.try_out(change_of("call removed", "queue.pop(0)"), times, [broken])
     assert (outcome.verdict, times.failed) == ("not tested", {"broken": "why\n"})
 
 
-def test_the_limit_of_a_stage_is_a_multiple_of_its_own_time(copy: Copy) -> None:
+def test_the_limit_of_a_stage_is_a_multiple_of_its_own_time(copies: Copies) -> None:
     quick = Stage("quick", ("-c", ""))
-    assert 20 < (Times(lambda: copy).limit_s(quick) or 0) < 60
-    assert Times(lambda: copy, 7.0).limit_s(quick) == 7.0
+    assert 20 < (Times(copies).limit_s(quick) or 0) < 60
+    assert Times(copies, 7.0).limit_s(quick) == 7.0
 
 
-def test_different_stages_are_measured_at_the_same_time(copy: Copy, tmp_path: Path) -> None:
+def test_different_stages_are_measured_at_the_same_time(copies: Copies, times: Times, tmp_path: Path) -> None:
     """Each of the two stages waits for the other one."""
-    copies = [copy, Copy(tmp_path / "another")]
-    times = Times(copies.pop)
     first, second = tmp_path / "first", tmp_path / "second"
     with ThreadPoolExecutor(2) as pool:
         limits = list(pool.map(times.limit_s, [meeting(first, second), meeting(second, first)]))
     assert None not in limits
-    assert copies == []
+    assert len(copies._made) == 2
 
 
 def meeting(mine: Path, other: Path) -> Stage:
@@ -123,8 +128,9 @@ def meeting(mine: Path, other: Path) -> Stage:
     return Stage(mine.name, ("-c", code))
 
 
-def test_no_stage_is_measured_after_a_kill(copy: Copy) -> None:
-    times = Times(lambda: copy)
-    times.kill()
+def test_no_stage_is_measured_after_a_kill(tmp_path: Path) -> None:
+    copies = Copies(tmp_path)
+    times = Times(copies)
+    copies.kill()
     with pytest.raises(ProcessEnded):
         times.limit_s(Stage("quick", ("-c", "")))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,17 +54,14 @@ class ProcessEnded(Exception):
 class Times:
     """How long each stage takes without a change. Measured once, when it is first needed.
 
-    `new_copy` returns another copy of the tree. Different stages are measured at the same time.
+    Different stages are measured at the same time, each in one of `copies`.
     """
 
-    def __init__(self, new_copy: Callable[[], Copy], limit_s: float | None = None) -> None:
-        self._new_copy = new_copy
+    def __init__(self, copies: Copies, limit_s: float | None = None) -> None:
+        self._copies = copies
         self._limit_s = limit_s
         self._lock = threading.Lock()
         self._stage_locks: dict[str, threading.Lock] = {}
-        self._copies: list[Copy] = []
-        self._free: list[Copy] = []
-        self._killed = False
         self._took_s: dict[str, float | None] = {}
         self.failed: dict[str, str] = {}
         """The stages that fail without a change, and what they print. They say nothing about changes."""
@@ -81,38 +78,53 @@ class Times:
 
     def _measured(self, stage: Stage) -> float | None:
         """Return the seconds that `stage` takes without a change, or None if it fails."""
-        copy, output = self._take_copy(), ""
-        try:
+        output = ""
+        with self._copies.one() as copy:
             for _ in range(TRIES):
                 began = time.monotonic()
                 passed, output = copy.run(stage, MAX_STAGE_S)
                 if passed:
                     return time.monotonic() - began
-        finally:
-            with self._lock:
-                self._free.append(copy)
         self.failed[stage.name] = output
         return None
 
-    def _take_copy(self) -> Copy:
+
+class Copies:
+    """Copies of the tree below `folder`: made when none is free, and used again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._made: list[Copy] = []
+        self._free: list[Copy] = []
+        self._killed = False
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Copy]:
+        """Yield a copy that no other block has. Raises ProcessEnded after `kill`."""
         with self._lock:
             if self._killed:
-                raise ProcessEnded("The processes that measure stages were killed")
+                raise ProcessEnded("The processes that run the stages were killed")
             if not self._free:
-                self._copies.append(self._new_copy())
-                self._free.append(self._copies[-1])
-            return self._free.pop()
+                self._made.append(Copy(self._folder / str(len(self._made))))
+                self._free.append(self._made[-1])
+            copy = self._free.pop()
+        try:
+            yield copy
+        finally:
+            with self._lock:
+                self._free.append(copy)
 
     def kill(self) -> None:
         """Kill the processes that run the stages, as `Copy.kill`."""
         with self._lock:
             self._killed = True
-            for copy in self._copies:
+            for copy in self._made:
                 copy.kill()
 
     def close(self) -> None:
         """End the processes that run the stages."""
-        for copy in self._copies:
+        for copy in self._made:
             copy.close()
 
 

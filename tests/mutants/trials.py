@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import queue
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from .operators import Change
 from .targets import Stage, stages
-from .trial import Copy, Outcome, Times
+from .trial import Copies, Outcome, Times
 
 StagesOf = Callable[[Change, Path], Sequence[Stage]]
 """Returns the stages of a change in the tree below a path."""
@@ -29,12 +27,8 @@ class Trials:
     ) -> None:
         self._jobs = jobs
         self._stages_of = stages_of
-        self._copies = [Copy(folder / str(number)) for number in range(jobs)]
-        self._free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
-        for copy in self._copies:
-            self._free.put(copy)
-        numbers = itertools.count()
-        self.times = Times(lambda: Copy(folder / f"unchanged-{next(numbers)}"), limit_s)
+        self._copies = Copies(folder)
+        self.times = Times(self._copies, limit_s)
 
     def outcomes(self, changes: Sequence[Change]) -> Generator[Outcome]:
         """Try out the changes; yield each outcome when it is known."""
@@ -48,21 +42,14 @@ class Trials:
                     self._stop(futures)
                     raise
         finally:
-            for copy in self._copies:
-                copy.close()
-            self.times.close()
+            self._copies.close()
 
     def _stop(self, futures: Sequence[Future[Outcome]]) -> None:
         """End the running trials, and start no other."""
         for future in futures:
             future.cancel()
-        for copy in self._copies:
-            copy.kill()
-        self.times.kill()
+        self._copies.kill()
 
     def _try_out(self, change: Change) -> Outcome:
-        copy = self._free.get()
-        try:
+        with self._copies.one() as copy:
             return copy.try_out(change, self.times, self._stages_of(change, copy.root))
-        finally:
-            self._free.put(copy)
