@@ -61,8 +61,8 @@ from .job_place import MAX_GIVEN_BACK, JobPlace
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
-from .pull_consumer import PullConsumer
 from .unreadable import UnreadableMessages
+from .worker_consumers import WorkerConsumers
 from .worker_metrics import HANDLING, IN_FLIGHT, QUEUE_AGE, REDELIVERIES, Result, count_result
 
 MAX_JOBS = 1_024
@@ -137,13 +137,17 @@ class Worker:
         # Messages of one key wait for each other: a wider window keeps the other jobs busy. A worker with
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = max(jobs, min(jobs * KEYED_WINDOW_PER_JOB, MAX_WINDOW)) if keyed and not progress else jobs
-        self._wanted = consumers_of(name) if consumers is None else tuple(consumers)
-        self._window = window if self._wanted == (name,) else min(window, SHARED_WINDOW)
-        self._pullers: dict[str, PullConsumer] = {each: self._new_puller(each) for each in self._wanted}
+        wanted = consumers_of(name) if consumers is None else tuple(consumers)
+        self._window = window if wanted == (name,) else min(window, SHARED_WINDOW)
+        self._consumers = WorkerConsumers(
+            wanted,
+            lambda consumer: bus.pull(consumer, _Sink(self, consumer), self._window),
+            return_queued=self._return_queued,
+            on_open=bus.endpoints.of_consumer,  # shown from the start, before its first message
+        )
         self._places: Counter[str] = Counter()
         """Messages in flight of each consumer that take a place in its window."""
         self._loop = asyncio.get_running_loop()
-        self._changing = asyncio.Lock()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
         self._runners: dict[int, asyncio.Task[None]] = {}
@@ -155,11 +159,11 @@ class Worker:
         self._clock = bus.clock
         self._forget_gauge: Callable[[], None] | None = None
         newer = NewerRetries(self._max_starts)
-        self._unreadable = UnreadableMessages(bus, name, self._puller_of, newer, self._process_unreadable)
+        self._unreadable = UnreadableMessages(bus, name, self._consumers.of, newer, self._process_unreadable)
         self._failed = FailedMessages(
             bus,
             name,
-            self._puller_of,
+            self._consumers.of,
             newer,
             self._unreadable,
             max_starts=self._max_starts,
@@ -170,7 +174,7 @@ class Worker:
     @property
     def in_flight(self) -> int:
         """Number of messages queued or being handled, without unreadable ones within their budget."""
-        return sum(self.in_flight_of(consumer) for consumer in self._pullers)
+        return sum(self.in_flight_of(consumer) for consumer in self._consumers.names)
 
     def in_flight_of(self, consumer: str) -> int:
         """Number of messages of `consumer` that take a place in its window."""
@@ -180,47 +184,19 @@ class Worker:
         """Begin to take messages."""
         if self._forget_gauge is None:
             self._forget_gauge = IN_FLIGHT.read_from(lambda: {(self._name,): self.in_flight})
-        await self.take_from(self._wanted)
+        await self._consumers.open()
 
     async def take_from(self, consumers: Collection[str]) -> None:
-        """Take messages from these consumers, and from no other.
-
-        Messages of a consumer that is given up are handled if they have begun, or else given back at once.
-        """
-        async with self._changing:
-            self._wanted = tuple(consumers)
-            unwanted = [each for each in self._pullers if each not in self._wanted]
-            # A consumer is given up only when its pulls have ended, and others are not to wait for that.
-            await asyncio.gather(
-                *(self._give_up(consumer) for consumer in unwanted),
-                *(self._open(consumer) for consumer in self._wanted),
-            )
-
-    def _new_puller(self, consumer: str) -> PullConsumer:
-        return self._bus.pull(consumer, _Sink(self, consumer), self._window)
-
-    async def _open(self, consumer: str) -> None:
-        self._bus.endpoints.of_consumer(consumer)  # shown from the start, before its first message
-        if consumer not in self._pullers:
-            self._pullers[consumer] = self._new_puller(consumer)
-        if not self._pullers[consumer].pulling:
-            await self._pullers[consumer].start()
-
-    async def _give_up(self, consumer: str) -> None:
-        """Take no more messages of `consumer`, and give back those that have not begun. Idempotent."""
-        self._pullers[consumer].stop_asking()
-        self._return_queued(consumer)
-        await self._pullers[consumer].stop()
+        """Take messages from these consumers, and from no other (`WorkerConsumers.take_from`)."""
+        await self._consumers.take_from(consumers)
 
     def _return_queued(self, consumer: str) -> None:
+        """Give back the messages of `consumer` that have not begun."""
         for item in list(self._in_flight.values()):
             if item.message.consumer == consumer and not item.running:
                 item.returned = True
                 self._remove(item)
-                self._pullers[consumer].give_back(item.message)
-
-    def _puller_of(self, message: ConsumerMessage) -> PullConsumer:
-        return self._pullers[message.consumer]
+                self._consumers[consumer].give_back(item.message)
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once.
@@ -231,11 +207,8 @@ class Worker:
         if self._forget_gauge is not None:
             self._forget_gauge()
             self._forget_gauge = None
-        # At once, also while `take_from` holds the lock.
-        for consumer, puller in self._pullers.items():
-            puller.stop_asking()
-            self._return_queued(consumer)
-        giving_up = asyncio.ensure_future(self._give_up_all())
+        self._consumers.stop_asking()
+        giving_up = asyncio.ensure_future(self._consumers.give_up())
         try:
             await self._unreadable.stop()
             await self._end_runners(self._drain_s if drain_s is None else drain_s)
@@ -245,10 +218,6 @@ class Worker:
             self._progress_reporter.cancel()
             await asyncio.wait({self._progress_reporter})
             self._progress_reporter = None
-
-    async def _give_up_all(self) -> None:
-        async with self._changing:
-            await asyncio.gather(*(self._give_up(consumer) for consumer in self._pullers))
 
     async def _end_runners(self, timeout_s: float) -> None:
         """Let the running handlers end, and cancel those that take longer than `timeout_s`."""
@@ -341,7 +310,7 @@ class Worker:
                             await self._process(item, self._behind(key))
                 finally:
                     self._queue.done(key)
-                self._puller_of(item.message).request_more()
+                self._consumers.of(item.message).request_more()
         finally:
             self._runner_count -= 1
             del self._runners[number]
@@ -365,7 +334,7 @@ class Worker:
             self._count_place(consumer, -1)
             self._runner_count -= 1
             self._start_runner()
-            self._pullers[consumer].request_more()
+            self._consumers[consumer].request_more()
             return True
 
         def take_again() -> None:
@@ -406,13 +375,13 @@ class Worker:
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
                 await self._failed.retry(item, error)
                 return
-            await self._puller_of(item.message).nak(item.message)
+            await self._consumers.of(item.message).nak(item.message)
             raise
         except Exception as error:
             await self._failed.end(item, error)
         else:
             count_result(self._name, Result.ACKNOWLEDGED)
-            await self._puller_of(item.message).ack(item.message)
+            await self._consumers.of(item.message).ack(item.message)
             await self._end_also(also)
         finally:
             self._remove(item)
@@ -431,8 +400,8 @@ class Worker:
         for each in ended:
             self._bus.endpoints.of_consumer(each.message.consumer).requests += 1
             count_result(self._name, Result.ACKNOWLEDGED)
-            await self._puller_of(each.message).ack(each.message)
-            self._puller_of(each.message).request_more()
+            await self._consumers.of(each.message).ack(each.message)
+            self._consumers.of(each.message).request_more()
 
     async def _handle(self, item: InFlight, behind: Sequence[InFlight]) -> Sequence[InFlight]:
         """Handle `item`, and measure it. Returns those of `behind` that were handled with it."""
@@ -488,7 +457,7 @@ class Worker:
             await asyncio.sleep(self._ack_wait_s / 2)
             for item in list(self._in_flight.values()):
                 if self._progress or item.waiting or not item.running:
-                    await self._puller_of(item.message).progress(item.message)
+                    await self._consumers.of(item.message).progress(item.message)
 
 
 class _Sink:

@@ -7,19 +7,13 @@ Before recovery existed, a deleted consumer or stream stopped all work until a w
 from __future__ import annotations
 
 import asyncio
-import shutil
-import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.testkit import waiting
 from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.bus import (
     Bus,
@@ -27,91 +21,28 @@ from warmxfer.bus import (
     Delivery,
     EmbeddedServer,
     LiveMessage,
-    Outgoing,
     Worker,
     subjects,
 )
 from warmxfer.bus import stream as stream_module
-from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.messages import ConsumerMessage
-from warmxfer.bus.partition import partition_of
 from warmxfer.bus.pull_consumer import PullConsumer
-from warmxfer.bus.recovery import AckFloor, start_after
-from warmxfer.bus.subjects import CORE, EVENTS, STREAMS, stored_filters
+from warmxfer.bus.subjects import CORE, EVENTS, stored_filters
 
-from .test_worker import settled
-
-WORK_GOES_ON_S = 10.0
-"""The promise: a worker has work again this long after its stream or consumer vanished."""
-
-
-until = partial(waiting.until, within_s=WORK_GOES_ON_S)
-
-
-SOME_CONSUMERS = ("requests-0", "events-7", "timeouts-15", *subjects.ROLES)
-"""One of each kind: a coordinator has 48 of the same code."""
-
-
-def role_of(consumer: str) -> str:
-    return CONSUMERS[consumer].role
-
-
-def subject_for(consumer: str, id: str) -> str:
-    """Return a subject that `consumer` receives. A coordinator's has an id of that partition."""
-    kind, _, partition = consumer.partition("-")
-    match kind:
-        case "requests":
-            return subjects.request(in_partition(int(partition), id))
-        case "events":
-            return subjects.event(in_partition(int(partition), id), "gateway")
-        case "timeouts":
-            return subjects.timeout(in_partition(int(partition), id))
-        case _:
-            return subjects.work_queue(id, consumer)
-
-
-def in_partition(partition: int, name: str) -> str:
-    """Return an id that begins with `name` and has this partition."""
-    return next(id for n in count() if partition_of(id := f"{name}-{n}") == partition)
-
-
-class Received:
-    """A handler that counts what it received, by the id before its first `-`."""
-
-    def __init__(self) -> None:
-        self.ids: Counter[str] = Counter()
-
-    async def __call__(self, delivery: Delivery) -> None:
-        self.ids[delivery.transfer_id.partition("-")[0]] += 1
-
-
-async def api(bus: Bus, verb: str, body: object = None) -> dict[str, object]:
-    return await bus._connection.api(verb, body)  # type: ignore[arg-type]
-
-
-async def delete_consumer(bus: Bus, consumer: str) -> None:
-    await api(bus, f"CONSUMER.DELETE.{CONSUMERS[consumer].stream}.{consumer}")
-
-
-async def delete_stream(bus: Bus, consumer: str) -> None:
-    await api(bus, f"STREAM.DELETE.{CONSUMERS[consumer].stream}")
-
-
-async def delete_streams(bus: Bus, consumer: str) -> None:
-    for stream in STREAMS:
-        await api(bus, f"STREAM.DELETE.{stream}")
-
-
-async def purge_stream(bus: Bus, consumer: str) -> None:
-    await api(bus, f"STREAM.PURGE.{CONSUMERS[consumer].stream}")
-
-
-async def empty_disk(server: EmbeddedServer, store: Path) -> None:
-    """Bring the broker back without its stream."""
-    await server.stop(kill=True)
-    await asyncio.to_thread(shutil.rmtree, store)
-    await server.start()
-
+from .losses import (
+    SOME_CONSUMERS,
+    WORK_GOES_ON_S,
+    Received,
+    api,
+    delete_consumer,
+    delete_stream,
+    delete_streams,
+    empty_disk,
+    purge_stream,
+    role_of,
+    subject_for,
+    until,
+)
 
 LOSSES: dict[str, Callable[[Bus, str], Awaitable[None]]] = {
     "its consumer deleted": delete_consumer,
@@ -384,149 +315,9 @@ async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
     worker = Worker(fresh_bus, "briefing", handle, jobs=1, progress=True)
     async with worker:
         await asyncio.wait_for(begun.wait(), 5)
-        worker._pullers["briefing"]._last_seen_at -= 3_600
+        worker._consumers["briefing"]._last_seen_at -= 3_600
         assert fresh_bus.readiness.failing() == []
         release.set()
-
-
-async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_history_again(
-    fresh_server: EmbeddedServer,
-) -> None:
-    """Seven days of events may be in the stream. Without the floor each of them is read again."""
-    consumer = "events-7"
-    # With the usual `ack_wait`, a slow machine causes no redelivery.
-    async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
-        await bus.ensure()
-        received = Received()
-        worker = Worker(bus, "coordinator", received, jobs=4)
-        async with worker:
-            await publish(bus, consumer, "old", 200)
-            await until(lambda: received.ids["old"] == 200)
-            await settled(bus, "coordinator", WORK_GOES_ON_S)
-            await bus._recovery.remember_floor(consumer)
-            await worker._pullers[consumer].stop()
-            await delete_consumer(bus, consumer)
-            await publish(bus, consumer, "new", 20)
-            await worker._pullers[consumer].start()
-            await until(lambda: received.ids["new"] == 20)
-            await settled(bus, "coordinator", WORK_GOES_ON_S)
-        assert received.ids == {"old": 200, "new": 20}
-        info = await bus._connection.api(f"CONSUMER.INFO.{EVENTS}.{consumer}")
-        assert info["config"]["deliver_policy"] == "all"
-
-
-async def publish(bus: Bus, consumer: str, name: str, count: int) -> None:
-    """Store messages that `consumer` receives, each of another transfer whose id begins with `name`."""
-    await bus.publish_all([Outgoing(subject_for(consumer, f"{name}-{n}"), b"") for n in range(count)])
-
-
-async def lose_consumer_after(
-    worker: Worker, bus: Bus, consumer: str, then: Callable[[], Awaitable[None]]
-) -> None:
-    """Delete the consumer of a worker that has read its floor, do something, and let the worker go on."""
-    await settled(bus, consumer, WORK_GOES_ON_S)
-    await bus._recovery.remember_floor(consumer)
-    await worker._pullers[consumer].stop()
-    await delete_consumer(bus, consumer)
-    await then()
-    await worker._pullers[consumer].start()
-
-
-@pytest.mark.parametrize("role", subjects.ROLES)
-async def test_a_role_that_may_not_read_by_number_finds_what_it_received_itself(
-    fresh_server: EmbeddedServer, role: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The broker would deny a read by number, and log that."""
-    monkeypatch.setattr("warmxfer.bus.recovery.get_by_number", must_not_be_called)
-    async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
-        await bus.ensure()
-        received = Received()
-        async with Worker(bus, role, received, jobs=4) as worker:
-            await publish(bus, role, "old", 20)
-            # Its last message shows nothing, because its subject has a later one.
-            last = subject_for(role, "last-0")
-            await bus.publish(last, b"")
-            await until(lambda: received.ids.total() == 21)
-            await lose_consumer_after(worker, bus, role, lambda: publish_again(bus, last))
-            await until(lambda: received.ids["last"] == 2)
-            await settled(bus, role, WORK_GOES_ON_S)
-        assert received.ids == {"old": 20, "last": 2}
-
-
-async def must_not_be_called(*_: object) -> None:
-    pytest.fail("a message was read by number")
-
-
-async def publish_again(bus: Bus, subject: str) -> None:
-    await bus.publish(subject, b"")
-
-
-async def test_a_role_that_finds_nothing_of_its_own_gets_everything_again(fresh_bus: Bus) -> None:
-    """Another history, or one whose transfers are archived: a floor that counts nothing loses nothing."""
-    received = Received()
-
-    async def replace_all() -> None:
-        await delete_stream(fresh_bus, "gateway")
-        await fresh_bus.ensure()
-        await publish(fresh_bus, "gateway", "old", 5)
-        await delete_consumer(fresh_bus, "gateway")
-        # The numbers of the new stream are higher, as if the floor were of a later time.
-        fresh_bus._recovery._floors["gateway"] = AckFloor(2**52, time.time())
-
-    async with Worker(fresh_bus, "gateway", received, jobs=1) as worker:
-        await publish(fresh_bus, "gateway", "old", 5)
-        await until(lambda: received.ids["old"] == 5)
-        await lose_consumer_after(worker, fresh_bus, "gateway", replace_all)
-        await until(lambda: received.ids["old"] == 10)
-
-
-async def test_without_a_remembered_floor_everything_is_delivered_again(fresh_bus: Bus) -> None:
-    received = Received()
-    for n in range(5):
-        await fresh_bus.publish(subjects.work_queue(f"t{n}", "gateway"), b"")
-    await delete_consumer(fresh_bus, "gateway")
-    async with Worker(fresh_bus, "gateway", received, jobs=1):
-        await until(lambda: len(received.ids) == 5)
-
-
-@pytest.mark.parametrize(
-    ("stored_at", "start"),
-    [(100.0, 8), (99.0, 8), (101.0, None), (None, None)],
-    ids=["stored when the floor was read", "stored before", "stored later: another history", "not there"],
-)
-def test_a_floor_is_used_only_in_its_own_history(stored_at: float | None, start: int | None) -> None:
-    assert start_after(AckFloor(7, 100.0), stored_at) == start
-
-
-async def test_a_new_stream_uses_no_number_of_the_old_one(fresh_bus: Bus) -> None:
-    """Otherwise an old acknowledgement would acknowledge a new message."""
-    last = 0
-    for _ in range(3):
-        numbers = await fresh_bus.publish_all([Outgoing(subjects.log(f"t{n}"), b"") for n in range(50)])
-        assert min(numbers) > last
-        last = max(numbers)
-        await delete_stream(fresh_bus, "gateway")
-        await fresh_bus.ensure()
-
-
-async def test_a_number_that_an_old_copy_uses_again_is_another_message(fresh_bus: Bus) -> None:
-    """Taking it for a redelivery would drop the new message and acknowledge it."""
-    release = asyncio.Event()
-    handled: list[bytes] = []
-
-    async def handle(delivery: Delivery) -> None:
-        await release.wait()
-        handled.append(delivery.data)
-
-    subject = subjects.work_queue("t1", "gateway")
-    worker = Worker(fresh_bus, "gateway", handle, jobs=3)
-    for at, data in ((1.0, b"old"), (2.0, b"new"), (2.0, b"new")):
-        worker.accept(ConsumerMessage(subject, data, {}, 5, at, 1, "$JS.ACK.nowhere", "gateway"))
-    assert worker.in_flight == 2
-    release.set()
-    await until(lambda: len(handled) == 2)
-    assert sorted(handled) == [b"new", b"old"]
-    await until(lambda: worker.in_flight == 0)
 
 
 async def test_a_handler_whose_message_is_gone_ends_without_an_error(fresh_bus: Bus) -> None:

@@ -17,7 +17,7 @@ from warmxfer.bus import Bus, Worker, subjects
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.subject_table import COORDINATOR, WORKING_STREAMS
 
-from .test_recovery import SOME_CONSUMERS, WORK_GOES_ON_S, Received, api, delete_consumer, subject_for, until
+from .losses import SOME_CONSUMERS, WORK_GOES_ON_S, Received, api, delete_consumer, subject_for, until
 
 
 async def delete_consumers(root: Bus) -> None:

@@ -30,7 +30,7 @@ from warmxfer.bus import unreadable as unreadable_module
 from warmxfer.bus.budget import Budget
 from warmxfer.bus.unreadable import BURST, LOG_BURST, NEWER_BURST, PER_S
 
-from .test_worker import settled, until
+from .settled import settled, until
 
 FLOOD = 2_000
 GARBAGE = b"{"
