@@ -83,7 +83,7 @@ class Bus:
 
         - `Unavailable`: no server answers.
         - `AccessDenied`: the credentials are refused.
-        - `UnsupportedServer`: the server is older than 2.14, or runs without JetStream.
+        - `UnsupportedServer`: the server is older than 2.14.3, or runs without JetStream.
         - `InvalidRequest`: a file in the settings cannot be used.
         """
         connection = Connection(settings, name)

@@ -28,8 +28,11 @@ from .retry import RetryLoop
 from .settings import BusSettings
 from .tls_errors import tells_something, tls_error
 
-MIN_SERVER_VERSION = (2, 14)
-"""First nats-server with message schedules that a header of another message can cancel."""
+MIN_SERVER_VERSION = (2, 14, 3)
+"""First nats-server with two things: message schedules that a header of another message can cancel (2.14.0),
+and compressed streams that survive in a cluster. Before 2.14.3 a server that caught up with the others could
+write a block of the archive that no server can read (https://github.com/nats-io/nats-server/pull/8312).
+"""
 
 HOOK_DEADLINE_S = 15.0
 """Maximum time of one reconnect hook."""
@@ -221,11 +224,12 @@ class Connection:
 
     def _check_version(self) -> None:
         version = self.client.connected_server_version
-        if (version.major, version.minor) < MIN_SERVER_VERSION:
-            wanted = ".".join(map(str, MIN_SERVER_VERSION))
+        found = (version.major, version.minor, version.patch)
+        if found < MIN_SERVER_VERSION:
+            shown, wanted = (".".join(map(str, each)) for each in (found, MIN_SERVER_VERSION))
             raise UnsupportedServer(
-                f"The NATS server at {self.settings.shown_url} is version {version.major}.{version.minor}; "
-                f"warmxfer needs {wanted} or newer (message schedules)"
+                f"The NATS server at {self.settings.shown_url} is version {shown}; "
+                f"warmxfer needs {wanted} or newer (message schedules, and compressed streams in a cluster)"
             )
 
     async def _check_jetstream(self, deadline_s: float) -> None:
