@@ -138,10 +138,10 @@ class Worker:
         # long jobs takes no more than it can start, so that idle workers in other processes get the rest.
         window = max(jobs, min(jobs * KEYED_WINDOW_PER_JOB, MAX_WINDOW)) if keyed and not progress else jobs
         wanted = consumers_of(name) if consumers is None else tuple(consumers)
-        self._window = window if wanted == (name,) else min(window, SHARED_WINDOW)
+        window = window if wanted == (name,) else min(window, SHARED_WINDOW)
         self._consumers = WorkerConsumers(
             wanted,
-            lambda consumer: bus.pull(consumer, _Sink(self, consumer), self._window),
+            lambda consumer: bus.pull(consumer, _Sink(self, consumer), window),
             return_queued=self._return_queued,
             on_open=bus.endpoints.of_consumer,  # shown from the start, before its first message
         )

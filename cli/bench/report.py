@@ -56,7 +56,10 @@ def page(rows: Sequence[Row], command: str, now: datetime, missing: Sequence[str
         "|---|---|---|---|---|---|---|---|",
         *(_cells(row) for row in rows),
     ]
-    return "\n\n".join([*parts, "\n".join(table)])
+    parts.append("\n".join(table))
+    if wrong := [f"- `{row.name}`: {problem}" for row in rows for problem in row.problems]:
+        parts.append("\n".join(["What the results or the ledger show to be wrong:", "", *wrong]))
+    return "\n\n".join(parts)
 
 
 def write(path: Path, rows: Sequence[Row], command: str, missing: Sequence[str] = ()) -> None:

@@ -58,7 +58,7 @@ MAX_BRIDGE_GUARD_S = 300.0
 """Maximum time for which a completed transfer is watched."""
 
 RETURN_ATTEMPTS = 10
-"""Returns of the caller that the gateway may request, one after the other."""
+"""Returns of the caller that the longest time of a transfer includes. The gateway may request more."""
 
 ALONE_NOTICE_S = 10.0
 """How long the return of a caller who is alone may fail before a notice says so, while it is repeated."""

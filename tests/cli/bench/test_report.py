@@ -33,10 +33,12 @@ def test_a_page_is_renewed_between_its_marks(tmp_path: Path) -> None:
     assert "old" not in text
     assert "| cpu | 9 | ms | <= 10 | yes | 4 | 2.25 | 1% |" in text
     assert "| rate | 90 | 1/s | >= 180 | **no** |" in text
+    assert "\nWhat the results or the ledger show to be wrong:\n\n- `rate`: lost 3\n" in text
     assert "![cost of a transfer](performance.svg)" in text
     ElementTree.fromstring((tmp_path / "performance.svg").read_text())
     report.write(page, [Row(name="memory", value=5.0, unit="MB")], "warmxfer bench")
     assert "| memory | 5 | MB |  |  |  |  |  |" in page.read_text()  # without a target nothing is met
+    assert "to be wrong" not in page.read_text()
     assert page.read_text().count(report.BEGIN) == 1
 
 
