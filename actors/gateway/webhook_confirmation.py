@@ -5,8 +5,8 @@ its webhook. So the record is read again for a minute, beside the answer to the 
 
 - Invariant: `CallerCallEnded`, `SupervisorCallEnded` and `ParticipantLeft` are published from a webhook only
   after the provider showed the leg as down, or out of the room.
-- Invariant: a provider that does not answer confirms nothing. Leg checks and deadlines go on as without
-  webhooks.
+- Invariant: a provider that does not answer, or does not know the call, confirms nothing. Leg checks and
+  deadlines go on.
 
 Test: `tests/actors/gateway/test_webhook_confirmation.py`.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 
 import structlog
 
@@ -45,6 +46,15 @@ MAX_WAITING = 256
 log = structlog.get_logger(__name__)
 
 
+class Shown(Enum):
+    """What the provider shows of a leg, or a participant, that is said to be gone."""
+
+    GONE = auto()
+    THERE = auto()
+    UNKNOWN = auto()
+    """It has no record of the call, or it did not answer. A webhook can name any call."""
+
+
 class EndConfirmation:
     """Confirms reported ends, and publishes those that the provider confirms later."""
 
@@ -58,7 +68,7 @@ class EndConfirmation:
 
         `publish` publishes the event. It is called here only if the provider confirms the event later.
         """
-        if await self._is_confirmed(transfer_id, event, FIRST_PAUSES_S):
+        if await self._read(transfer_id, event, FIRST_PAUSES_S) is Shown.GONE:
             return True
         if len(self._waiting) >= MAX_WAITING:
             log.warning("end_not_confirmed", transfer_id=transfer_id, waiting=MAX_WAITING)
@@ -70,7 +80,7 @@ class EndConfirmation:
         return False
 
     async def aclose(self) -> None:
-        """Stop reading."""
+        """Stop reading. What is not confirmed yet is logged: a leg check has to find it."""
         for task in self._waiting:
             task.cancel()
         if self._waiting:
@@ -79,37 +89,52 @@ class EndConfirmation:
     async def _publish_later(
         self, transfer_id: str, event: Event, publish: Callable[[], Awaitable[None]]
     ) -> None:
-        if not await self._is_confirmed(transfer_id, event, LATER_PAUSES_S):
-            log.warning("reported_end_contradicted", transfer_id=transfer_id, event=type(event).__name__)
+        about = {"transfer_id": transfer_id, "reported": type(event).__name__}
+        try:
+            shown = await self._read(transfer_id, event, LATER_PAUSES_S)
+        except asyncio.CancelledError:
+            log.warning("reported_end_unconfirmed", **about, cause="the gateway stops")
+            raise
+        if shown is Shown.THERE:
+            log.warning("reported_end_contradicted", **about)
+            return
+        if shown is Shown.UNKNOWN:
+            log.warning("reported_end_unconfirmed", **about, cause="the provider shows no such call")
             return
         try:
             await publish()
         except RetryableError as error:
             log.warning("confirmed_end_not_published", transfer_id=transfer_id, error=str(error))
 
-    async def _is_confirmed(self, transfer_id: str, event: Event, pauses_s: tuple[float, ...]) -> bool:
+    async def _read(self, transfer_id: str, event: Event, pauses_s: tuple[float, ...]) -> Shown:
+        """Read after each pause until the provider shows that the leg is gone. Return what it showed last."""
+        shown = Shown.UNKNOWN
         for pause_s in pauses_s:
             await asyncio.sleep(pause_s)
+            if self._is_known_gone(transfer_id, event):
+                return Shown.GONE
             try:
-                if self._is_known_gone(transfer_id, event):
-                    return True
-                if not await self._is_there(transfer_id, event):
-                    self._remember_gone(transfer_id, event)
-                    return True
+                shown = await self._read_once(transfer_id, event)
             except (RetryableError, Rejected) as error:
                 log.info("end_lookup_failed", transfer_id=transfer_id, cause=type(error).__name__)
-        return False
+                continue
+            if shown is Shown.GONE:
+                self._remember_gone(transfer_id, event)
+                return shown
+        return shown
 
-    async def _is_there(self, transfer_id: str, event: Event) -> bool:
-        """Return whether the provider shows the leg, or the participant, that is said to be gone."""
+    async def _read_once(self, transfer_id: str, event: Event) -> Shown:
         match event:
             case CallerCallEnded(call_id=call_id) | SupervisorCallEnded(call_id=call_id):
                 record = await self._provider.look_up_call(call_id, within_s=READ_TIMEOUT_S)
-                return record is not None and record.up
+                if record is None:
+                    return Shown.UNKNOWN
+                return Shown.THERE if record.up else Shown.GONE
             case ParticipantLeft(room_id=room_id, participant_id=participant_id):
-                return await self._is_in_room(transfer_id, room_id, participant_id)
+                there = await self._is_in_room(transfer_id, room_id, participant_id)
+                return Shown.THERE if there else Shown.GONE
             case _:
-                return False
+                return Shown.GONE
 
     def _is_known_gone(self, transfer_id: str, event: Event) -> bool:
         gone_at = self._gone.get((transfer_id, _role(event)))

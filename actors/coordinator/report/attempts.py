@@ -79,7 +79,7 @@ def _outcome(record: Record) -> str:
 def _leg_end(record: Record) -> tuple[str, int | None] | None:
     """Return the cause and the SIP status if `record` tells that the supervisor's leg is down."""
     event = record.event
-    if isinstance(event, SupervisorCallEnded) and event.attempt == record.state.attempt:
+    if isinstance(event, SupervisorCallEnded) and record.state.is_supervisors_leg(event):
         return event.cause.value, event.sip_code
     if isinstance(event, LegsChecked) and event.supervisor is not None and not event.supervisor.up:
         return (event.supervisor.cause or CallCause.HUNG_UP).value, event.supervisor.sip_code

@@ -255,7 +255,7 @@ def _never_arrived(ctx: StepContext) -> None:
 
 
 def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
-    if event.attempt == ctx.state.attempt:
+    if ctx.state.is_supervisors_leg(event):
         supervisor_lost(ctx, source="webhook")
 
 

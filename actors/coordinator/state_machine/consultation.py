@@ -125,7 +125,7 @@ def ringing_timed_out(ctx: StepContext) -> None:
 
 
 def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
-    if event.attempt == ctx.state.attempt:
+    if ctx.state.is_supervisors_leg(event):
         _supervisor_lost(ctx, event.cause, event.sip_code, source="webhook")
 
 

@@ -160,7 +160,7 @@ def is_alone(ctx: StepContext) -> bool:
 
 
 def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
-    if event.attempt == ctx.state.attempt:
+    if ctx.state.is_supervisors_leg(event):
         supervisor_gone(ctx)
 
 

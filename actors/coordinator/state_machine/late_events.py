@@ -79,7 +79,7 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
 
 def supervisor_left_caller_behind(ctx: StepContext, event: SupervisorCallEnded) -> None:
     """The supervisor hung up on a caller who could not be returned: return the caller."""
-    if event.attempt == ctx.state.attempt and ctx.state.caller.may_be_in_consultation:
+    if ctx.state.is_supervisors_leg(event) and ctx.state.caller.may_be_in_consultation:
         send_return(ctx, awaited=False)
         rescue_caller(ctx)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from warmxfer.schemas import Command, Outcome, WarmTransferRequest, participant_ids
+from warmxfer.schemas import Command, Outcome, SupervisorCallEnded, WarmTransferRequest, participant_ids
 from warmxfer.schemas.fields import Evidence, EvidenceValue, Id, ReasonText, Sentence, SummaryText, Word
 
 PENDING_MAX = 100
@@ -300,6 +300,14 @@ class Transfer(TransferFields, kw_only=True):
         """True while the reply to a command of one of these types is outstanding."""
         kinds = {wire_name(each) for each in commands}
         return any(each.kind in kinds for each in self.pending.values())
+
+    def is_supervisors_leg(self, event: SupervisorCallEnded) -> bool:
+        """Return whether the leg that ended is the one that was dialled.
+
+        A dial that the provider executed twice has two legs with the same marks, and a webhook may name any
+        call. So once the reply to the dial has named its call, only that one counts.
+        """
+        return event.attempt == self.attempt and self.supervisor_call_id in (None, event.call_id)
 
 
 def wire_name(command: type[Command]) -> str:

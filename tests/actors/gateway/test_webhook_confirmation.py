@@ -7,7 +7,9 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from tests.testkit.waiting import until
 from warmxfer.actors.gateway import webhook_confirmation
 from warmxfer.schemas import CallerCallEnded, ParticipantLeft, SupervisorCallEnded, SupervisorDialed
 
@@ -61,10 +63,34 @@ async def test_a_provider_that_does_not_answer_confirms_nothing(idle_harness: Ga
     assert (await post(url, hang_up_body(idle_harness, call_id))).json() == {"status": "unconfirmed"}
 
 
-async def test_a_call_that_does_not_exist_is_down(idle_harness: GatewayHarness) -> None:
+async def test_a_call_that_the_provider_does_not_know_confirms_nothing(
+    idle_harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it was taken for a leg that is down: any call id ended a transfer whose marks are known."""
+    monkeypatch.setattr(webhook_confirmation, "LATER_PAUSES_S", (0.1, 0.1))
     url = await idle_harness.start_with_webhooks()
-    assert (await post(url, hang_up_body(idle_harness, "no-such-call"))).json() == {"status": "taken"}
-    assert (await idle_harness.event(SupervisorCallEnded)).call_id == "no-such-call"
+    room, _ = await dialed(idle_harness)
+    with capture_logs() as logs:
+        reply = await post(url, hang_up_body(idle_harness, "no-such-call"))
+        assert reply.json() == {"status": "unconfirmed"}
+        await until(lambda: any(each["event"] == "reported_end_unconfirmed" for each in logs))
+    assert await departed(idle_harness, url, room, idle_harness.supervisor) == "unconfirmed"
+    assert not any(isinstance(each, SupervisorCallEnded) for each in await idle_harness.events())
+
+
+async def test_a_reported_end_that_is_not_confirmed_when_the_gateway_stops_is_logged(
+    idle_harness: GatewayHarness,
+) -> None:
+    """The provider does not send it again, so a leg check has to find it."""
+    url = await idle_harness.start_with_webhooks()
+    _, call_id = await dialed(idle_harness)
+    await post(url, hang_up_body(idle_harness, call_id))
+    with capture_logs() as logs:
+        await idle_harness.stop()
+    found = [each for each in logs if each["event"] == "reported_end_unconfirmed"]
+    assert [(each["reported"], each["cause"]) for each in found] == [
+        ("SupervisorCallEnded", "the gateway stops")
+    ]
 
 
 async def departed(harness: GatewayHarness, url: str, room: str, participant: str) -> str:

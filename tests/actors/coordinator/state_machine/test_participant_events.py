@@ -113,6 +113,20 @@ def test_the_end_of_another_attempts_leg_has_no_effect(stage: Stage) -> None:
     assert TransferBuilder().until(stage).apply(ended) == []
 
 
+@pytest.mark.parametrize("stage", [Stage.BRIEFING, *DURING_BRIDGE, Stage.GUARDING])
+def test_the_end_of_a_leg_that_the_dial_did_not_name_has_no_effect(stage: Stage) -> None:
+    """A dial that was executed twice rings twice, and a webhook can claim any call."""
+    ended = SupervisorCallEnded(attempt=1, call_id="call-other", cause=CallCause.NO_ANSWER)
+    assert TransferBuilder().until(stage).apply(ended) == []
+
+
+def test_any_leg_of_the_attempt_counts_until_the_dial_was_answered() -> None:
+    transfer = TransferBuilder().until(Stage.RINGING)
+    assert transfer.awaited("dial_supervisor")
+    transfer.apply(SupervisorCallEnded(attempt=1, call_id="call-other", cause=CallCause.BUSY))
+    assert finish(transfer).result.outcome is Outcome.SUPERVISOR_BUSY
+
+
 @pytest.mark.parametrize("stage", [Stage.RINGING, Stage.BRIEFING, Stage.ARRIVING, Stage.HANDING_OVER])
 def test_a_supervisor_who_leaves_the_room_is_disconnected_without_a_webhook(stage: Stage) -> None:
     transfer = TransferBuilder().until(stage)
