@@ -28,11 +28,11 @@ from .errors import InternalError, StreamMissing
 from .messages import MSG_ID, Stored
 
 MAX_ARCHIVED_BYTES = 120 * 1024
-"""Less than a message of the stream may have."""
+"""Of an archived record, its line included. Less than a message of the stream may have, for its headers."""
 MAX_LOG_BYTES = 4_000_000
 """Most of a log that is compressed. It bounds the time that this takes, and what a reader decompresses."""
 MAX_ARCHIVED_ENTRIES = 2_000
-"""Records, or dead letters. One read of a log has at most 1,000, and one more is archived with it."""
+"""Records, or dead letters. A longer log loses records in its middle."""
 StoredBytes = Annotated[bytes, Meta(max_length=MAX_LOG_BYTES)]
 _MARK = b"\x00"
 """Stands for the request in a record. JSON text never has this byte."""
@@ -89,9 +89,15 @@ _with_request = msgspec.json.Decoder(_Record)
 
 
 def compact(
-    id: str, request: bytes, records: list[Stored], dead_letters: list[bytes], without: Sequence[Kind] = ()
+    id: str,
+    request: bytes,
+    records: list[Stored],
+    dead_letters: list[bytes],
+    without: Sequence[Kind] = (),
+    *,
+    room: int = MAX_ARCHIVED_BYTES,
 ) -> tuple[bytes, int]:
-    """Return the compressed log, and how many records are left out of it.
+    """Return the compressed log of at most `room` bytes, and how many records are left out of it.
 
     `without` are the kinds of personal data that were left out of it before.
     """
@@ -118,7 +124,7 @@ def compact(
             without=[*without],
         )
         data = zlib.compress(msgspec.msgpack.encode(log))
-        if len(data) <= MAX_ARCHIVED_BYTES or not chosen:
+        if len(data) <= room or not chosen:
             return data, len(kept) - len(chosen)
         if newest == 0:
             kept_none = ArchivedLog(id=id, request=b"")

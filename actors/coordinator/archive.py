@@ -11,7 +11,8 @@ The order makes a crash at any point harmless. Each step may be repeated, by any
 - Invariant: a log is removed only together with the commit or after it, and only if the archive has all of
   it. A coordinator that appended a record meanwhile makes the commit fail, and the transfer goes on.
 - Invariant: the last record holds no personal data. It expires, and what expires is not overwritten.
-- Invariant: the trigger of the archiving, a timer that fired, is redelivered until all is removed.
+- Invariant: the trigger of the archiving, a timer that fired, is redelivered until all is removed. If the
+  last record has expired meanwhile, the removal goes on, and the archived record stays as it is.
 - Invariant: an id that the archive has starts no transfer, and a late message of it has no effect. It is
   removed. Test: `tests/actors/coordinator/test_archive.py`.
 """
@@ -19,28 +20,40 @@ The order makes a crash at any point harmless. Each step may be repeated, by any
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
-from warmxfer.bus import Bus, Delivery, RetryableError, Stored, subjects
-from warmxfer.bus.archive import compact, line_of, log_of, pack
+from warmxfer.bus import Bus, Delivery, InternalError, RetryableError, Stored, subjects
+from warmxfer.bus.archive import (
+    MAX_ARCHIVED_BYTES,
+    MAX_ARCHIVED_ENTRIES,
+    compact,
+    line_of,
+    log_of,
+    pack,
+)
 from warmxfer.bus.errors import StreamMissing
 from warmxfer.bus.transfer_log import MAX_RECORDS, REPLICA_BEHIND_S
 from warmxfer.schemas import (
     DecodeError,
     PhaseChanged,
     WarmTransferPhase,
+    WarmTransferRequest,
     WarmTransferResult,
     decode_as,
     decode_phase,
     decode_result,
     encode,
+    read_leniently,
 )
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import same_request
+from warmxfer.schemas.lenient import is_token
 from warmxfer.schemas.personal_data import KINDS, Kind, without_all
 
 from . import request_owner
@@ -79,26 +92,53 @@ class Archive:
     async def store(self, id: str, newest_seq: int, last: Stored) -> None:
         """Archive the log up to record number `newest_seq`, and `last`, which is not appended yet.
 
-        Idempotent. Raises `RetryableError` if a replica does not show the whole log yet.
+        Idempotent. An archived record that has as much of the log stays: the removal may have begun, and the
+        request be gone. Raises `RetryableError` if a replica does not show the whole log yet.
         """
-        records, requests, dead = await asyncio.gather(
-            self._bus.history(subjects.log(id), MAX_RECORDS),
+        (records, skipped), requests, dead, found = await asyncio.gather(
+            self._read_log(id, newest_seq),
             self._bus.history(subjects.request(id), 1),
             self._bus.history(subjects.dead_letter(id), MAX_DEAD_LETTERS),
+            self.find(id),
         )
-        if not records or records[-1].seq < newest_seq:
-            raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
-        records = [*(each for each in records if each.seq <= newest_seq), last]
+        records.append(last)
+        count = len(records) + skipped
+        before = None if found is None else archived_line(found)
+        if before is not None and (before.erased or before.records >= count):
+            log.info("archived_record_kept", transfer_id=id, records=before.records, left=count)
+            return
         request, letters, records = self._kept(requests[0].data if requests else b"", dead, records)
-        compacted, left_out = compact(id, request, records, letters, self._without)
-        line = encode(_summary(id, records, left_out))
-        try:
-            await self._publish(id, newest_seq, pack(line, compacted))
-        except StreamMissing:
-            await self._bus.ensure_stream(subjects.ARCHIVE)
-            await self._publish(id, newest_seq, pack(line, compacted))
+        summary = _summary(id, records, count)
+        room = MAX_ARCHIVED_BYTES - len(pack(encode(replace(summary, left_out=count)), b""))
+        compacted, cut = compact(id, request, records, letters, self._without, room=room)
+        left_out = skipped + cut
+        line = encode(replace(summary, left_out=left_out))
+        await self._bus.publish(
+            subjects.archived(id), pack(line, compacted), msg_id=f"{id}:archive:{newest_seq}"
+        )
         if left_out:
-            log.warning("archived_log_cut", transfer_id=id, records=len(records), left_out=left_out)
+            log.warning("archived_log_cut", transfer_id=id, records=count, left_out=left_out)
+
+    async def _read_log(self, id: str, newest_seq: int) -> tuple[list[Stored], int]:
+        """Return the log up to number `newest_seq`, and how many records of its middle were skipped.
+
+        A longer log than a record of the archive may have keeps its first record and the newest ones.
+        """
+        first: list[Stored] = []
+        newest = deque[Stored](maxlen=MAX_ARCHIVED_ENTRIES - 2)
+        count = reached = 0
+        while reached < newest_seq:
+            page = await self._bus.history(subjects.log(id), MAX_RECORDS, after=reached)
+            if not page:
+                raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
+            reached = page[-1].seq
+            own = [each for each in page if each.seq <= newest_seq]
+            count += len(own)
+            if not first:
+                first, own = own[:1], own[1:]
+            newest.extend(own)
+        records = [*first, *newest]
+        return records, count - len(records)
 
     def _kept(
         self, request: bytes, dead_letters: Sequence[Stored], records: Sequence[Stored]
@@ -110,9 +150,6 @@ class Archive:
         kept = [replace(each, data=data) for each, data in zip(records, bodies, strict=True)]
         return request, rest[: len(dead_letters)], kept
 
-    async def _publish(self, id: str, newest_seq: int, data: bytes) -> None:
-        await self._bus.publish(subjects.archived(id), data, msg_id=f"{id}:archive:{newest_seq}")
-
     async def remove(self, id: str, session: str, seq: int, trigger: int, until: float) -> None:
         """Remove transfer `id` from the working streams, except its last record, number `seq`.
 
@@ -122,13 +159,22 @@ class Archive:
         await self._removal.remove(id, session, last=seq, trigger=trigger, until=until)
         log.debug("transfer_archived", transfer_id=id)
 
-    async def answer_late(self, delivery: Delivery, archived: Stored) -> None:
+    async def answer_late(self, delivery: Delivery, archived: Stored, *, log_is_empty: bool) -> None:
         """Handle a message of an archived transfer: remove it. Another request with its id is refused.
+
+        A timer that fires after the last record has expired is the trigger of an archiving whose removal was
+        interrupted: all that is left of the transfer is removed.
 
         A late event of a gateway is the reply to a command that it may have claimed after the archiving. That
         claim has no reader either, so it is removed too. A claim without a reply stays until it expires.
         """
         id = delivery.transfer_id
+        if delivery.kind == "timeout" and log_is_empty:
+            await self._removal.remove(
+                id, session_of(archived), last=None, trigger=delivery.seq, until=archived.at
+            )
+            log.info("removal_completed", transfer_id=id)
+            return
         kept = log_of(archived.data)
         if delivery.kind == "request" and not same_request(kept.request, delivery.data, kept.without):
             await request_owner.refuse_archived(self._bus, delivery, archived_line(archived))
@@ -153,7 +199,18 @@ def archived_line(archived: Stored) -> ArchivedTransfer | None:
         return None
 
 
-def _summary(id: str, records: Sequence[Stored], left_out: int) -> ArchivedTransfer:
+def session_of(archived: Stored) -> str:
+    """Return the session of an archived transfer; empty if its record does not say."""
+    try:
+        kept = log_of(archived.data)
+        raw = msgspec.json.decode(kept.request or kept.shared)
+        request: WarmTransferRequest = read_leniently(raw, WarmTransferRequest, words=True, limits=True)
+    except (InternalError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return request.session_name if is_token(request.session_name) else ""
+
+
+def _summary(id: str, records: Sequence[Stored], count: int) -> ArchivedTransfer:
     final, result = _ending(records)
     stage = plain_stage(records[-1].data)
     phase = PHASE_OF.get(cast("Stage", stage), WarmTransferPhase.TRANSFER_FAILED)
@@ -163,8 +220,7 @@ def _summary(id: str, records: Sequence[Stored], left_out: int) -> ArchivedTrans
         seq=0 if final is None else final.seq,
         at=records[-1].at if final is None else final.timestamp,
         result=result,
-        records=len(records),
-        left_out=left_out,
+        records=count,
     )
 
 

@@ -216,7 +216,7 @@ class Coordinator:
             return True
         known = await self._archive.find(delivery.transfer_id) if cached is None or archived else None
         if known is not None and log_read:
-            await self._archive.answer_late(delivery, known)
+            await self._archive.answer_late(delivery, known, log_is_empty=cached is None)
             return True
         if cached is None:
             if known is not None or not await self._is_first(delivery):

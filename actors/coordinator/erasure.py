@@ -23,23 +23,20 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from warmxfer.bus import Bus, InternalError, InvalidRequest, LiveMessage, RetryableError, Stored, subjects
-from warmxfer.bus.archive import compact, log_of, pack
+from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Stored, subjects
+from warmxfer.bus.archive import compact, pack
 from warmxfer.bus.transfer_log import TransferLog
 from warmxfer.schemas import (
     DecodeError,
     EraseQuery,
     EraseReply,
     WarmTransferPhase,
-    WarmTransferRequest,
     decode_as,
     encode,
-    read_leniently,
 )
 from warmxfer.schemas.archived import ArchivedTransfer
-from warmxfer.schemas.lenient import is_token
 
-from .archive import Archive, archived_line
+from .archive import Archive, archived_line, session_of
 from .removal import Removal
 from .state_machine import ENDED, plain_stage, plain_state
 
@@ -78,7 +75,7 @@ class Erasure:
                 f"id is {id!r}, but no transfer with this id was archived; see `warmxfer list`", field="id"
             )
         count = await self._removal.remove(
-            id, _session(archived), last=newest.seq if newest else None, trigger=0, until=archived.at
+            id, session_of(archived), last=newest.seq if newest else None, trigger=0, until=archived.at
         )
         count += await self._overwrite_record(id, archived)
         log.info("transfer_erased", transfer_id=id, messages=count)
@@ -103,14 +100,3 @@ class Erasure:
 def _line(id: str, archived: Stored) -> ArchivedTransfer:
     unreadable = ArchivedTransfer(id=id, phase=WarmTransferPhase.TRANSFER_FAILED, seq=0, at=archived.at)
     return archived_line(archived) or unreadable
-
-
-def _session(archived: Stored) -> str:
-    """Return the session of an archived transfer; empty if its record does not say."""
-    try:
-        kept = log_of(archived.data)
-        raw = msgspec.json.decode(kept.request or kept.shared)
-        request: WarmTransferRequest = read_leniently(raw, WarmTransferRequest, words=True, limits=True)
-    except (InternalError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    return request.session_name if is_token(request.session_name) else ""

@@ -70,7 +70,7 @@ LIMITS = {
     "a subject": subjects.MAX_SUBJECT_CHARS,
     "any message that warmxfer decodes": MAX_MESSAGE_BYTES,
     "any message that the broker stores": MAX_STORED_BYTES,
-    "an archived log, compressed": MAX_ARCHIVED_BYTES,
+    "an archived record": MAX_ARCHIVED_BYTES,
     "turns in a history": MAX_TURNS,
     "one turn": MAX_TURN_CHARS,
     "the cause in a dead letter": MAX_CAUSE_CHARS,

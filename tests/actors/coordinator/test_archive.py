@@ -33,7 +33,6 @@ from warmxfer.schemas.archived import ArchivedTransfer
 
 from .coordinator_fixture import (
     PATIENCE_S,
-    SimulatedCrash,
     delivery_of,
     last_delivery,
     records,
@@ -222,81 +221,6 @@ async def expire(bus: Bus, last_record: str) -> None:
 # ── crashes and races ────────────────────────────────────────────────────────────────────────────
 
 
-class CrashingBus:
-    """A bus that dies before, or after, its call number `at` of those that write or remove something."""
-
-    def __init__(self, bus: Bus, at: int, *, after: bool) -> None:
-        self._bus = bus
-        self._at = at
-        self._after = after
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._bus, name)
-        return self._counted(name, method) if name in WRITING else method
-
-    def _counted(self, name: str, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def call(*args: Any, **options: Any) -> Any:
-            self.calls.append(name)
-            dies = len(self.calls) == self._at
-            if dies and not self._after:
-                raise SimulatedCrash
-            result = await method(*args, **options)
-            if dies:
-                raise SimulatedCrash
-            return result
-
-        return call
-
-
-WRITING = ("publish", "publish_all", "purge", "delete")
-WRITES = 7
-"""Calls of one archiving: the archived record, the last record, and five purges."""
-
-
-async def test_the_crash_test_below_covers_every_call(fresh_bus: Bus) -> None:
-    await run_transfer(fresh_bus)
-    counting = CrashingBus(fresh_bus, 0, after=False)
-    await coordinator(counting).handle(await archiving_trigger(fresh_bus))  # type: ignore[arg-type]
-    assert counting.calls == ["publish", "publish", *5 * ["purge"]]
-    assert len(counting.calls) == WRITES
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(1, WRITES + 1))
-async def test_another_coordinator_continues_after_a_crash_at_any_point(
-    fresh_bus: Bus, at: int, after: bool
-) -> None:
-    await run_transfer(fresh_bus)
-    before = [each.data for each in await fresh_bus.history(subjects.log(ID), 100)]
-    trigger = await archiving_trigger(fresh_bus)
-    dying = coordinator(CrashingBus(fresh_bus, at, after=after))  # type: ignore[arg-type]
-    with pytest.raises(SimulatedCrash):
-        await dying.handle(trigger)
-    await asyncio.sleep(0.05)
-    log = await fresh_bus.history(subjects.log(ID), 100)
-    assert len(log) == len(before) or await read_archived(fresh_bus, ID) is not None
-    over = await fresh_bus.get_last(subjects.timeout(ID)) is None
-    assert over is (at == WRITES and after)
-    if not over:
-        again = await last_delivery(fresh_bus, subjects.timeout(ID), 2)
-        await coordinator(fresh_bus).handle(again)
-    assert await left_of(fresh_bus) == [subjects.log(ID)]
-    assert [each.data for each in log_of((await archived(fresh_bus)).data).stored_records()][:-1] == before
-
-
-async def test_two_coordinators_archive_one_transfer_once(fresh_bus: Bus) -> None:
-    await run_transfer(fresh_bus)
-    before = await records(fresh_bus, ID)
-    trigger = await archiving_trigger(fresh_bus)
-    await asyncio.gather(*(coordinator(fresh_bus).handle(trigger) for _ in range(2)))
-    assert await left_of(fresh_bus) == [subjects.log(ID)]
-    log = [decode_record(each.data) for each in log_of((await archived(fresh_bus)).data).stored_records()]
-    assert log[:-1] == before
-    assert log[-1].state.archived
-    assert len(log) == len(before) + 1
-
-
 async def test_a_record_that_is_appended_before_the_commit_keeps_the_transfer(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,7 +324,7 @@ async def test_an_archive_that_cannot_be_written_removes_nothing(
     async def refuse(*_: object) -> None:
         raise RetryableError("the archive is full")
 
-    monkeypatch.setattr(failing._archive, "_publish", refuse)
+    monkeypatch.setattr(failing._archive, "store", refuse)
     before = await left_of(fresh_bus)
     with pytest.raises(RetryableError):
         await failing.handle(trigger)
