@@ -16,8 +16,10 @@ from .bus import WRITE_DEADLINE_S, Bus
 from .errors import RetryableError
 from .messages import NO_HEADERS, TTL, Stored
 
-MAX_RECORDS = 1_000
-"""Most records of one transfer that are read. A long transfer with many leg checks has some hundred."""
+MAX_RECORDS = 10_000
+"""Most records of one transfer that are read. A long transfer with many leg checks has some hundred; one with
+the longest waits that a request may ask for, without webhooks, has some thousand.
+"""
 
 
 LAST_RECORD_S = 120

@@ -34,6 +34,7 @@ from warmxfer.bus import (
     newest_dead_letters,
     subjects,
 )
+from warmxfer.bus.transfer_log import MAX_RECORDS
 from warmxfer.schemas import (
     CancelRequest,
     EraseQuery,
@@ -73,7 +74,6 @@ ERASE_TIMEOUT_S = 12.0
 API_TIMEOUT_S = 10.0
 MAX_REPORT_BYTES = 1_000_000
 MAX_LISTED = 1_000
-MAX_RECORDS = 1_000
 
 Listing = list[TransferSummary]
 Phases = list[PhaseChanged]

@@ -38,7 +38,7 @@ from warmxfer.bus.archive import (
     pack,
 )
 from warmxfer.bus.errors import StreamMissing
-from warmxfer.bus.transfer_log import MAX_RECORDS, REPLICA_BEHIND_S
+from warmxfer.bus.transfer_log import REPLICA_BEHIND_S
 from warmxfer.schemas import (
     DecodeError,
     PhaseChanged,
@@ -61,6 +61,8 @@ from .removal import Removal
 from .state_machine import Stage, plain_record, plain_stage
 
 MAX_DEAD_LETTERS = 100
+PAGE = 1_000
+"""Records that one read of a log takes. Beside them only those are in memory that are archived."""
 PHASE_OF = {
     Stage.COMPLETED: WarmTransferPhase.TRANSFER_COMPLETE,
     Stage.CANCELLED: WarmTransferPhase.TRANSFER_CANCELLED,
@@ -128,7 +130,7 @@ class Archive:
         newest = deque[Stored](maxlen=MAX_ARCHIVED_ENTRIES - 2)
         count = reached = 0
         while reached < newest_seq:
-            page = await self._bus.history(subjects.log(id), MAX_RECORDS, after=reached)
+            page = await self._bus.history(subjects.log(id), PAGE, after=reached)
             if not page:
                 raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
             reached = page[-1].seq
