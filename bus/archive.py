@@ -156,12 +156,16 @@ async def read_archived(bus: Bus, id: str, *, deadline_s: float = READ_DEADLINE_
     return await bus.get_last(subjects.archived(id), deadline_s=deadline_s)
 
 
-async def is_archived(bus: Bus, id: str) -> bool:
-    """Return whether transfer `id` is archived, as the stream leader has it. A missing archive has none."""
+async def archived_at(bus: Bus, id: str) -> float | None:
+    """Return when transfer `id` was archived, as the stream leader has it, or None.
+
+    Epoch seconds by the broker's clock. A missing archive has no transfer.
+    """
     try:
-        return await bus.get_last_from_leader(subjects.archived(id)) is not None
+        archived = await bus.get_last_from_leader(subjects.archived(id))
     except StreamMissing:
-        return False
+        return None
+    return None if archived is None else archived.at
 
 
 async def archived_success(bus: Bus, id: str) -> bool:

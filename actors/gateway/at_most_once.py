@@ -10,7 +10,8 @@
   effect was forbidden in time. The effect is looked up. The one exception is `even_late`: an effect that may
   happen twice.
 - Invariant: an effect of an archived transfer never happens, although its claims are gone. A claim that is
-  granted after its command's deadline is checked for that. A transfer is archived only later.
+  granted after its command's deadline is checked for that. A transfer is archived only later. While its log
+  goes on, the archive is not believed.
 - Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
   ended, and a request with unknown outcome has had `settle_s` to take effect.
 """
@@ -26,9 +27,11 @@ import structlog
 from msgspec import UNSET, Struct
 
 from warmxfer.bus import BrokerClock, Bus, claim_effect, claims_are_complete, subjects
-from warmxfer.bus.archive import is_archived
+from warmxfer.bus.archive import archived_at
 from warmxfer.schemas import Command, DecodeError, decode_as, encode
 from warmxfer.schemas.fields import Id
+
+from ..common.log_record import decode_log_record
 
 EndKind = Literal["refused", "doubtful"]
 log = structlog.get_logger(__name__)
@@ -136,7 +139,7 @@ class EffectClaims:
         self._clock.observe(result.at)
         forbidden = _is_forbidden(record, result.at)
         settled_at = result.at + self._timeout_s + self.settle_s
-        if result.at > command.deadline_at and await is_archived(self._bus, transfer_id):
+        if result.at > command.deadline_at and await self._is_over(transfer_id):
             # Its claims left the streams with it. No command of it is carried out any more.
             return EffectClaim(record, granted=False, forbidden=True, settled_at=result.at)
         may_repeat = record.deadline_at is None and not forbidden
@@ -147,6 +150,21 @@ class EffectClaims:
         return EffectClaim(
             record, granted=not forbidden, forbidden=forbidden, settled_at=settled_at, send_by=send_by
         )
+
+    async def _is_over(self, transfer_id: str) -> bool:
+        """Return whether the transfer is archived, and its log did not go on after that.
+
+        A late event may be recorded between the archived record and the last one. The transfer then goes on,
+        and is archived again later. A replica that is behind shows an older record, which decides nothing.
+        """
+        at = await archived_at(self._bus, transfer_id)
+        if at is None:
+            return False
+        newest = await self._bus.get_last(subjects.log(transfer_id))
+        if newest is None or newest.at <= at:
+            return True
+        record = decode_log_record(newest.data)
+        return record is None or record.state.archived
 
     async def _may_be_lost(self, transfer_id: str, command: Command) -> bool:
         """Return whether an earlier claim of the transfer may be lost. An older coordinator does not say."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 from msgspec.structs import replace
 
+from tests.testkit.sent_log import store_in_log
 from warmxfer.bus import subjects
 from warmxfer.schemas import (
     CallEnded,
@@ -21,6 +22,7 @@ from warmxfer.schemas import (
     CommandFailed,
     FailureKind,
     ParticipantJoined,
+    ReturnCaller,
     SupervisorDialed,
     encode,
 )
@@ -116,19 +118,38 @@ async def test_a_caller_is_moved_back_all_the_same(harness: GatewayHarness, brid
     assert await harness.room_of(bridge.caller) == bridge.primary
 
 
-async def test_a_return_of_an_archived_transfer_that_comes_late_moves_no_caller(
-    harness: GatewayHarness, bridge: Bridge
-) -> None:
-    """Its claims left the streams with it. A gateway that was stopped meanwhile finds none."""
+async def late_return(harness: GatewayHarness, bridge: Bridge) -> ReturnCaller:
+    """Move the caller to the supervisor, lose the claims, and return a late command to move them back."""
     switch = harness.switch(bridge.caller, bridge.supervisor, bridge.consult)
     switch = await after_an_event(harness, switch)
     await harness.execute(switch, CallerSwitched)
     while await harness.room_of(bridge.caller) != bridge.consult:
         await asyncio.sleep(0.01)  # The cloud accepts a move before the caller is there.
     await lose_claims(harness)
-    await harness.bus.publish(subjects.archived(harness.id), b"{}\n")
     back = harness.bring_back(bridge.caller, bridge.primary, bridge.consult)
-    back = replace(again(harness, back, -1.0), first_event=switch.first_event)
-    failed = await harness.execute(back, CommandFailed)
+    return replace(again(harness, back, -1.0), first_event=switch.first_event)
+
+
+async def test_a_return_of_an_archived_transfer_that_comes_late_moves_no_caller(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    """Its claims left the streams with it. A gateway that was stopped meanwhile finds none."""
+    back = await late_return(harness, bridge)
+    await store_in_log(harness.bus, harness.id, back, stage=harness.stage)
+    await harness.bus.publish(subjects.archived(harness.id), b"{}\n")
+    await harness.bus.publish(subjects.work_queue(harness.id, "gateway"), encode(back))
+    failed = await harness.reply(back)
+    assert isinstance(failed, CommandFailed)
     assert failed.failure is FailureKind.REFUSED
     assert await harness.room_of(bridge.caller) == bridge.consult
+
+
+async def test_a_return_that_the_log_sent_after_the_archived_record_is_made(
+    harness: GatewayHarness, bridge: Bridge
+) -> None:
+    """A late event was recorded before the last record: the transfer goes on, and is archived again later."""
+    back = await late_return(harness, bridge)
+    await harness.bus.publish(subjects.archived(harness.id), b"{}\n")
+    returned = await harness.execute(back, CallerReturned)
+    assert returned.caller_up
+    assert await harness.room_of(bridge.caller) == bridge.primary
