@@ -205,6 +205,8 @@ class Dialogue:
         elif self.state is DialogueState.SPEAKING and not self._queue:
             if line.is_question and not interrupted:
                 self.state, self._question_asked = DialogueState.LISTENING, True
+            elif line.is_question and not self._interrupted:
+                self.state = DialogueState.LISTENING  # it was cut short each time: after a silence, ask again
             elif not self._speaking and not self._person_found:
                 self.state = DialogueState.IDENTIFYING
         if self._interrupted and not self._speaking:
@@ -261,7 +263,6 @@ class Dialogue:
             return self._decide(Decide(ReplyIntent.READY, by="key", words="1"))
         if digit == "3" and self._question_asked and self._answers < MAX_ANSWERS:
             self._answers += 1
-            self._question_asked = self._confirming = False
             stop = self._stop_speaking()
             return stop + self._say_briefing()
         return []
@@ -361,7 +362,8 @@ class Dialogue:
                 self._queue.clear()  # what is being said is not private: ask when it has ended
                 return self._ask_who_it_is() if self._machine_suspected else []
             return self._stop_speaking() + self._ask_who_it_is()
-        self._greeted = False
+        self._greeted = self._question_asked = self._confirming = False
+        self._pending_question = ""
         stop = self._stop_speaking()
         self.state = DialogueState.IDENTIFYING
         self._words = ""
@@ -412,7 +414,9 @@ class Dialogue:
         return self._say_briefing() if self._person_found else self._say_next()
 
     def _say_briefing(self) -> list[Action]:
+        """Say the summary and the question. A yes counts only after this question."""
         assert self._briefing is not None
+        self._question_asked = self._confirming = False
         lines = sentences.split(self._briefing.summary) or [FALLBACK_SUMMARY]
         self.state = DialogueState.SPEAKING
         self._queue.extend(_Line(text, private=True) for text in lines)

@@ -197,6 +197,51 @@ def test_a_question_that_was_always_interrupted_was_not_asked() -> None:
     assert harness.decisions == []
 
 
+def test_a_question_that_was_always_interrupted_is_asked_again_after_a_silence() -> None:
+    """Before, nothing left this state but a key, a refusal or the end of the briefing."""
+    harness = speaking_harness()
+    for _ in range(3):
+        harness.end_line()
+    while harness.speaking:
+        harness.end_line(interrupted=True)
+    harness.apply(harness.dialogue.silence_elapsed())
+    harness.finish_speaking()
+    harness.supervisor_says("Yes.")
+    assert [each.intent for each in harness.decisions] == [ReplyIntent.READY]
+
+
+def test_a_yes_to_the_question_counts_although_its_repeat_was_always_interrupted(
+    asked: DialogueHarness,
+) -> None:
+    asked.apply(asked.dialogue.silence_elapsed())
+    while asked.speaking:
+        asked.end_line(interrupted=True)
+    asked.supervisor_says("Yes.")
+    assert [each.intent for each in asked.decisions] == [ReplyIntent.READY]
+
+
+def test_the_person_after_a_hold_is_asked_before_a_yes_counts(asked: DialogueHarness) -> None:
+    """The person before the hold was asked. Their question is not that of the next one."""
+    asked.apply(asked.dialogue.silence_elapsed())
+    asked.supervisor_says("Please hold the line.")
+    asked.supervisor_says("Hello, this is Dana.")
+    asked.end_line()
+    asked.apply(asked.dialogue.utterance_heard("What is the order number?"))
+    while not isinstance(asked.actions[-1], AnswerQuestion):
+        asked.end_line()
+    asked.supervisor_says("Yes.")
+    assert asked.decisions == []
+
+
+def test_a_machine_is_suspected_after_a_hold_although_a_person_was_asked_before(
+    asked: DialogueHarness,
+) -> None:
+    asked.apply(asked.dialogue.silence_elapsed())
+    asked.supervisor_says("Please hold the line.")
+    asked.apply(asked.dialogue.machine_suspected())
+    assert asked.said[-1] == IDENTIFY
+
+
 def test_the_one_moment_line_is_said_once() -> None:
     harness = DialogueHarness()
     harness.apply(harness.dialogue.one_moment_due())
@@ -351,6 +396,8 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
             case ("say", text):
                 yes_after_question |= question_asked and is_yes(text)
                 actions = dialogue.utterance_heard(text)
+                if dialogue.state is DialogueState.IDENTIFYING:  # the person who speaks next was not asked
+                    question_asked = yes_after_question = False
             case ("classify", intent, age):
                 actions = dialogue.reply_classified(dialogue._request_id - age, intent)
             case ("first", intent, age):
