@@ -202,12 +202,18 @@ Evidence = Annotated[dict[Word, EvidenceValue], Meta(max_length=FACTS_MAX)]
 """How the outcome of a transfer is known, by name."""
 
 LIST_MAX = 1_000
-"""Entries of a list in a reply or a record. A log has at most 1,000 records in one read."""
+"""Entries of a list in a reply or a record."""
 
 
 def provider_id(text: object) -> str | None:
-    """Return an id as a provider or a room gave it; None if it is no text, or too long for an id."""
-    return text if isinstance(text, str) and len(text) <= PROVIDER_ID_MAX_CHARS else None
+    """Return an id as a provider or a room gave it; None if it is no text that JSON can have, or too long."""
+    if not isinstance(text, str) or len(text) > PROVIDER_ID_MAX_CHARS:
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python reads half a surrogate pair from JSON, and no encoder writes it.
+        return None
+    return text
 
 
 def snake_case(name: str) -> str:

@@ -21,6 +21,7 @@ import msgspec
 import structlog
 
 from warmxfer.bus import Bus, Delivery, NewerVersionNeeded, RetryableError, Unwanted, subjects
+from warmxfer.schemas import WarmxferError
 
 from .log_record import LogRecord, decode_log_record
 from .sent_by_log import KNOWN_STAGES, Held, find_in_log
@@ -68,7 +69,7 @@ class LogCheck:
         for pause_s in RETRY_PAUSES_S:
             try:
                 held = await self.find(transfer_id, data, session)
-            except RetryableError as error:
+            except WarmxferError as error:  # also a refusal: the rights may be corrected
                 log.info("log_read_failed", transfer_id=transfer_id, error=str(error))
                 held = Held.UNKNOWN
             if held is not Held.UNKNOWN:

@@ -57,6 +57,9 @@ class EventQueue:
                 await self._publish(queued)
             except WarmxferError as error:
                 log.error("event_refused", transfer_id=queued.transfer_id, error=str(error))
+            except Exception as error:
+                # A reason of the framework that cannot be encoded: the events behind it are published.
+                log.error("event_refused", transfer_id=queued.transfer_id, error=type(error).__name__)
             finally:
                 self._queue.task_done()
 

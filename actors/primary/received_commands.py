@@ -17,8 +17,7 @@ from collections.abc import Callable
 
 import structlog
 
-from warmxfer.bus import RetryableError
-from warmxfer.schemas import ReleaseCaller, ToPrimary
+from warmxfer.schemas import ReleaseCaller, ToPrimary, WarmxferError
 
 from ..common.log_check import LogCheck
 from ..common.sent_by_log import Held
@@ -57,7 +56,7 @@ class ReceivedCommands:
             return
         try:
             held = await self._check.find(transfer_id, data, self._session)
-        except RetryableError as error:
+        except WarmxferError as error:
             log.info("log_read_failed", transfer_id=transfer_id, error=str(error))
             held = Held.UNKNOWN
         if held is Held.UNKNOWN:
@@ -78,7 +77,7 @@ class ReceivedCommands:
         """Return whether the log holds a command of which this version knows only the id."""
         try:
             return await self._check.find(transfer_id, data, self._session) is Held.SENT
-        except RetryableError:
+        except WarmxferError:
             return False
 
     def _check_again(self, transfer_id: str, command: ToPrimary, data: bytes) -> None:
@@ -113,7 +112,7 @@ class ReceivedCommands:
             return False
         try:
             gone = not await self._check.exists(transfer_id)
-        except RetryableError:
+        except WarmxferError:
             return False
         if gone:
             log.warning("release_applied_without_log", transfer_id=transfer_id)

@@ -89,17 +89,21 @@ class Done(Generic[T]):
     value: T
 
 
-async def guarded_call(step: str, call: Callable[[], Awaitable[T]], timeout_s: float) -> Done[T] | None:
+async def guarded_call(
+    step: str, call: Callable[[], Awaitable[T]], timeout_s: float, *, log_failure: bool = True
+) -> Done[T] | None:
     """Await `call()` for at most `timeout_s`. Returns None, and logs `step`, if it raises or is late.
 
     A framework may raise any exception, and its text may quote the conversation. So only the exception's type
-    is logged.
+    is logged; not with `log_failure` False, for a call that is repeated.
     """
     try:
         async with asyncio.timeout(timeout_s):
             return Done(await call())
     except TimeoutError:
-        log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
+        if log_failure:
+            log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
     except Exception as error:
-        log.error("session_call_failed", step=step, error=type(error).__name__)
+        if log_failure:
+            log.error("session_call_failed", step=step, error=type(error).__name__)
     return None

@@ -41,13 +41,13 @@ from .event_queue import EventQueue
 from .fencing import FencingTokens, Freshness
 from .hold_lease import wait_until_expired
 from .named_tasks import NamedTasks
-from .session import Session, guarded_call
+from .session import Done, Session, guarded_call
 
 MAX_REASON_CHARS = 500
 ON_PHASE_TIMEOUT_S = 5.0
 STAY_WITHOUT_COORDINATOR_S = 600.0
 """How long the AI session stays after its lease expired without a reply from a coordinator."""
-POLL_INTERVAL_S = 0.25
+POLL_INTERVAL_S, SEE_TIMEOUT_S = 0.25, 1.0
 UNCOMMANDED_RELEASE_LINE = apology_for(Outcome.BROKEN)
 HELD_BY_OTHER_TRANSFER = "The caller of this session is held by another transfer."
 SESSION_ENDED = "The session has ended, so it holds no caller."
@@ -185,7 +185,7 @@ class SessionController:
             self._reply(transfer_id, _refused(command, str(error)))
             return
         self.holder = self.active_transfer = transfer_id
-        caller = await guarded_call("caller_participant_id", self._caller_participant_id, timeout_s=1.0)
+        caller = await self._see_caller()
         caller_id = provider_id(caller.value) if caller else None
         self._caller_known = caller_id is not None
         self._reply(transfer_id, CallerHeld(command_id=command.command_id, caller_participant_id=caller_id))
@@ -217,14 +217,16 @@ class SessionController:
         reachable again, the transfer may still move the caller and return them.
         """
         async with self._lock:
-            caller_absent = self._caller_known and self._session.caller_participant_id is None
             if (transfer_id := self._clear_holder()) is None:
                 return
-            await self._hold.release(stay=caller_absent or not transfer_over)
+            caller = await self._see_caller()
+            caller_absent = self._caller_known and caller is not None and caller.value is None
+            stays = caller_absent or caller is None or not transfer_over
+            await self._hold.release(stay=stays)
             self._reply(transfer_id, CallerReleased(command_id=None, cause="bus_silent"))
             if not caller_absent:
                 self._hold.say(UNCOMMANDED_RELEASE_LINE, interruptible=True)
-            if caller_absent or not transfer_over:
+            if stays:
                 line = UNCOMMANDED_RELEASE_LINE if caller_absent else None
                 self._wait_for_caller(
                     transfer_id, STAY_WITHOUT_COORDINATOR_S, line, full_time=not transfer_over
@@ -253,7 +255,7 @@ class SessionController:
         because the transfer may move them again.
         """
         deadline_at = asyncio.get_running_loop().time() + stay_s
-        returned = await _wait_for_return(self._session, stay_s)
+        returned = await self._wait_for_return(deadline_at)
         log.info("wait_for_caller_ended", room_id=self._session.room_id, returned=returned)
         if line and returned:
             self._hold.say(line, interruptible=True)
@@ -262,6 +264,15 @@ class SessionController:
         async with self._lock:
             self.awaited_by = None
             await self._hold.restore_auto_end()
+
+    async def _wait_for_return(self, deadline_at: float) -> bool:
+        """Block until the caller is in the room. Returns False at `deadline_at` of the loop's clock."""
+        while asyncio.get_running_loop().time() < deadline_at:
+            caller = await self._see_caller(log_failure=False)
+            if caller is not None and caller.value is not None:
+                return True
+            await asyncio.sleep(POLL_INTERVAL_S)
+        return False
 
     # ── while a transfer runs ────────────────────────────────────────────────────────────────────────
 
@@ -289,8 +300,13 @@ class SessionController:
         if self.active_transfer == transfer_id:
             self.active_transfer = None
 
-    async def _caller_participant_id(self) -> str | None:
-        return self._session.caller_participant_id
+    async def _see_caller(self, *, log_failure: bool = True) -> Done[str | None] | None:
+        """Return the caller's id as the framework has it. Returns None if the framework raises."""
+
+        async def ask() -> str | None:
+            return self._session.caller_participant_id
+
+        return await guarded_call("caller_participant_id", ask, SEE_TIMEOUT_S, log_failure=log_failure)
 
     # ── published events ─────────────────────────────────────────────────────────────────────────────
 
@@ -314,14 +330,3 @@ class SessionController:
 
 def _refused(command: ToPrimary, detail: str) -> CommandFailed:
     return CommandFailed(command_id=command.command_id, failure=FailureKind.REFUSED, detail=detail)
-
-
-async def _wait_for_return(session: Session, timeout_s: float) -> bool:
-    """Block until the caller is in the session's room. Returns False after `timeout_s`."""
-    loop = asyncio.get_running_loop()
-    deadline_at = loop.time() + timeout_s
-    while loop.time() < deadline_at:
-        if session.caller_participant_id is not None:
-            return True
-        await asyncio.sleep(POLL_INTERVAL_S)
-    return False

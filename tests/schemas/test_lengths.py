@@ -270,7 +270,7 @@ def test_a_record_is_read_whatever_its_lengths() -> None:
     assert decode_record(json.dumps(raw).encode()).state.room_id == "r" * 1_000
 
 
-@pytest.mark.parametrize("given", [None, 1, ["a"], "a" * (PROVIDER_ID_MAX_CHARS + 1)])
-def test_no_id_is_taken_that_is_no_text_or_too_long(given: object) -> None:
+@pytest.mark.parametrize("given", [None, 1, ["a"], "a" * (PROVIDER_ID_MAX_CHARS + 1), "\ud800"])
+def test_no_id_is_taken_that_is_no_text_of_json_or_too_long(given: object) -> None:
     assert provider_id(given) is None
     assert provider_id("a" * PROVIDER_ID_MAX_CHARS) == "a" * PROVIDER_ID_MAX_CHARS

@@ -11,7 +11,7 @@ from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.common import log_check
 from warmxfer.actors.common.log_check import LogCheck
 from warmxfer.actors.common.sent_by_log import Held
-from warmxfer.bus import Bus, Delivery, NewerVersionNeeded, Unavailable, subjects
+from warmxfer.bus import AccessDenied, Bus, Delivery, NewerVersionNeeded, Unavailable, subjects
 from warmxfer.schemas import CreateRoom, LeaveCall, encode
 
 
@@ -91,7 +91,8 @@ async def test_a_read_that_fails_is_repeated(
     bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await store_in_log(bus, transfer_id, command(transfer_id))
-    get_last, failures = bus.get_last, [Unavailable("away")] * 3
+    get_last = bus.get_last
+    failures = [Unavailable("away"), AccessDenied("This user may not"), Unavailable("away")]
 
     async def failing(subject: str, **more: float) -> object:
         if failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
@@ -73,6 +74,20 @@ class RecordingSession:
 
     async def on_phase(self, phase: PhaseChanged) -> None:
         self.phases.append(phase)
+
+
+class RaisingSession(RecordingSession):
+    """Raises when it is asked for the caller, while `raises` is set.
+
+    VideoSDK's does while a participant without a name is in the room.
+    """
+
+    raises = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "caller_participant_id" and self.raises:
+            raise AttributeError("'NoneType' object has no attribute 'lower'")
+        return super().__getattribute__(name)
 
 
 @dataclass

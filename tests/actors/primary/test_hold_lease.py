@@ -17,7 +17,7 @@ from warmxfer.schemas import (
 )
 
 from .conftest import Boss, until
-from .fake_session import RecordingSession
+from .fake_session import RaisingSession, RecordingSession
 
 LEASE_S = 20.0
 
@@ -65,6 +65,22 @@ async def test_the_caller_is_released_when_no_coordinator_replies(bus: Bus, boss
         await boss.send(command)
         assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent"), "the newest reply"
         assert not session.muted
+
+
+async def test_the_lease_releases_a_caller_whom_the_framework_cannot_find(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """Before, the lease ended with the error of the framework, and the caller stayed muted."""
+    session = RaisingSession(room)
+    boss.live = None
+    async with attach(bus, session, lease_s=1.0):
+        await boss.send(boss.hold())
+        await boss.hears()
+        session.raises = True
+        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert not session.muted
+        await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
+        assert not session.auto_end, "the caller may be in the consultation room"
 
 
 async def test_a_hold_ends_after_two_negative_liveness_replies(bus: Bus, boss: Boss, room: str) -> None:

@@ -13,7 +13,7 @@ from warmxfer.schemas import (
 )
 
 from .conftest import Boss, until
-from .fake_session import RecordingSession
+from .fake_session import RaisingSession, RecordingSession
 
 
 async def move_caller_away(bus: Bus, boss: Boss, session: RecordingSession) -> None:
@@ -37,6 +37,22 @@ async def test_the_ai_stays_for_a_moved_caller_and_speaks_when_they_return(
         assert (session.muted, session.auto_end) == (False, False)
         assert "say interruptible: Sorry about that." not in session.done, "spoken in an empty room"
         session.caller_participant_id = "wxr-1"
+        await until(lambda: session.done[-2:] == ["restore_auto_end", "say interruptible: Sorry about that."])
+
+
+async def test_the_ai_waits_on_while_the_framework_cannot_find_the_caller(
+    bus: Bus, boss: Boss, room: str
+) -> None:
+    """Before, the wait ended with the error of the framework, and each later transfer was refused."""
+    session = RaisingSession(room)
+    async with attach(bus, session):
+        await move_caller_away(bus, boss, session)
+        session.raises = True
+        await boss.send(boss.release("Sorry about that.", stay_s=30.0))
+        await boss.hears()
+        await asyncio.sleep(0.5)
+        assert not session.auto_end
+        session.raises, session.caller_participant_id = False, "wxr-1"
         await until(lambda: session.done[-2:] == ["restore_auto_end", "say interruptible: Sorry about that."])
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.testkit.sent_log import store_in_log
+from warmxfer.actors.common.log_check import LogCheck
+from warmxfer.actors.common.sent_by_log import Held
 from warmxfer.actors.primary import attach
-from warmxfer.bus import Bus, subjects
+from warmxfer.actors.primary.event_queue import EventQueue
+from warmxfer.actors.primary.named_tasks import NamedTasks
+from warmxfer.actors.primary.received_commands import ReceivedCommands
+from warmxfer.actors.primary.session_controller import SessionController
+from warmxfer.bus import AccessDenied, Bus, subjects
 from warmxfer.schemas import CallerHeld, CallerReleased, ToPrimary, encode
 
 from .conftest import Boss, until
@@ -96,6 +104,27 @@ async def test_a_command_whose_log_comes_late_is_applied(bus: Bus, boss: Boss, r
         assert not session.muted
         await store_in_log(bus, boss.transfer_id, hold, session=room)
         await until(lambda: session.muted)
+
+
+async def test_a_read_of_the_log_that_the_broker_denies_does_not_end_the_receiving(
+    bus: Bus, boss: Boss, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rights may be corrected. Before, the session applied no live command from then on."""
+    checked: list[str] = []
+
+    async def deny(_: LogCheck, transfer_id: str, *__: object) -> Held:
+        checked.append(transfer_id)
+        raise AccessDenied("This user may not read the log")
+
+    session, tasks = RecordingSession(room), NamedTasks()
+    controller = SessionController(bus, session, EventQueue(bus), tasks, lease_s=10.0)
+    received = ReceivedCommands(LogCheck(bus), room, controller, tasks)
+    monkeypatch.setattr(LogCheck, "find", deny)
+    for _ in range(2):
+        await received.apply(boss.transfer_id, boss.hold(), b"{}")
+    await tasks.stop_all()
+    assert checked[:2] == [boss.transfer_id] * 2
+    assert not session.muted
 
 
 async def test_a_release_is_applied_when_the_log_is_gone(bus: Bus, boss: Boss, room: str) -> None:
