@@ -29,7 +29,7 @@ from .pull_consumer import MessageSink, PullConsumer
 from .pull_watch import PullWatch
 from .readiness import Readiness
 from .recovery import StreamRecovery
-from .request_reply import Handler, Responder
+from .request_reply import REPLY_DEADLINE_S, Handler, Responder
 from .services import ProcessStatistics, list_processes
 from .settings import BusSettings
 from .storage import StorageReader, StorageUse, StreamSpan, read_span, read_time
@@ -311,15 +311,23 @@ class Bus:
         """
         return await request_reply.request(self._connection, subject, data, timeout_s)
 
-    def serve(self, subject: str, handler: Handler, queue: str | None = None) -> Responder:
+    def serve(
+        self,
+        subject: str,
+        handler: Handler,
+        queue: str | None = None,
+        *,
+        deadline_s: float = REPLY_DEADLINE_S,
+    ) -> Responder:
         """Reply to requests on `subject` while the returned async context manager is open.
 
-        If several servers share a `queue`, one of them replies. At most 64 requests are handled at a time. If
-        `handler` raises InvalidRequest or RetryableError, the requester gets the text. For any other error
-        the requester gets InternalError without the text, because that may quote the payload.
+        If several servers share a `queue`, one of them replies. Each request has `deadline_s`. At most 64
+        requests are handled at a time. If `handler` raises InvalidRequest or RetryableError, the requester
+        gets the text. For any other error the requester gets InternalError without the text, because that may
+        quote the payload.
         """
         endpoint = self.endpoints.of_subject(subject, queue)
-        return Responder(self._connection, subject, handler, endpoint, queue)
+        return Responder(self._connection, subject, handler, endpoint, queue, deadline_s)
 
     async def register_service(
         self, name: str, version: str, description: str, facts: Mapping[str, str] = NO_HEADERS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
@@ -23,7 +24,7 @@ from .subjects import ASK_LIVENESS, is_reply_address
 
 MAX_CONCURRENT_REPLIES = 64
 REPLY_DEADLINE_S = 10.0
-"""Time of a handler for one request."""
+"""Time of a handler for one request, unless the server has another one."""
 MAX_SENTENCE_CHARS = 300
 
 WITHOUT_SPAN = (ASK_LIVENESS,)
@@ -41,8 +42,9 @@ log = structlog.get_logger(__name__)
 class Responder:
     """A server of requests: `async with bus.serve(subject, handler): ...`.
 
-    Each handler has `REPLY_DEADLINE_S`. At most `MAX_CONCURRENT_REPLIES` run at a time; further requests are
-    rejected at once as busy. A request whose reply subject is one of ours is ignored.
+    Each handler has `deadline_s`, and runs in the context in which this server was made. At most
+    `MAX_CONCURRENT_REPLIES` run at a time; further requests are rejected at once as busy. A request whose
+    reply subject is one of ours is ignored.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Responder:
         handler: Handler,
         endpoint: Endpoint,
         queue: str | None = None,
+        deadline_s: float = REPLY_DEADLINE_S,
     ) -> None:
         self._connection = connection
         self._subject = subject
@@ -59,7 +62,8 @@ class Responder:
         self._endpoint = endpoint
         self._queue = queue
         self._span_name = f"serve {_name_of(subject)}"
-        self._deadline_s = REPLY_DEADLINE_S
+        self._deadline_s = deadline_s
+        self._context = contextvars.copy_context()
         self._running: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self._subscription: NatsSubscription | None = None
@@ -91,7 +95,8 @@ class Responder:
                 msg, b"", _BUSY, f"{MAX_CONCURRENT_REPLIES} requests are in progress; try again later"
             )
             return
-        task = asyncio.create_task(self._handle(msg))
+        # A callback runs in the context of the connection, which many servers share.
+        task = asyncio.create_task(self._handle(msg), context=self._context.copy())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from warmxfer.schemas import InvalidRequest, RetryableError
 
 START_TIMEOUT_S = 5.0
-"""A coordinator starts a transfer within this time, or there is none."""
+"""A coordinator starts a transfer within this time, unless no place is free. Then a client asks it."""
+MAX_START_WAIT_S = 65.0
+"""How much longer a request may wait for a free place: `WARMXFER_ADMISSION_WAIT_S` is at most 60 s."""
 
 
 class NoCoordinator(RetryableError):

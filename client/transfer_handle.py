@@ -6,21 +6,32 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from warmxfer.bus import Bus, Stored, Unavailable, subjects
+from warmxfer.bus import AccessDenied, Bus, Stored, Unavailable, subjects
 from warmxfer.bus.polling import Follower, growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
+    InvalidRequest,
     PhaseChanged,
+    RetryableError,
     TransferNotice,
     WarmTransferResult,
     decode_result,
     encode,
     read_cancel,
 )
+from warmxfer.schemas.api import TransferQuery
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
 from .archived import archived_line, archived_phases, archived_result, find_archived
-from .errors import START_TIMEOUT_S, ErasedTransfer, NoCoordinator, NoSuchTransfer, StillRunning
+from .errors import (
+    MAX_START_WAIT_S,
+    START_TIMEOUT_S,
+    ErasedTransfer,
+    NoCoordinator,
+    NoSuchTransfer,
+    NotStarted,
+    StillRunning,
+)
 from .notice_stream import follow_notices, stored_notices
 from .phase_stream import follow_phases, phase_of
 
@@ -38,8 +49,8 @@ class TransferHandle:
     async def phases(self, *, from_start: bool = True) -> AsyncGenerator[PhaseChanged, None]:
         """Yield every phase once, in order, the final one last. `from_start` False: only later phases.
 
-        If the first phase does not arrive, raises `NoCoordinator`, or `NoSuchTransfer` if no transfer with
-        this id was requested.
+        If the first phase does not arrive, raises `NoSuchTransfer` if no transfer with this id was requested,
+        `NoCoordinator` if none answers, and `NotStarted` if one does.
         """
         seen = None if from_start else await self.newest_phase()
         if seen and seen.phase.final:
@@ -137,12 +148,31 @@ class TransferHandle:
             raise Unavailable(f"The broker did not show the request of transfer {self.id} in time") from error
 
     async def _first_phase(self, phases: AsyncIterator[PhaseChanged]) -> PhaseChanged:
+        """Return the first phase. While a coordinator is there, the request may wait for a free place."""
+        arriving = asyncio.ensure_future(anext(phases))
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                return await anext(phases)
-        except TimeoutError as error:
-            known = await self.exists()
-            raise (NoCoordinator(START_TIMEOUT_S) if known else await self.unknown()) from error
+            if (await asyncio.wait({arriving}, timeout=START_TIMEOUT_S))[0]:
+                return arriving.result()
+            if not await self.exists():
+                raise await self.unknown()
+            if not await self._a_coordinator_answers():
+                raise NoCoordinator(START_TIMEOUT_S)
+            if (await asyncio.wait({arriving}, timeout=MAX_START_WAIT_S))[0]:
+                return arriving.result()
+            raise NotStarted(self.id)
+        finally:
+            if not arriving.done():
+                arriving.cancel()
+                await asyncio.wait({arriving})
+
+    async def _a_coordinator_answers(self) -> bool:
+        try:
+            await self._bus.request(subjects.api("status"), encode(TransferQuery(self.id)), START_TIMEOUT_S)
+        except (RetryableError, AccessDenied):
+            return False
+        except InvalidRequest:
+            pass  # it knows no such transfer yet
+        return True
 
     async def _wait_for_result(self) -> WarmTransferResult:
         subject = subjects.result(self.id)

@@ -47,7 +47,7 @@ from ..common.unknown_commands import UnknownCommands
 from .event_queue import EventQueue
 from .hold_lease import CHECKS_PER_LEASE, DEFAULT_LEASE_S
 from .named_tasks import NamedTasks
-from .query_handlers import check_query, decode_query, history_reply, summary_reply
+from .query_handlers import SUMMARY_REPLY_S, check_query, decode_query, history_reply, summary_reply
 from .received_commands import ReceivedCommands
 from .session import Session
 from .session_controller import SessionController
@@ -118,7 +118,9 @@ async def attach(
     read = _CommandReader(events, received)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(bus.serve(subjects.ask_history(name), reply_history))
-        await stack.enter_async_context(bus.serve(subjects.ask_summary(name), reply_summary))
+        await stack.enter_async_context(
+            bus.serve(subjects.ask_summary(name), reply_summary, deadline_s=SUMMARY_REPLY_S)
+        )
         commands = await stack.enter_async_context(bus.subscribe(subjects.session_commands(name)))
         caught_up = asyncio.Event()
         rereads = Rereads(

@@ -41,7 +41,9 @@ QUERY_PAUSES_S = (0.02, 0.1, 0.4)
 """Pauses before the repeated reads of a log that does not have the command to summarize yet."""
 HISTORY_TIMEOUT_S = 2.0
 SUMMARY_TIMEOUT_S = 60.0
-"""The requester's deadline is shorter. This one frees the model when the requester has stopped waiting."""
+"""No requester waits longer. This frees the model when the requester has stopped waiting."""
+SUMMARY_REPLY_S = SUMMARY_TIMEOUT_S + 5.0
+"""Time of the whole reply: the log is read before."""
 
 Q = TypeVar("Q")
 log = structlog.get_logger(__name__)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import secrets
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,7 +17,6 @@ from warmxfer.bus import (
     LiveMessage,
     NoReply,
     RetryableError,
-    request_reply,
     subjects,
 )
 
@@ -56,18 +57,32 @@ async def test_a_reply_that_is_too_large_is_logged(bus: Bus, subject: str) -> No
     assert [each["event"] for each in logs] == ["reply_send_failed"]
 
 
-async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_reply, "REPLY_DEADLINE_S", 0.3)
-
+async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str) -> None:
     async def sleep(_: LiveMessage) -> bytes:
         await asyncio.sleep(30)
         return b""
 
-    async with bus.serve(subject, sleep):
+    async with bus.serve(subject, sleep, deadline_s=0.3):
         with pytest.raises(NoReply, match=r"within 0\.1 s"):
             await bus.request(subject, b"", 0.1)
         with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
             await bus.request(subject, b"", 2)
+
+
+async def test_a_handler_runs_in_the_context_of_its_server(bus: Bus, subject: str) -> None:
+    """Servers share a connection. Before, a handler ran in the context that opened it."""
+    session = contextvars.ContextVar("session", default="of the connection")
+
+    async def reply(_: LiveMessage) -> bytes:
+        return session.get().encode()
+
+    async def serve(name: str) -> AbstractAsyncContextManager[object]:
+        session.set(name)
+        return bus.serve(f"{subject}-{name}", reply)
+
+    a, b = [await asyncio.create_task(serve(name)) for name in ("a", "b")]
+    async with a, b:
+        assert [await bus.request(f"{subject}-{name}", b"", 2) for name in ("a", "b")] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import pytest
 
 from tests.testkit.provider_sandbox import seen_late
 from tests.testkit.stored import stored_of
-from warmxfer.bus import Bus, Unavailable, subjects
+from warmxfer.bus import Bus, LiveMessage, Unavailable, subjects
 from warmxfer.client import (
     Client,
     IdInUse,
     NoCoordinator,
     NoSuchTransfer,
+    NotStarted,
     StillRunning,
     TransferHandle,
     new_id,
@@ -290,6 +291,29 @@ async def test_without_a_coordinator_the_error_names_the_command_to_start(
         await anext(transfer.phases())
     with pytest.raises(NoCoordinator, match=sentence):
         await transfer.result()
+
+
+async def test_a_request_that_waits_for_a_free_place_is_waited_for(
+    client: Client, bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, its user was told that there is no coordinator, and the transfer began seconds later."""
+    monkeypatch.setattr(transfer_handle, "START_TIMEOUT_S", 0.2)
+    asked = asyncio.Event()
+
+    async def answer(_: LiveMessage) -> bytes:
+        asked.set()
+        raise InvalidRequest("no transfer has this id")
+
+    async with bus.serve(subjects.api("status"), answer):
+        transfer = await client.request(REQUEST, id=transfer_id)
+        first = asyncio.ensure_future(anext(transfer.phases()))
+        await asyncio.wait_for(asked.wait(), 5.0)
+        await publish_phase(bus, transfer_id, 1, STARTED)
+        assert (await asyncio.wait_for(first, 5.0)).phase is STARTED
+        monkeypatch.setattr(transfer_handle, "MAX_START_WAIT_S", 0.1)
+        other = await client.request(REQUEST, id=f"{transfer_id}-2")
+        with pytest.raises(NotStarted, match="was requested but has not started"):
+            await anext(other.phases())
 
 
 async def test_without_a_broker_the_error_names_the_url() -> None:
