@@ -81,7 +81,9 @@ class Responder:
         if self._subscription is not None:
             await unsubscribe(self._subscription)
         if self._running:
-            await asyncio.wait(self._running, timeout=self._deadline_s)
+            _, late = await asyncio.wait(self._running, timeout=min(self._deadline_s, REPLY_DEADLINE_S))
+            for task in late:
+                task.cancel()  # a session that closes does not wait for the summary of a slow model
 
     def _on_message(self, msg: ArrivedMessage) -> None:
         if not msg.reply:

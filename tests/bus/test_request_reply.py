@@ -17,6 +17,7 @@ from warmxfer.bus import (
     LiveMessage,
     NoReply,
     RetryableError,
+    request_reply,
     subjects,
 )
 
@@ -67,6 +68,31 @@ async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str) -> None:
             await bus.request(subject, b"", 0.1)
         with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
             await bus.request(subject, b"", 2)
+
+
+async def test_a_server_that_is_closed_cancels_a_handler_with_a_long_deadline(
+    bus: Bus, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_reply, "REPLY_DEADLINE_S", 0.2)
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: LiveMessage) -> bytes:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return b""
+
+    async with bus.serve(subject, hang, deadline_s=60.0):
+        requested = asyncio.create_task(bus.request(subject, b"", 5))
+        await asyncio.wait_for(begun.wait(), 5)
+        closing = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - closing < 30
+    await asyncio.wait_for(cancelled.wait(), 5)
+    requested.cancel()
+    await asyncio.wait({requested})
 
 
 async def test_a_handler_runs_in_the_context_of_its_server(bus: Bus, subject: str) -> None:
