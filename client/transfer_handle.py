@@ -171,7 +171,7 @@ class TransferHandle:
         except (RetryableError, AccessDenied):
             return False
         except InvalidRequest:
-            pass  # it knows no such transfer yet
+            return True  # it knows no such transfer yet
         return True
 
     async def _wait_for_result(self) -> WarmTransferResult:
