@@ -158,10 +158,20 @@ class SimRoomClient:
         self._events.put_nowait(event)
 
     def _speak(self) -> None:
-        seconds = 0.2 + 0.02 * len(self._utterances[0][1])
-        self._speaking = self._world.loop.call_later(seconds, self._finish, context=self._process.context)
+        self._speak_for(0.2 + 0.02 * len(self._utterances[0][1]))
 
-    def _finish(self) -> None:
+    def _speak_for(self, seconds: float) -> None:
+        end_at = self._world.loop.time() + seconds
+        self._speaking = self._world.loop.call_at(
+            end_at, self._finish, seconds, end_at, context=self._process.context
+        )
+
+    def _finish(self, seconds: float, end_at: float) -> None:
+        late_s = self._world.loop.time() - end_at
+        if late_s > EVENT_DELAY_S:
+            # Its process stood still, and was not heard meanwhile: it speaks on, after what it has received.
+            self._speak_for(min(late_s, seconds))
+            return
         text = self._utterances[0][1]
         self._end_utterance(interrupted=False)
         if self._room is not None:
