@@ -112,7 +112,7 @@ def compact(
         )
         for each in records
     ]
-    newest = _fitting(kept)
+    newest = min(_fitting(kept), MAX_ARCHIVED_ENTRIES - 1)
     while True:
         chosen = kept if newest >= len(kept) - 1 else [*kept[:1], *kept[len(kept) - newest :]]
         log = ArchivedLog(

@@ -196,7 +196,7 @@ class Worker:
             if item.message.consumer == consumer and not item.running:
                 item.returned = True
                 self._remove(item)
-                self._consumers[consumer].give_back(item.message)
+                self._consumers.of(item.message).give_back(item.message)
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Take no more messages, let running handlers end within `drain_s`, and return the rest at once.
@@ -334,7 +334,7 @@ class Worker:
             self._count_place(consumer, -1)
             self._runner_count -= 1
             self._start_runner()
-            self._consumers[consumer].request_more()
+            self._consumers.of(item.message).request_more()
             return True
 
         def take_again() -> None:

@@ -31,9 +31,6 @@ class WorkerConsumers:
         self._pullers = {each: new_puller(each) for each in self._wanted}
         self._changing = asyncio.Lock()
 
-    def __getitem__(self, name: str) -> PullConsumer:
-        return self._pullers[name]
-
     def of(self, message: ConsumerMessage) -> PullConsumer:
         """Return the consumer that delivered `message`. It answers for the message, also when given up."""
         return self._pullers[message.consumer]

@@ -168,10 +168,11 @@ class TransferHandle:
     async def _a_coordinator_answers(self) -> bool:
         try:
             await self._bus.request(subjects.api("status"), encode(TransferQuery(self.id)), START_TIMEOUT_S)
-        except (RetryableError, AccessDenied):
+        except RetryableError:
             return False
-        except InvalidRequest:
-            return True  # it knows no such transfer yet
+        except InvalidRequest as error:
+            # Any other answer comes from a coordinator, which may know no such transfer yet.
+            return not isinstance(error, AccessDenied)
         return True
 
     async def _wait_for_result(self) -> WarmTransferResult:

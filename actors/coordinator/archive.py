@@ -20,7 +20,6 @@ The order makes a crash at any point harmless. Each step may be repeated, by any
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 
@@ -29,16 +28,9 @@ import structlog
 from msgspec.structs import replace
 
 from warmxfer.bus import Bus, Delivery, InternalError, RetryableError, Stored, subjects
-from warmxfer.bus.archive import (
-    MAX_ARCHIVED_BYTES,
-    MAX_ARCHIVED_ENTRIES,
-    compact,
-    line_of,
-    log_of,
-    pack,
-)
+from warmxfer.bus.archive import MAX_ARCHIVED_BYTES, compact, line_of, log_of, pack
 from warmxfer.bus.errors import StreamMissing
-from warmxfer.bus.transfer_log import REPLICA_BEHIND_S
+from warmxfer.bus.transfer_log import MAX_RECORDS, REPLICA_BEHIND_S
 from warmxfer.schemas import (
     DecodeError,
     PhaseChanged,
@@ -61,8 +53,6 @@ from .removal import Removal
 from .state_machine import Stage, plain_record, plain_stage
 
 MAX_DEAD_LETTERS = 100
-PAGE = 1_000
-"""Records that one read of a log takes. Beside them only those are in memory that are archived."""
 PHASE_OF = {
     Stage.COMPLETED: WarmTransferPhase.TRANSFER_COMPLETE,
     Stage.CANCELLED: WarmTransferPhase.TRANSFER_CANCELLED,
@@ -97,23 +87,22 @@ class Archive:
         Idempotent. An archived record that has as much of the log stays: the removal may have begun, and the
         request be gone. Raises `RetryableError` if a replica does not show the whole log yet.
         """
-        (records, skipped), requests, dead, found = await asyncio.gather(
+        records, requests, dead, found = await asyncio.gather(
             self._read_log(id, newest_seq),
             self._bus.history(subjects.request(id), 1),
             self._bus.history(subjects.dead_letter(id), MAX_DEAD_LETTERS),
             self.find(id),
         )
         records.append(last)
-        count = len(records) + skipped
+        count = len(records)
         before = None if found is None else archived_line(found)
         if before is not None and (before.erased or before.records >= count):
             log.info("archived_record_kept", transfer_id=id, records=before.records, left=count)
             return
         request, letters, records = self._kept(requests[0].data if requests else b"", dead, records)
-        summary = _summary(id, records, count)
+        summary = _summary(id, records)
         room = MAX_ARCHIVED_BYTES - len(pack(encode(replace(summary, left_out=count)), b""))
-        compacted, cut = compact(id, request, records, letters, self._without, room=room)
-        left_out = skipped + cut
+        compacted, left_out = compact(id, request, records, letters, self._without, room=room)
         line = encode(replace(summary, left_out=left_out))
         await self._bus.publish(
             subjects.archived(id), pack(line, compacted), msg_id=f"{id}:archive:{newest_seq}"
@@ -121,26 +110,16 @@ class Archive:
         if left_out:
             log.warning("archived_log_cut", transfer_id=id, records=count, left_out=left_out)
 
-    async def _read_log(self, id: str, newest_seq: int) -> tuple[list[Stored], int]:
-        """Return the log up to number `newest_seq`, and how many records of its middle were skipped.
-
-        A longer log than a record of the archive may have keeps its first record and the newest ones.
-        """
-        first: list[Stored] = []
-        newest = deque[Stored](maxlen=MAX_ARCHIVED_ENTRIES - 2)
-        count = reached = 0
-        while reached < newest_seq:
-            page = await self._bus.history(subjects.log(id), PAGE, after=reached)
+    async def _read_log(self, id: str, newest_seq: int) -> list[Stored]:
+        """Return the log up to number `newest_seq`."""
+        records = list[Stored]()
+        while not records or records[-1].seq < newest_seq:
+            after = records[-1].seq if records else 0
+            page = await self._bus.history(subjects.log(id), MAX_RECORDS, after=after)
             if not page:
                 raise RetryableError("A replica does not have the whole log yet", after_s=REPLICA_BEHIND_S)
-            reached = page[-1].seq
-            own = [each for each in page if each.seq <= newest_seq]
-            count += len(own)
-            if not first:
-                first, own = own[:1], own[1:]
-            newest.extend(own)
-        records = [*first, *newest]
-        return records, count - len(records)
+            records += page
+        return [each for each in records if each.seq <= newest_seq]
 
     def _kept(
         self, request: bytes, dead_letters: Sequence[Stored], records: Sequence[Stored]
@@ -212,7 +191,7 @@ def session_of(archived: Stored) -> str:
     return request.session_name if is_token(request.session_name) else ""
 
 
-def _summary(id: str, records: Sequence[Stored], count: int) -> ArchivedTransfer:
+def _summary(id: str, records: Sequence[Stored]) -> ArchivedTransfer:
     final, result = _ending(records)
     stage = plain_stage(records[-1].data)
     phase = PHASE_OF.get(cast("Stage", stage), WarmTransferPhase.TRANSFER_FAILED)
@@ -222,7 +201,7 @@ def _summary(id: str, records: Sequence[Stored], count: int) -> ArchivedTransfer
         seq=0 if final is None else final.seq,
         at=records[-1].at if final is None else final.timestamp,
         result=result,
-        records=count,
+        records=len(records),
     )
 
 

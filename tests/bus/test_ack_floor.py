@@ -40,10 +40,10 @@ async def test_a_consumer_created_again_loses_nothing_and_does_not_run_the_histo
             await until(lambda: received.ids["old"] == 200)
             await settled(bus, "coordinator", WORK_GOES_ON_S)
             await bus._recovery.remember_floor(consumer)
-            await worker._consumers[consumer].stop()
+            await worker._consumers._pullers[consumer].stop()
             await delete_consumer(bus, consumer)
             await publish(bus, consumer, "new", 20)
-            await worker._consumers[consumer].start()
+            await worker._consumers._pullers[consumer].start()
             await until(lambda: received.ids["new"] == 20)
             await settled(bus, "coordinator", WORK_GOES_ON_S)
         assert received.ids == {"old": 200, "new": 20}
@@ -57,10 +57,10 @@ async def lose_consumer_after(
     """Delete the consumer of a worker that has read its floor, do something, and let the worker go on."""
     await settled(bus, consumer, WORK_GOES_ON_S)
     await bus._recovery.remember_floor(consumer)
-    await worker._consumers[consumer].stop()
+    await worker._consumers._pullers[consumer].stop()
     await delete_consumer(bus, consumer)
     await then()
-    await worker._consumers[consumer].start()
+    await worker._consumers._pullers[consumer].start()
 
 
 @pytest.mark.parametrize("role", subjects.ROLES)

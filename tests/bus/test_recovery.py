@@ -315,7 +315,7 @@ async def test_a_worker_with_a_full_window_is_ready(fresh_bus: Bus) -> None:
     worker = Worker(fresh_bus, "briefing", handle, jobs=1, progress=True)
     async with worker:
         await asyncio.wait_for(begun.wait(), 5)
-        worker._consumers["briefing"]._last_seen_at -= 3_600
+        worker._consumers._pullers["briefing"]._last_seen_at -= 3_600
         assert fresh_bus.readiness.failing() == []
         release.set()
 
