@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from warmxfer.actors.coordinator import Coordinator, transfer_metrics
 from warmxfer.actors.coordinator.report import report
 from warmxfer.actors.coordinator.state_machine import Record, Stage
-from warmxfer.actors.coordinator.state_machine.state import PreparationTask
 from warmxfer.actors.coordinator.transfer_metrics import (
     ENDED,
     HOLD,
@@ -29,8 +28,9 @@ from warmxfer.bus import Bus, Delivery, subjects
 from warmxfer.bus.partition import PARTITIONS
 from warmxfer.schemas import CreateRoom, DeadlinePassed, Outcome, PhaseChanged, SwitchCaller, encode
 
-from .coordinator_fixture import delivery_of, records, request, run_until, running_coordinators
+from .coordinator_fixture import delivery_of, request, run_until, running_coordinators, transitions
 from .fake_actors import FakeActors
+from .state_machine.transfer_builder import EVENT_INTERVAL_S, PREPARATIONS, TransferBuilder
 
 HISTOGRAMS = (TO_HUMAN, HOLD, OVERHEAD)
 
@@ -58,10 +58,10 @@ def late_timer(like: Delivery, timer: bytes, delivery_count: int) -> Delivery:
 
 
 async def transfer(bus: Bus, id: str) -> list[Record]:
-    """Run a transfer among faultless actors; return its log."""
+    """Run a transfer among faultless actors; return the transitions of its log."""
     async with running_coordinators(bus):
         await asyncio.wait_for(FakeActors(bus, id).run_transfer(request("room-a")), 10)
-    return await records(bus, id)
+    return await transitions(bus, id)
 
 
 async def test_a_transfer_is_counted_once_with_the_times_of_its_report(fresh_bus: Bus) -> None:
@@ -93,19 +93,41 @@ async def test_a_repeated_trigger_counts_nothing(fresh_bus: Bus) -> None:
     for delivery_count in (1, 2):
         await other.handle(delivery_of(stored, delivery_count))
     assert (PHASES.series(), ENDED.series(), TO_HUMAN.count()) == before
-    assert await records(fresh_bus, "t-repeated") == kept
+    assert await transitions(fresh_bus, "t-repeated") == kept
 
 
-async def test_the_overhead_is_the_wait_beyond_the_longest_task(fresh_bus: Bus) -> None:
-    """The dial is sent 2 s after the request, and the supervisor is heard 8 s later."""
-    kept: list[Record] = []
-    for each in await transfer(fresh_bus, "t-overhead"):
-        state = replace(each.state, started_at=0.0)
-        dialed, heard = (task in state.done for task in (PreparationTask.DIAL, PreparationTask.VOICE))
-        at = 10.0 if heard else 2.0 if dialed or PreparationTask.DIAL in state.begun else 0.5
-        kept.append(replace(each, at=at, state=state))
-    assert {each.at for each in kept} == {0.5, 2.0, 10.0}
-    assert observed(kept)[OVERHEAD.name] == (1, pytest.approx(2.0))
+def overhead_of(builder: TransferBuilder) -> tuple[int, float]:
+    """Return how much the overhead grows by the transitions of `builder`."""
+    transitions = [
+        Record(trigger=trigger, at=at, event=event, state=applied.state, outbox=applied.outbox)
+        for trigger, ((event, at), applied) in enumerate(zip(builder.events, builder.records, strict=True), 1)
+    ]
+    return observed(transitions)[OVERHEAD.name]
+
+
+def test_the_overhead_is_the_wait_beyond_the_longest_task() -> None:
+    """The dial is sent after the replies of three tasks, and the supervisor is heard 8 s later."""
+    builder = TransferBuilder().start()
+    began_at = builder.now
+    builder.reply(*PREPARATIONS)
+    dialed_at = builder.now
+    builder.reply("dial_supervisor")
+    builder.now = dialed_at + 8.0 - EVENT_INTERVAL_S
+    builder.enable_supervisor_audio()
+    assert builder.stage is Stage.BRIEFING
+    # The room is the last reply but one that the dial waits for; the briefing agent joins after the dial.
+    assert overhead_of(builder) == (1, pytest.approx(dialed_at - EVENT_INTERVAL_S - began_at))
+
+
+def test_a_summary_that_comes_last_is_the_longest_task() -> None:
+    """Nothing else was waited for: the whole preparation is the time of the summary."""
+    builder = TransferBuilder().start()
+    builder.reply("find_caller_call", "hold_caller", "create_room", "join_consultation", "dial_supervisor")
+    builder.enable_supervisor_audio()
+    builder.now += 9.5
+    builder.reply("summarize")
+    assert builder.stage is Stage.BRIEFING
+    assert overhead_of(builder) == (1, pytest.approx(0.0))
 
 
 async def test_who_takes_over_observes_no_time_that_it_does_not_know(fresh_bus: Bus) -> None:
@@ -126,7 +148,7 @@ async def test_the_times_of_a_bounded_number_of_transfers_are_kept(
     for at in range(10):
         metrics.observe(None, replace(first, state=replace(first.state, id=f"t-{at}")))
     assert list(metrics._times) == ["t-7", "t-8", "t-9"]
-    for record in await records(fresh_bus, "t-bounded"):
+    for record in await transitions(fresh_bus, "t-bounded"):
         metrics.observe(None if record == first else first.state, record)
     assert "t-bounded" not in metrics._times
 
