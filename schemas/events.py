@@ -86,6 +86,8 @@ class TransferRequested(Event, frozen=True, kw_only=True):
     """How long after its end the transfer is archived, as its coordinator is set. None: never."""
     alone_notice_s: float | None = None
     """How long the return of a caller who is alone may fail before a notice says so. None: until its end."""
+    begun_by_version: int = 3
+    """Version of the state machine that begins the transfer; 3 for each one before 4."""
     waited_s: float = 0.0
 
 

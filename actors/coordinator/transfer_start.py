@@ -28,7 +28,7 @@ from ..common.dial_policy import DialPolicy
 from .admission import Admission
 from .caller_lock import lock_caller
 from .liveness import TransferLiveness
-from .state_machine import timeouts
+from .state_machine import MACHINE_VERSION, timeouts
 
 EARLY_TRIES = 4
 EARLY_RETRY_S = 0.25
@@ -67,7 +67,10 @@ class TransferStart:
         event = await self._checked(event, delivery)
         if isinstance(event, TransferRequested):
             return replace(
-                event, archive_after_s=self._archive_after_s, alone_notice_s=timeouts.ALONE_NOTICE_S
+                event,
+                archive_after_s=self._archive_after_s,
+                alone_notice_s=timeouts.ALONE_NOTICE_S,
+                begun_by_version=MACHINE_VERSION,
             )
         if isinstance(event, TransferRefused | TransferBroken):
             return replace(event, archive_after_s=self._archive_after_s)

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from warmxfer.actors.coordinator.state_machine import (
+    MACHINE_VERSION,
     CallerPlace,
     Decision,
     Ignored,
@@ -204,7 +205,8 @@ class AbstractMachine:
         self.states: list[Transfer] = []
         self._numbers: dict[bytes, int] = {}
         self._steps: dict[int, list[Step]] = {}
-        applied = step(None, TransferRequested(transfer_id="t", request=request), START)
+        requested = TransferRequested(transfer_id="t", request=request, begun_by_version=MACHINE_VERSION)
+        applied = step(None, requested, START)
         assert not isinstance(applied, Ignored)
         self.first = applied.state
         self._number(self.first)

@@ -43,6 +43,7 @@ from .plain_record import (
 )
 from .record import (
     ALSO_MAX,
+    MACHINE_VERSION,
     OUTBOX_MAX,
     ArchiveTransfer,
     FurtherEvent,
@@ -76,6 +77,7 @@ __all__ = [
     "ALSO_MAX",
     "ENDED",
     "LAST_STAGES",
+    "MACHINE_VERSION",
     "OUTBOX_MAX",
     "Applied",
     "ArchiveTransfer",

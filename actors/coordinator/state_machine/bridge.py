@@ -124,6 +124,7 @@ def start_handover(ctx: StepContext) -> None:
     ctx.state.caller = CallerPlace.ARRIVED
     ctx.stop_waiting_for(CheckLegs)
     ctx.enter_stage(Stage.HANDING_OVER, ctx.config.command_timeout_s)
+    ctx.state.agent_asked_to_leave = ctx.state.follows_version_4
     ctx.send(LeaveConsultation)
     if ctx.config.record:
         ctx.send(RecordParticipant, room_id=ctx.state.room_id, participant_id=ctx.state.caller_consult_id)

@@ -54,6 +54,7 @@ def late_leg(ctx: StepContext, event: AudioStreamEnabled | ParticipantJoined) ->
         ctx.state.caller = CallerPlace.MOVED  # the room event overrides earlier reports
         send_return(ctx, awaited=False)
         leg_seen(ctx)
+        _check_again(ctx)
 
 
 def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
@@ -117,9 +118,21 @@ def _caller_left_consultation(ctx: StepContext) -> None:
 
 def _end_leg_again(ctx: StepContext) -> None:
     """Send `EndCall` again. The reply to an earlier one says nothing about a leg that came up later."""
-    if ctx.state.room_id is not None and not ctx.state.caller.may_be_in_consultation:
-        ctx.stop_waiting_for(EndCall)
-        end_supervisor_leg(ctx, awaited=not ctx.state.stage.ended)
+    if ctx.state.room_id is None or ctx.state.caller.may_be_in_consultation:
+        return
+    if ctx.state.end_leg_on_leave and ctx.state.follows_version_4:
+        return  # The leg ends when the briefing agent has spoken its notice.
+    ctx.stop_waiting_for(EndCall)
+    end_supervisor_leg(ctx, awaited=not ctx.state.stage.ended)
+    _check_again(ctx)
+
+
+def _check_again(ctx: StepContext) -> None:
+    """Begin the clean-up checks again after the end: what was sent for a late leg may fail."""
+    if ctx.state.stage.ended and ctx.state.follows_version_4:
+        ctx.state.ended_at = ctx.now
+        if ctx.state.check_due_at is None:
+            schedule_cleanup_check(ctx)
 
 
 def _close_room_after_end(ctx: StepContext) -> None:

@@ -23,7 +23,7 @@ NOTICES: Final[Mapping[Outcome, str | None]] = {
 """The field of `SpokenLines` by outcome. None: the briefing agent finishes its own line."""
 
 AGENT_IS_THERE: Final = (Stage.RINGING, Stage.BRIEFING, Stage.SWITCHING, Stage.ARRIVING, Stage.RETURNING)
-"""Stages in which a briefing agent that has joined is in the room. After a handover it may have left."""
+"""Stages in which a briefing agent that has joined is in the room, unless it was asked to leave before."""
 
 
 class Notice(NamedTuple):
@@ -42,6 +42,7 @@ def supervisor_notice(ctx: StepContext, outcome: Outcome) -> Notice | None:
         outcome not in NOTICES
         or timeouts.notice_s(ctx.config) <= 0
         or state.stage not in AGENT_IS_THERE
+        or state.agent_asked_to_leave
         or not ctx.is_done(PreparationTask.JOIN)
         or not state.supervisor_leg.was_heard
         or state.supervisor_leg.may_be_up

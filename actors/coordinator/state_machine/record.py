@@ -47,8 +47,11 @@ from warmxfer.schemas.lenient import is_token, is_word
 from .kept_fields import UnknownFields, add_unknown, find_unknown
 from .state import CallerPlace, RoomStatus, Stage, SupervisorLeg, Transfer, TransferFields
 
-MACHINE_VERSION = 3
-"""Version of the state machine that writes a record. Version 1 wrote no number, version 2 had no guard."""
+MACHINE_VERSION = 4
+"""Version of the state machine that writes a record. Version 1 wrote no number, version 2 had no guard.
+
+Version 4 knows that a briefing agent was asked to leave, and repeats the end of a leg that came up late.
+"""
 MIN_MACHINE_VERSION = 1
 """Lowest version that may continue the transfers of this version. An older coordinator leaves them alone.
 

@@ -260,6 +260,15 @@ class TransferFields(Struct, kw_only=True):
     archived: bool = False
     """The archive has the transfer, and this is the last record of its log. Nothing changes it any more."""
 
+    begun_by_version: int = 3
+    """Version of the state machine that began the transfer; 3 for each one before 4.
+
+    A rule that a version adds holds for the transfers that this version began, and for no earlier one. So
+    every log replays to what is stored.
+    """
+    agent_asked_to_leave: bool = False
+    """The briefing agent was asked to leave when the caller arrived. It may have left. Since version 4."""
+
 
 class Transfer(TransferFields, kw_only=True):
     """One warm transfer."""
@@ -290,6 +299,11 @@ class Transfer(TransferFields, kw_only=True):
     @property
     def agent_participant_id(self) -> str:
         return participant_ids.agent(self.id)
+
+    @property
+    def follows_version_4(self) -> bool:
+        """True if the transfer follows the rules that came with version 4 of the state machine."""
+        return self.begun_by_version >= 4
 
     @property
     def waits_for_archive(self) -> bool:

@@ -162,13 +162,13 @@ def _clean_up_again(ctx: StepContext) -> None:
 def _new_transfer(event: RecordedEvent, now: float) -> Transfer:
     if not isinstance(event, TransferRequested | TransferRefused | TransferBroken):
         raise InternalError(f"{type(event).__name__} cannot begin a transfer")
-    return Transfer(
-        id=event.transfer_id,
-        stage=Stage.NEW,
-        started_at=now,
-        archive_after_s=event.archive_after_s,
-        alone_notice_s=event.alone_notice_s if isinstance(event, TransferRequested) else None,
+    new = Transfer(
+        id=event.transfer_id, stage=Stage.NEW, started_at=now, archive_after_s=event.archive_after_s
     )
+    if isinstance(event, TransferRequested):
+        new.alone_notice_s = event.alone_notice_s
+        new.begun_by_version = event.begun_by_version
+    return new
 
 
 def _may_be_due(state: Transfer | None, event: DeadlinePassed, now: float) -> bool:

@@ -9,12 +9,14 @@ import pytest
 from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.actors.coordinator.state_machine.timeouts import NOTICE_GRACE_S
 from warmxfer.schemas import (
+    AudioStreamEnabled,
     CallerCallEnded,
     CancelRequested,
     EndCall,
     FailureKind,
     LeaveConsultation,
     Outcome,
+    ParticipantJoined,
     ReleaseCaller,
     SpokenLines,
     SupervisorDeclined,
@@ -117,3 +119,32 @@ def test_a_supervisor_who_said_yes_is_told_that_the_caller_does_not_come() -> No
     transfer = TransferBuilder(notice_s=NOTICE_S).until(Stage.SWITCHING)
     transfer.fail("switch_caller", FailureKind.REFUSED)
     assert [each.notice for each in transfer.sent(LeaveConsultation)] == [LINES.called_off]
+
+
+def test_no_notice_is_waited_for_from_an_agent_that_was_asked_to_leave() -> None:
+    """Without it the supervisor's line stayed up and silent until the leave timed out."""
+    transfer = TransferBuilder(notice_s=NOTICE_S).until(Stage.HANDING_OVER)
+    cancelled(transfer)
+    transfer.reply("return_caller")
+    assert transfer.stage is Stage.UNWINDING
+    assert [each.notice for each in transfer.sent(LeaveConsultation)] == [None, None]
+    assert len(transfer.sent(EndCall)) == 1
+
+
+def test_a_transfer_that_an_older_version_began_replays_with_its_notice() -> None:
+    transfer = TransferBuilder(notice_s=NOTICE_S)
+    transfer.begun_by_version = 3
+    cancelled(transfer.until(Stage.HANDING_OVER))
+    transfer.reply("return_caller")
+    assert [each.notice for each in transfer.sent(LeaveConsultation)] == [None, LINES.called_off]
+    assert not transfer.state.agent_asked_to_leave
+
+
+@pytest.mark.parametrize("event", [AudioStreamEnabled, ParticipantJoined])
+def test_a_repeated_room_event_cuts_no_notice_off(event: type[Any]) -> None:
+    transfer = briefed()
+    cancelled(transfer)
+    transfer.apply(transfer.room_event(event, "wxs-t1-1"))
+    assert transfer.sent(EndCall) == []
+    transfer.reply("leave_consultation")
+    assert len(transfer.sent(EndCall)) == 1

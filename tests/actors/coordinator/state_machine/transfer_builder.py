@@ -11,7 +11,15 @@ from typing import Any
 
 import msgspec
 
-from warmxfer.actors.coordinator.state_machine import Applied, Ignored, SetTimer, Stage, Transfer, step
+from warmxfer.actors.coordinator.state_machine import (
+    MACHINE_VERSION,
+    Applied,
+    Ignored,
+    SetTimer,
+    Stage,
+    Transfer,
+    step,
+)
 from warmxfer.schemas import (
     AnyCommand,
     AnyEvent,
@@ -112,6 +120,7 @@ class TransferBuilder:
         self.config = config
         self.alone_notice_s: float | None = None
         """None: an older version admitted the transfer."""
+        self.begun_by_version = MACHINE_VERSION
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────
 
@@ -192,7 +201,14 @@ class TransferBuilder:
 
     def start(self, session: str | None = None) -> TransferBuilder:
         requested = msgspec.structs.replace(request(**self.config), session=session)
-        self.apply(TransferRequested(transfer_id="t1", request=requested, alone_notice_s=self.alone_notice_s))
+        self.apply(
+            TransferRequested(
+                transfer_id="t1",
+                request=requested,
+                alone_notice_s=self.alone_notice_s,
+                begun_by_version=self.begun_by_version,
+            )
+        )
         return self
 
     def enable_supervisor_audio(self) -> TransferBuilder:
