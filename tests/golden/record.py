@@ -1,10 +1,9 @@
 """`python -m tests.golden.record [--seeds N]`: run transfers and store their event logs in this folder.
 
 It runs every demo scenario that has no log yet, on a local stack, and simulates every scene that has none
-(`scenes.py`: the ends of the bridge guard, the rescues, the notices). `--seeds` adds simulated transfers,
-with failures that no demo scenario contains. Of these, a log is stored only if it contains a new stage
-transition: a pair of stages and an event type that no stored log contains. One line is one record, as it was
-stored.
+(`scenes.py`). `--seeds` adds simulated transfers, with failures that no demo scenario contains. Of these, a
+log is stored only if it contains a new stage transition: a pair of stages and an event type that no stored
+log contains. One line is one record, as it was stored.
 
 Invariant: a stored log is never changed. Every later version must replay it to the same states and messages
 (`test_golden.py`), because an upgrade continues transfers that an older version started. A version that

@@ -1,8 +1,8 @@
 """Simulated transfers, without faults, that end in a way that no demo scenario and few seeds show.
 
-Each stands for one end of the bridge guard, for one rescue of a caller whose AI session is dead, for one
-notice to the supervisor, or for records of several events. `shown` says what a log shows of these; the log of
-a scene shows exactly what the scene is for.
+Each stands for one end of the bridge guard, for a cancel in the handover, for one rescue of a caller whose AI
+session is dead, for one notice to the supervisor, or for records of several events. `shown` says what a log
+shows of these; the log of a scene shows exactly what the scene is for.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from warmxfer.bus import Delivery, subjects
 from warmxfer.schemas import (
     CallerReleased,
     CallerRescued,
+    CancelRequested,
     LeaveConsultation,
     TransferNotice,
     WarmTransferPhase,
@@ -76,6 +77,7 @@ IN_BRIEFING_S = 15.0
 LINES = ("caller_left", "called_off", "time_over")
 
 SEVERAL = "several events in a record"
+CANCELLED_IN_HANDOVER = "cancelled in the handover"
 
 SCENES = [
     Scene("guard_quiet", frozenset({"guard: quiet"}), config={"bridge_guard_s": 5.0}),
@@ -129,13 +131,19 @@ SCENES = [
         cancelled_at=WarmTransferPhase.BRIEFING_STARTED,
     ),
     Scene("notice_time_over", frozenset({"notice: time over"}), supervisor="speakerphone"),
+    Scene(
+        "cancelled_in_handover",
+        frozenset({CANCELLED_IN_HANDOVER, SEVERAL}),
+        cancelled_at=WarmTransferPhase.CALL_SWITCHED,
+        handling_s=0.8,
+    ),
     Scene("several_events", frozenset({"guard: quiet", SEVERAL}), handling_s=0.5),
 ]
 """A log that is missing is recorded. To change a scene, give it another name: its log stays."""
 
 
 def shown(records: Iterable[Record]) -> set[str]:
-    """Return how the bridge guard of a log ended, the confirmed rescues, and what the supervisor was told."""
+    """Return which of the things that scenes stand for a log shows."""
     found, stage, notices = set[str](), Stage.NEW, list[str]()
     for record in records:
         event = record.event
@@ -149,6 +157,8 @@ def shown(records: Iterable[Record]) -> set[str]:
                 lines = record.state.request.config.lines
                 told = next(name for name in LINES if getattr(lines, name) == each.notice)
                 found.add(f"notice: {told.replace('_', ' ')}")
+        if stage is Stage.HANDING_OVER and isinstance(event, CancelRequested):
+            found.add(CANCELLED_IN_HANDOVER)
         if (stage, record.state.stage) == (Stage.GUARDING, Stage.COMPLETED):
             if isinstance(event, CallerReleased) and event.cause == "new_transfer":
                 found.add("guard: new hold")
