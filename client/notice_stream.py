@@ -1,12 +1,15 @@
 """The notices of one transfer: facts that are neither a phase nor its result.
 
 Notices have no number of their own, so their order is that of the stream. A live message only wakes the
-reader, which then reads the stream: so each notice is yielded once, also after an outage.
+reader, which then reads the stream, or the archive if the stream has no further one. So each notice is
+yielded once, also after an outage in which the transfer was archived.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import structlog
 
@@ -28,12 +31,15 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
 
     Waits through outages. Raises `RetryableError` if our own connection is closed.
     """
-    subject, after = subjects.notice(transfer_id), 0
-    async with Follower(bus, subject) as follower:
+    after, yielded = 0, deque[TransferNotice](maxlen=MAX_NOTICES)
+    async with Follower(bus, subjects.notice(transfer_id)) as follower:
         while True:
-            for stored in await _stored_after(bus, subject, after, follower):
-                after = stored.seq
-                if notice := notice_of(stored):
+            stored = await _stored_after(bus, transfer_id, after, follower)
+            after = stored[-1].seq if stored else after
+            notices = _readable(stored) if stored else await _archived(bus, transfer_id, follower)
+            for notice in notices:
+                if notice not in yielded:
+                    yielded.append(notice)
                     yield notice
             if await follower.next():
                 # The broker delivers a message before it stores it: read soon, and again after a moment.
@@ -50,7 +56,7 @@ async def stored_notices(bus: Bus, transfer_id: str) -> list[TransferNotice]:
     stored = await bus.history(subjects.notice(transfer_id), MAX_NOTICES)
     if not stored:
         return await archived_notices(bus, transfer_id)
-    return [notice for each in stored if (notice := notice_of(each))]
+    return _readable(stored)
 
 
 def notice_of(message: Stored | LiveMessage) -> TransferNotice | None:
@@ -58,10 +64,26 @@ def notice_of(message: Stored | LiveMessage) -> TransferNotice | None:
     return decode_readable(message, decode_notice)
 
 
-async def _stored_after(bus: Bus, subject: str, after: int, follower: Follower) -> list[Stored]:
+def _readable(stored: list[Stored]) -> list[TransferNotice]:
+    return [notice for each in stored if (notice := notice_of(each))]
+
+
+async def _stored_after(bus: Bus, transfer_id: str, after: int, follower: Follower) -> list[Stored]:
     try:
-        return await bus.history(subject, MAX_NOTICES, after=after)
+        return await bus.history(subjects.notice(transfer_id), MAX_NOTICES, after=after)
     except RetryableError as error:
-        log.info("notices_not_read", subject=subject, error=str(error))
-        follower.read_failed()
-        return []
+        return _not_read(transfer_id, error, follower)
+
+
+async def _archived(bus: Bus, transfer_id: str, follower: Follower) -> list[TransferNotice]:
+    try:
+        return await archived_notices(bus, transfer_id)
+    except RetryableError as error:
+        return _not_read(transfer_id, error, follower)
+
+
+def _not_read(transfer_id: str, error: RetryableError, follower: Follower) -> list[Any]:
+    """Read again after a pause."""
+    log.info("notices_not_read", transfer_id=transfer_id, error=str(error))
+    follower.read_failed()
+    return []

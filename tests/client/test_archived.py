@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
@@ -21,7 +23,7 @@ from warmxfer.bus import Bus, DeadLetterBody, Stored, subjects
 from warmxfer.bus.archive import compact, pack
 from warmxfer.client import Client
 from warmxfer.client.archived import newest_archived
-from warmxfer.schemas import Outcome, WarmTransferPhase, encode, read_request
+from warmxfer.schemas import NoticeKind, Outcome, TransferNotice, WarmTransferPhase, encode, read_request
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse
 
@@ -123,6 +125,25 @@ async def test_a_list_has_live_and_archived_transfers_newest_first(fresh_bus: Bu
 def archived_line(id: str, at: float) -> bytes:
     phase = WarmTransferPhase.TRANSFER_FAILED
     return encode(ArchivedTransfer(id=id, phase=phase, seq=3, at=at))
+
+
+def notice_at(at: float) -> TransferNotice:
+    return TransferNotice(NoticeKind.CALLER_ALONE, "The caller is alone.", {}, at)
+
+
+async def test_a_follower_gets_the_notices_of_a_transfer_that_was_archived_meanwhile(
+    fresh_bus: Bus, client: Client
+) -> None:
+    """Each one once: the one that was read before the archiving, and the one that only the archive has."""
+    read, missed = notice_at(1.0), notice_at(2.0)
+    record = encode({"outbox": [read, missed]})
+    compacted, _ = compact(ID, b"{}", [Stored(subjects.log(ID), 1, 2.0, record)], [])
+    await fresh_bus.publish(subjects.notice(ID), encode(read))
+    async with aclosing(client.transfer(ID).notices()) as notices, asyncio.timeout(PATIENCE_S):
+        assert await anext(notices) == read
+        await fresh_bus.publish(subjects.archived(ID), pack(archived_line(ID, 2.0), compacted))
+        await fresh_bus.purge(subjects.PUBLIC, subjects.notice(ID))
+        assert await anext(notices) == missed
 
 
 async def test_a_list_reads_about_as_many_archived_records_as_it_shows(
