@@ -65,11 +65,12 @@ class BusRegistration:
                 field="name",
             )
         if settings.url != self.bus.settings.url:
-            raise InvalidRequest(
-                f"nats_url is {settings.shown_url}, but the session is on {self.bus.settings.shown_url} "
-                "already: it cannot be on two; leave one out.",
-                field="nats_url",
-            )
+            given, used = settings.shown_url, self.bus.settings.shown_url
+            if given == used:
+                sentence = f"nats_url has another login than the session, which is on {used} already"
+            else:
+                sentence = f"nats_url is {given}, but the session is on {used} already: it cannot be on two"
+            raise InvalidRequest(f"{sentence}; leave one out.", field="nats_url")
         return self.attachment
 
     @asynccontextmanager

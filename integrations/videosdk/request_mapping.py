@@ -29,12 +29,15 @@ def to_request(
     config: WarmTransferConfig,
     *,
     room_id: str,
+    session: str,
     caller: str | None,
     has_model: bool,
     brief_here: bool,
     **settings: Any,
 ) -> WarmTransferRequest:
     """Return the request for `config`. `settings` are fields that only our configuration has.
+
+    `session` is the name under which the session is registered, the room's id if it has no other.
 
     Models and pipelines stay in this process. The session summarises with the model of `config`, or with its
     own (`has_model`). It briefs with the pipeline from the function of `config`, or, if `brief_here`, from
@@ -51,7 +54,9 @@ def to_request(
         **settings,
     }
     checked = {name: _json(f"config.{name}", value) for name, value in fields.items()}
-    return read_request(encode({"room_id": room_id, "caller_participant_id": caller, "config": checked}))
+    name = {} if session == room_id else {"session": session}
+    request = {"room_id": room_id, **name, "caller_participant_id": caller, "config": checked}
+    return read_request(encode(request))
 
 
 def _actor(in_session: bool, worker: str) -> str:

@@ -122,7 +122,7 @@ class SessionTransfers:
             async with (
                 pipeline_for(self._session, config, brief_here=self._brief_here) as pipeline,
                 self._bus() as bus,
-                _briefing(bus, adapter, pipeline),
+                _briefing(bus, request.session_name, pipeline),
             ):
                 result = await self._run(Client(bus), request, adapter)
         except WarmxferError as error:
@@ -145,10 +145,12 @@ class SessionTransfers:
             raise
 
     def _request(self, adapter: AgentSessionAdapter, config: WarmTransferConfig) -> WarmTransferRequest:
-        """Return the request for `config`. Raises `InvalidRequest`."""
+        """Return the request for `config`, to the name that the session has. Raises `InvalidRequest`."""
+        attachment = self._registration.attachment
         return to_request(
             config,
             room_id=adapter.room_id,
+            session=adapter.room_id if attachment is None else attachment.name,
             caller=adapter.caller_participant_id,
             has_model=model_of(self._session) is not None,
             brief_here=self._brief_here,
@@ -196,11 +198,9 @@ class SessionTransfers:
         return shared_bus(self._nats_url)
 
 
-def _briefing(
-    bus: Bus, adapter: AgentSessionAdapter, pipeline: PipelineFactory | None
-) -> AbstractAsyncContextManager[None]:
+def _briefing(bus: Bus, session: str, pipeline: PipelineFactory | None) -> AbstractAsyncContextManager[None]:
     """Brief in this process if there is a pipeline for it; otherwise a briefing worker does."""
-    return brief_here(bus, adapter.room_id, RoomSettings(pipeline)) if pipeline else nullcontext()
+    return brief_here(bus, session, RoomSettings(pipeline)) if pipeline else nullcontext()
 
 
 def _log_failure(serving: asyncio.Task[None]) -> None:

@@ -120,6 +120,17 @@ async def test_an_attachment_by_hand_beside_install_does_everything_once(
         await assert_everything_happened_once(live, seen)
 
 
+async def test_the_transfer_of_a_session_with_a_name_of_its_own_reaches_it(
+    local_stack: LocalStack, open_call: OpenCall, bus: Bus
+) -> None:
+    """Without the mend the request named the room, under which no session is registered."""
+    agent = Installing(BUSY)
+    live, seen = await open_call(agent)
+    async with attach_agent_session(bus, live.session, "ann-7"):
+        await request_transfer(live, agent)
+        await assert_everything_happened_once(live, seen)
+
+
 async def test_a_second_install_changes_the_settings_of_later_transfers(
     local_stack: LocalStack, open_call: OpenCall
 ) -> None:
@@ -139,6 +150,8 @@ async def test_a_second_bus_or_a_second_name_is_refused(
             InvalidRequest, match=r"nats_url is nats://127\.0\.0\.1:1, but the session is on nats:"
         ):
             install(live.session, "nats://127.0.0.1:1")
+        with pytest.raises(InvalidRequest, match="nats_url has another login than the session, which is on "):
+            install(live.session, local_stack.url_of("agent"))
         with pytest.raises(
             InvalidRequest, match="name is 'another', but the session is on the bus already, as '"
         ):

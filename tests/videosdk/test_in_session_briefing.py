@@ -19,8 +19,9 @@ from videosdk.agents.warm_transfer import (
 from tests.actors.briefing.conftest import GREETING, QUESTION, ConsultationDriver
 from warmxfer.actors.briefing import brief_here
 from warmxfer.adapters.rooms import Disconnected, DisconnectReason, PipelineFactory, VoicemailSuspected
-from warmxfer.bus import Bus, subjects
+from warmxfer.bus import Bus, BusSettings, subjects
 from warmxfer.cli.local_stack.stack import LocalStack
+from warmxfer.integrations.videosdk import attach_agent_session
 from warmxfer.schemas import ConsultationJoined, ConsultationLeft, SpokenLines, SupervisorReady, encode
 
 from .event_loop_stalls import StallWatcher
@@ -92,6 +93,19 @@ async def test_only_a_ready_supervisor_gets_the_caller_and_the_loop_is_not_stall
     entries = await local_stack.ledger(room=result.consultation_room_id or "")
     left = [each["participantId"] for each in entries if each["kind"] == "left"]
     assert [id for id in left if id.startswith("wxa-")], "the briefing agent has left"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_session_with_a_name_of_its_own_briefs_the_supervisor(local_stack: LocalStack) -> None:
+    settings = BusSettings.from_env({"NATS_URL": local_stack.url_of("agent")})
+    async with (
+        await Bus.connect(settings, name="test") as bus,
+        escalating(local_stack, READY, factory=True) as (agent, connections, live),
+        attach_agent_session(bus, live.session, "ann-8"),
+    ):
+        result = await ending(agent, live)
+    assert isinstance(result, WarmTransferResult), result
+    assert (result.success, connections.briefings) == (True, 1)
 
 
 @pytest.mark.asyncio(loop_scope="module")

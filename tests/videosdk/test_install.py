@@ -254,7 +254,9 @@ def test_destinations_that_the_migration_page_lists_as_refused_are_refused(given
 
 
 def request(config: WarmTransferConfig) -> WarmTransferRequest:
-    return to_request(config, room_id="room-1", caller=None, has_model=True, brief_here=False)
+    return to_request(
+        config, room_id="room-1", session="room-1", caller=None, has_model=True, brief_here=False
+    )
 
 
 async def test_sessions_of_one_loop_share_one_connection(fresh_server: EmbeddedServer) -> None:
