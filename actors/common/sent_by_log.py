@@ -8,6 +8,7 @@ otherwise dial, move, end or record calls. The newest log record decides:
   says: the transfer's own legs, rooms and lines.
 - Another command of an earlier record may arrive late, after an outage or a redelivery. An effect is not
   wanted any more. Clean-up is, as long as the state says that something may be left to clean up.
+- An archived transfer wants no effect. Its last record does not say what is left to clean up.
 
 Invariants (`tests/actors/common/test_sent_by_log.py`):
 
@@ -46,6 +47,9 @@ _LEAVING = frozenset({"handing_over", "returning", "guarding", "completed"}) | _
 _CONSULTING = frozenset({"preparing", "ringing", "briefing", "switching", "arriving", "handing_over"})
 KNOWN_STAGES = _LEAVING | _CONSULTING
 """A record in another stage is of a newer version."""
+_CLEAN_UP = frozenset(
+    {"end_call", "close_room", "return_caller", "release_caller", "leave_consultation", "leave_call"}
+)
 _BRIEFING_LINES = ("greeting", "question", "connecting", "understood", "confirm", "keys")
 
 
@@ -59,7 +63,7 @@ class Held(Enum):
     NOT_SENT = auto()
     """The log has not sent it."""
     UNKNOWN = auto()
-    """There is no record, or the record is older than the command. A later read decides."""
+    """There is no record, or the record is older than the command, or archived. A later read may decide."""
 
 
 class Rule(NamedTuple):
@@ -75,9 +79,11 @@ def find_in_log(record: LogRecord | None, command: Command, session: str | None 
 
     `session`: the session on whose subject the command came; None if the subject names the transfer.
     """
-    if record is None or record.state.archived:
+    if record is None:
         return Held.UNKNOWN
     state = record.state
+    if state.archived:
+        return _find_in_archived(state, command)
     if session is not None and (state.request is None or state.request.session_name != session):
         return Held.NOT_SENT
     if _is_in_outbox(record, command):
@@ -100,6 +106,17 @@ def find_in_log(record: LogRecord | None, command: Command, session: str | None 
     if not _says(command, rule.allowed(state)):
         return Held.NOT_SENT
     return Held.SENT if awaited or rule.wanted_late(state) else Held.OUTDATED
+
+
+def _find_in_archived(state: LogState, command: Command) -> Held:
+    """Return what the last record of an archived transfer says. It has no request, no leg and no room.
+
+    So it cannot say whether clean-up is done. Another command of the transfer is not wanted any more.
+    """
+    number = command_number(state.id, command.get("command_id"))
+    if number is None or number > state.commands or command.get("type") in _CLEAN_UP:
+        return Held.UNKNOWN
+    return Held.OUTDATED
 
 
 def leave_in_log(record: LogRecord) -> LeaveConsultation | None:

@@ -11,6 +11,7 @@ import pytest
 
 from warmxfer.actors.common.log_record import LogRecord, decode_log_record
 from warmxfer.actors.common.sent_by_log import KNOWN_STAGES, RULES, Held, command_number, find_in_log
+from warmxfer.actors.coordinator.state_machine import decode_record, encode_record, last_record
 from warmxfer.actors.coordinator.state_machine.state import Stage
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -96,6 +97,19 @@ def test_no_dial_and_no_move_is_wanted_after_the_decision(log: Path) -> None:
             for record in records[place + 1 :]:
                 if command["command_id"] not in record.state.pending:
                     assert find_in_log(record, command) is Held.OUTDATED
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
+def test_an_archived_transfer_wants_no_effect_and_does_not_say_what_is_cleaned_up(log: Path) -> None:
+    """Without the mend each command of it that was redelivered became a dead letter, which was untrue."""
+    newest = decode_record(log.read_bytes().splitlines()[-1])
+    archived = decode_log_record(encode_record(last_record(newest)))
+    assert archived is not None
+    for _, command in commands_of(log):
+        ends_something = command["type"].startswith(("end_", "close_", "return_", "release_", "leave_"))
+        assert find_in_log(archived, command) is (Held.UNKNOWN if ends_something else Held.OUTDATED)
+        later = command | {"command_id": f"{archived.state.id}-{archived.state.commands + 1}"}
+        assert find_in_log(archived, later) is Held.UNKNOWN
 
 
 FORGED = {
