@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from warmxfer.actors.common.capacity import LIVE_S, RoleCapacity
+from warmxfer.actors.coordinator import admission_limits
 from warmxfer.actors.coordinator.admission_limits import (
     BRIEFING,
     FIRST_PER_S,
     GATEWAY,
     LAG_EXPIRES_S,
-    LISTEN_S,
     RATE_WINDOW_S,
     START_EXPIRES_S,
     STARTING_AT_ONCE,
@@ -141,9 +141,9 @@ def test_the_reply_of_an_agent_that_leaves_frees_its_place(stage: Stage) -> None
 def test_a_coordinator_that_starts_listens_before_it_takes_agents_for_absent() -> None:
     limits = StartLimits()
     limits.listen(0.0)
-    assert limit_of(limits, LISTEN_S - 0.01) == "briefings"
+    assert limit_of(limits, admission_limits.LISTEN_S - 0.01) == "briefings"
     assert limit_of(limits, needs_briefing=False) is None
-    assert limit_of(limits, LISTEN_S) is None
+    assert limit_of(limits, admission_limits.LISTEN_S) is None
     limits.heard(BRIEFING, capacity(places=1), 0.0)
     assert limit_of(limits, 0.1) is None
 

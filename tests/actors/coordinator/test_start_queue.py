@@ -17,6 +17,11 @@ from warmxfer.bus import RetryableError
 MAX_WAIT_S = 15.0
 
 
+@pytest.fixture
+def short_listening() -> None:
+    """Let a coordinator that starts listen as long as it does: the clock is virtual."""
+
+
 class Desk:
     """A start queue with a number of places, and what became of each request."""
 
