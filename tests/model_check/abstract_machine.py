@@ -67,6 +67,7 @@ from .events import (
 )
 
 NOT_READ_IN_CLEANUP: dict[str, Any] = {
+    "agent_asked_to_leave": False,
     "done": [],
     "begun": [],
     "caller_participant_id": None,
@@ -117,6 +118,7 @@ def abstract(transfer: Transfer) -> Transfer:
         summary="",
         recording="",
         last_leg_check_id="check" if transfer.last_leg_check_id else "",
+        last_end_call_id="end" if transfer.last_end_call_id else "",
         decision=_abstract_decision(transfer.decision),
     )
     unheard = SupervisorLeg.UNHEARD

@@ -87,6 +87,19 @@ def reply(
     return AbstractEvent(name, concrete)
 
 
+def end_reply(name: str, **fields: bool) -> AbstractEvent:
+    """Return the reply to the `EndCall` that is awaited, or else to the newest one."""
+
+    def concrete(transfer: Transfer) -> StepArguments | None:
+        awaited = [each for each, pending in transfer.pending.items() if pending.kind == "end_call"]
+        command_id = awaited[0] if awaited else transfer.last_end_call_id
+        if not command_id:
+            return None
+        return transfer, CallEnded(command_id=command_id, attempt=1, **fields), NOW
+
+    return AbstractEvent(name, concrete)
+
+
 def failures(kind: str, *faults: FailureKind) -> list[AbstractEvent]:
     """Return `CommandFailed` for each fault that makes a difference."""
     return [
@@ -283,17 +296,9 @@ ABSTRACT_EVENTS: list[AbstractEvent] = [
         lambda c: CommandFailed(command_id=c, failure=FailureKind.BROKEN, room_missing=True),
     ),
     plain_event("released: new transfer", CallerReleased(command_id=None, cause="new_transfer")),
-    reply("end_call", "call ended", lambda c: CallEnded(command_id=c, attempt=1, existed=True)),
-    reply(
-        "end_call",
-        "call ended: no call existed",
-        lambda c: CallEnded(command_id=c, attempt=1, existed=False),
-    ),
-    reply(
-        "end_call",
-        "call ended: outcome unknown",
-        lambda c: CallEnded(command_id=c, attempt=1, existed=False, outcome_unknown=True),
-    ),
+    end_reply("call ended", existed=True),
+    end_reply("call ended: no call existed", existed=False),
+    end_reply("call ended: outcome unknown", existed=False, outcome_unknown=True),
     reply("leave_consultation", "agent left", lambda c: ConsultationLeft(command_id=c)),
     reply("close_room", "room closed", lambda c: RoomClosed(command_id=c), accepted_late=True),
     reply(

@@ -120,7 +120,7 @@ def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:
     """Have the gateway end the supervisor's leg, whether or not it is known to be up."""
     ctx.state.supervisor_leg = ctx.state.supervisor_leg.with_end(confirmed=False)
     ctx.state.end_leg_on_leave = False
-    ctx.send(
+    command_id = ctx.send(
         EndCall,
         awaited=awaited,
         attempt=ctx.state.attempt,
@@ -128,6 +128,8 @@ def end_supervisor_leg(ctx: StepContext, *, awaited: bool = True) -> None:
         participant_id=ctx.state.supervisor_participant_id,
         call_id=ctx.state.supervisor_call_id,
     )
+    if ctx.state.follows_version_4:
+        ctx.state.last_end_call_id = command_id
 
 
 def send_return(ctx: StepContext, *, awaited: bool = True) -> None:
@@ -273,8 +275,18 @@ def caller_released(ctx: StepContext, event: CallerReleased) -> None:
 
 
 def call_ended(ctx: StepContext, event: CallEnded) -> None:
+    """The leg is down. The reply to an earlier `EndCall` says nothing about a leg that came up later.
+
+    A copy of a reply that comes later says nothing either.
+    """
+    if ctx.replied_to is None and event.command_id != ctx.state.last_end_call_id:
+        return
+    ctx.state.last_end_call_id = ""
     ctx.state.supervisor_leg = ctx.state.supervisor_leg.with_end(confirmed=not event.outcome_unknown)
-    finish_if_clean(ctx)
+    if ctx.state.stage is Stage.UNWINDING:
+        finish_if_clean(ctx)
+    else:
+        _end_checks_if_clean(ctx)
 
 
 def consultation_left(ctx: StepContext, event: ConsultationLeft) -> None:
@@ -292,7 +304,13 @@ def room_closed(ctx: StepContext, event: RoomClosed) -> None:
     ctx.state.room = ctx.state.room.close_confirmed()
     if ctx.state.stage is Stage.UNWINDING:
         finish_if_clean(ctx)
-    elif not ctx.state.supervisor_leg.may_be_up:
+    else:
+        _end_checks_if_clean(ctx)
+
+
+def _end_checks_if_clean(ctx: StepContext) -> None:
+    """Let no clean-up check be due once nothing may be left. Before version 4 only the leg counted here."""
+    if not (has_leftovers(ctx) if ctx.state.follows_version_4 else ctx.state.supervisor_leg.may_be_up):
         ctx.state.check_due_at = None
 
 

@@ -268,6 +268,9 @@ class TransferFields(Struct, kw_only=True):
     """
     agent_asked_to_leave: bool = False
     """The briefing agent was asked to leave when the caller arrived. It may have left. Since version 4."""
+    last_end_call_id: Id = ""
+    """Command id of the newest `EndCall` without a reply: the only one whose reply is handled when none is
+    awaited. Since version 4."""
 
 
 class Transfer(TransferFields, kw_only=True):

@@ -214,6 +214,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         CallerCallEnded: to(late_events.late_hang_up, CANCELLED),
         CallerReturned: to(late_events.late_return, CANCELLED),
         LegsChecked: to(late_events.legs_checked_after_end, CANCELLED),
+        CallEnded: to(cleanup.call_ended, CANCELLED),
         RoomClosed: to(cleanup.room_closed, CANCELLED),
         AudioStreamEnabled: to(late_events.late_leg, CANCELLED),
         ParticipantJoined: to(late_events.late_leg, CANCELLED),
@@ -226,6 +227,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
         CallerCallEnded: to(late_events.late_hang_up, FAILED),
         CallerReturned: to(late_events.late_return, FAILED),
         LegsChecked: to(late_events.legs_checked_after_end, FAILED),
+        CallEnded: to(cleanup.call_ended, FAILED),
         RoomClosed: to(cleanup.room_closed, FAILED),
         AudioStreamEnabled: to(late_events.late_leg, FAILED),
         ParticipantJoined: to(late_events.late_leg, FAILED),
@@ -251,7 +253,7 @@ TRANSITIONS: Mapping[Stage, Mapping[type[Event], Transition]] = {
 }
 
 ACCEPTED_WHEN_LATE: frozenset[type[Event]] = frozenset(
-    {SupervisorDialed, RoomCreated, CallerReturned, CallerRescued, RoomClosed, LegsChecked}
+    {SupervisorDialed, RoomCreated, CallerReturned, CallerRescued, CallEnded, RoomClosed, LegsChecked}
 )
 """Replies accepted although no wait for them is left.
 

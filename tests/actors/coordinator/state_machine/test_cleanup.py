@@ -130,6 +130,39 @@ def test_the_end_of_a_leg_that_came_up_after_the_end_is_repeated(kind: type) -> 
     assert transfer.state.waits_for_archive
 
 
+@pytest.mark.parametrize("stage", [Stage.CANCELLED, Stage.FAILED])
+def test_the_reply_to_the_newest_end_of_a_late_leg_ends_the_checks(stage: Stage) -> None:
+    """Without it the end was repeated for minutes, and the transfer was kept from the archive for a day."""
+    transfer = TransferBuilder().until(stage)
+    transfer.apply(transfer.room_event(ParticipantJoined, "wxs-t1-1"))
+    *_, earlier, newest = transfer.sent(EndCall)
+    assert transfer.apply(CallEnded(command_id=earlier.command_id, attempt=1, existed=False)) == []
+    assert transfer.state.supervisor_leg.may_be_up
+    transfer.apply(CallEnded(command_id=newest.command_id, attempt=1, existed=True))
+    assert not transfer.state.supervisor_leg.may_be_up
+    assert transfer.state.waits_for_archive
+    unknown = CallEnded(command_id=newest.command_id, attempt=1, existed=False, outcome_unknown=True)
+    transfer.apply(unknown)
+    assert not transfer.state.supervisor_leg.may_be_up, "a reply is handled once"
+
+
+def test_an_end_with_an_unknown_outcome_is_repeated_after_the_end() -> None:
+    transfer = TransferBuilder().until(Stage.FAILED)
+    transfer.apply(transfer.room_event(ParticipantJoined, "wxs-t1-1"))
+    newest = transfer.sent(EndCall)[-1]
+    transfer.apply(CallEnded(command_id=newest.command_id, attempt=1, existed=False, outcome_unknown=True))
+    assert EndCall in [type(each) for each in transfer.fire_timer()]
+
+
+def test_a_room_that_is_closed_does_not_end_the_search_for_a_caller_who_was_moved_late() -> None:
+    transfer = TransferBuilder().until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED)
+    transfer.reply("release_caller", "end_call", "leave_consultation")
+    transfer.fire_timers_until(Stage.FAILED)
+    transfer.apply(transfer.room_event(ParticipantJoined, "wxc-t1"))
+    transfer.apply(RoomClosed(command_id=transfer.sent(CloseRoom)[-1].command_id))
+    assert CheckLegs in [type(each) for each in transfer.fire_timer()]
+
+
 def test_a_caller_who_was_moved_after_the_end_is_looked_for_until_they_are_back() -> None:
     transfer = (
         TransferBuilder().until(Stage.SWITCHING).fail("switch_caller", FailureKind.REFUSED).finish_cleanup()
