@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from warmxfer.schemas import InvalidRequest, RetryableError
+from warmxfer.schemas import RetryableError
 
-from ..errors import InvalidWebhookSignature, NotFound, Rejected, StaleWebhook
+from ..errors import NotFound, Rejected, StaleWebhook
 from ..provider import CallRecord, Dialed, DialRequest, Notice, ProviderConfig
 from .http_client import ApiRequest, HttpClient
 from .request_bodies import (
@@ -29,7 +28,6 @@ from .request_bodies import (
     webhook_body,
 )
 from .responses import (
-    Unreadable,
     read_dialed,
     read_dispatched,
     read_nothing,
@@ -43,14 +41,14 @@ from .responses import (
 )
 from .settings import VideoSDKSettings
 from .tokens import Tokens
-from .webhooks import SIGNATURE, parse_webhook, read_public_key, reported_at, verify
+from .webhook_key import WebhookKey
+from .webhooks import SIGNATURE, parse_webhook, reported_at
 
 PER_PAGE = 50
 MAX_PAGES = 40
 """Maximum pages read for one query: 2,000 legs."""
 MARK = "warmxferId"
 """The metadata key of each leg that warmxfer dialled."""
-FETCH = "fetch"
 REFUSES_CREDENTIALS = (401, 403)
 MALFORMED_ID = 400
 CHECK_AGAIN_S = 5.0
@@ -59,8 +57,6 @@ REPLAY_WINDOW_S = 900.0
 """A webhook about an older event is taken for a replay. VideoSDK does not say how long it repeats one. Leg
 checks find what a webhook of this age would have told.
 """
-REFETCH_S = 60.0
-"""Minimum time between two fetches of the key. A signature that does not verify causes a fetch."""
 
 log = structlog.get_logger(__name__)
 
@@ -81,15 +77,10 @@ class VideoSDKProvider:
         self._webhook_url = webhook_url
         self._tokens = Tokens(settings.api_key, settings.secret, settings.auth_token)
         self._http = HttpClient(settings.base_url, self._tokens, settings.timeout_s)
-        self._fetches_key = webhook_key == FETCH
-        self._signed = webhook_key is not None
-        self._key: rsa.RSAPublicKey | None = None
-        self._fetched_at = float("-inf")
+        self._webhook_key = WebhookKey(self._http, webhook_key)
         self._check: asyncio.Task[None] | None = None
         self._check_again_at = float("-inf")
         self._warned = False
-        if webhook_key is not None and not self._fetches_key:
-            self._key = read_public_key(webhook_key)
         if settings.auth_token:
             log.warning("auth_token_used_for_participants", remedy="set VIDEOSDK_API_KEY and VIDEOSDK_SECRET")
 
@@ -211,8 +202,8 @@ class VideoSDKProvider:
         return self._tokens.for_room(room_id, participant_id)
 
     async def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        if self._signed:
-            await self._check_signature(headers.get(SIGNATURE, ""), body)
+        if self._webhook_key.is_required:
+            await self._webhook_key.check(headers.get(SIGNATURE, ""), body)
         at = reported_at(body)
         if at is not None and self._tokens.now() - at > REPLAY_WINDOW_S:
             raise StaleWebhook("The webhook tells of something that happened long ago")
@@ -253,6 +244,7 @@ class VideoSDKProvider:
         if self._check is not None:
             self._check.cancel()
             await asyncio.wait({self._check})
+        await self._webhook_key.aclose()
         await self._http.aclose()
 
     async def _check_again(self) -> None:
@@ -276,29 +268,6 @@ class VideoSDKProvider:
         log.warning("call_list_truncated", pages=MAX_PAGES, calls=len(found))
         return list(found.values())
 
-    async def _check_signature(self, signature: str, body: bytes) -> None:
-        if not signature:
-            raise InvalidWebhookSignature("The webhook carries no signature")
-        key = self._key or await self._fetch_key()
-        if key is None:
-            raise RetryableError("The public key of VideoSDK's webhooks could not be fetched yet")
-        try:
-            verify(key, signature, body)
-        except InvalidWebhookSignature:
-            new_key = await self._fetch_key()
-            if new_key is None:
-                raise
-            verify(new_key, signature, body)
-
-    async def _fetch_key(self) -> rsa.RSAPublicKey | None:
-        """Return VideoSDK's current key; None if fetching is off or the last fetch is too recent."""
-        now = asyncio.get_running_loop().time()
-        if not self._fetches_key or now - self._fetched_at < REFETCH_S:
-            return None
-        self._fetched_at = now
-        self._key = await self._http.request(ApiRequest("GET", "/v2/public/rsa-public-key"), _read_key)
-        return self._key
-
 
 def from_env(env: Mapping[str, str]) -> ProviderConfig:
     """Return VideoSDK with its settings in `env`. Raises `InvalidRequest`."""
@@ -311,10 +280,3 @@ def from_env(env: Mapping[str, str]) -> ProviderConfig:
             settings, webhook_url=webhook_url, webhook_key=webhook_key
         ),
     )
-
-
-def _read_key(response: Mapping[str, Any]) -> rsa.RSAPublicKey:
-    try:
-        return read_public_key(str(response.get("publicKey", "")))
-    except InvalidRequest as error:
-        raise Unreadable(str(error)) from error

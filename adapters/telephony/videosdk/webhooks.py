@@ -72,10 +72,7 @@ def parse_webhook(body: bytes) -> Notice | None:
         raise InvalidRequest("The webhook is not JSON") from error
     if not isinstance(webhook, dict):
         raise InvalidRequest("The webhook is not a JSON object")
-    fields = cast("dict[str, Any]", webhook)
-    kind = fields.get("webhookType") or fields.get("type")
-    inner = decoded(fields.get("data"))
-    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
+    kind, data = _kind_and_data(cast("dict[str, Any]", webhook))
     if kind in _DOWN_TYPES or kind in _STATUS_TYPES or kind in _UP_TYPES:
         return _call_notice(str(kind), data)
     if kind in ("participant-joined", "participant-left"):
@@ -84,21 +81,29 @@ def parse_webhook(body: bytes) -> Notice | None:
 
 
 def reported_at(body: bytes) -> float | None:
-    """Return when the newest event in a webhook happened, in epoch seconds; None if it names no time."""
+    """Return when the newest event in a webhook happened, in epoch seconds; None if it names no time.
+
+    The start of a call is a time of the event only while the call begins: a call that ends began long ago.
+    """
     try:
         webhook: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    fields = cast("dict[str, Any]", webhook) if isinstance(webhook, dict) else {}
-    inner = fields.get("data")
-    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
-    entries = data.get("timelog")
+    kind, data = _kind_and_data(cast("dict[str, Any]", webhook) if isinstance(webhook, dict) else {})
+    entries = decoded(data.get("timelog"))
     log = cast("list[object]", entries) if isinstance(entries, list) else []
-    newest = [
+    values = [
         cast("dict[str, Any]", each).get("timestamp") for each in log[-MAX_TIMES:] if isinstance(each, dict)
     ]
-    times = [at for each in (data.get("start"), data.get("end"), *newest) if (at := _epoch(each)) is not None]
-    return max(times, default=None)
+    values += [data.get("end"), data.get("start") if kind in _UP_TYPES else None]
+    return max((at for each in values if (at := _epoch(each)) is not None), default=None)
+
+
+def _kind_and_data(fields: dict[str, Any]) -> tuple[object, dict[str, Any]]:
+    """Return the type of a webhook and what it tells. Some senders write `data` as a string of JSON."""
+    inner = decoded(fields.get("data"))
+    data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
+    return fields.get("webhookType") or fields.get("type"), data
 
 
 def _epoch(value: object) -> float | None:

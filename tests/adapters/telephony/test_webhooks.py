@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from warmxfer.adapters.telephony import (
     ParticipantLeftNotice,
 )
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
-from warmxfer.adapters.telephony.videosdk.webhooks import parse_webhook, read_public_key
+from warmxfer.adapters.telephony.videosdk.webhooks import parse_webhook, read_public_key, reported_at
 from warmxfer.schemas import CallCause, InvalidRequest, RetryableError
 
 from .scripted_cloud import Response, ScriptedCloud, provider
@@ -58,7 +60,7 @@ async def test_a_fetched_key_is_replaced_when_the_cloud_changes_it(
     with pytest.raises(InvalidWebhookSignature):
         await fetching.parse_webhook(signed(OTHER, BODY), BODY)
     assert len(scripted_cloud.requests) == 1, "forged webhooks do not cause a fetch each"
-    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.provider.REFETCH_S", 0.0)
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.webhook_key.REFETCH_S", 0.0)
     assert await fetching.parse_webhook(signed(OTHER, BODY), BODY) == JOINED
     await fetching.aclose()
 
@@ -74,6 +76,42 @@ async def test_without_the_key_a_webhook_can_be_retried(
     await fetching.aclose()
 
 
+async def test_webhooks_that_come_during_a_fetch_wait_for_it(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it all but the first were refused, and after a change of the key refused as forged."""
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.webhook_key.REFETCH_S", 0.0)
+    fetching = provider(videosdk.signaling_url, webhook_key="fetch")
+    for key in (KEY, OTHER):
+        scripted_cloud.responses = [Response(200, {"publicKey": pem(key)})]
+        before = len(scripted_cloud.requests)
+        burst = [fetching.parse_webhook(signed(key, BODY), BODY) for _ in range(8)]
+        assert await asyncio.gather(*burst) == [JOINED] * 8
+        assert len(scripted_cloud.requests) == before + 1
+    await fetching.aclose()
+
+
+async def test_a_fetch_that_failed_is_repeated_soon_and_refuses_nothing_as_forged(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.webhook_key.REFETCH_S", 0.0)
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.webhook_key.FAILED_FETCH_PAUSE_S", 60.0)
+    fetching = provider(videosdk.signaling_url, webhook_key="fetch")
+    scripted_cloud.responses = [Response(200, {"publicKey": pem(KEY)})]
+    assert await fetching.parse_webhook(signed(KEY, BODY), BODY) == JOINED
+    scripted_cloud.responses = [Response(200, {"publicKey": "none"})]
+    with pytest.raises(RetryableError):
+        await fetching.parse_webhook(signed(OTHER, BODY), BODY)
+    before = len(scripted_cloud.requests)
+    with pytest.raises(RetryableError):
+        await fetching.parse_webhook(signed(OTHER, BODY), BODY)
+    assert len(scripted_cloud.requests) == before, "one fetch for each pause"
+    scripted_cloud.responses = [Response(200, {"publicKey": pem(OTHER)})]
+    monkeypatch.setattr("warmxfer.adapters.telephony.videosdk.webhook_key.FAILED_FETCH_PAUSE_S", 0.0)
+    assert await fetching.parse_webhook(signed(OTHER, BODY), BODY) == JOINED
+    await fetching.aclose()
+
+
 @pytest.mark.parametrize("text", ["", "none", pem(ec.generate_private_key(ec.SECP256R1()))])
 def test_a_value_that_is_not_an_rsa_key_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
@@ -82,6 +120,31 @@ def test_a_value_that_is_not_an_rsa_key_is_refused(text: str) -> None:
 
 def webhook(kind: str, **data: Any) -> bytes:
     return json.dumps({"webhookType": kind, "data": data}).encode()
+
+
+LONG_AGO, LATELY = "2026-11-30T10:00:00.000Z", "2026-11-30T10:20:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [
+        (webhook("call-hangup", callId="c1", start=LONG_AGO), None),
+        (webhook("call-hangup", callId="c1", start=LONG_AGO, end=LATELY), LATELY),
+        (webhook("call-hangup", callId="c1", start=LONG_AGO, timelog=[{"timestamp": LATELY}]), LATELY),
+        (
+            webhook("call-hangup", callId="c1", start=LONG_AGO, timelog=json.dumps([{"timestamp": LATELY}])),
+            LATELY,
+        ),
+        (json.dumps({"type": "call-hangup", "data": json.dumps({"end": LATELY})}).encode(), LATELY),
+        (webhook("call-update", callId="c1", status="ended", start=LONG_AGO), None),
+        (webhook("call-started", callId="c1", start=LONG_AGO), LONG_AGO),
+        (b"[]", None),
+        (b"\xff", None),
+    ],
+)
+def test_the_time_of_an_event_is_not_the_start_of_the_call_that_ends(body: bytes, at: str | None) -> None:
+    """Without the mend a hang-up was taken for a replay once the call was older than 15 minutes."""
+    assert reported_at(body) == (None if at is None else datetime.fromisoformat(at).timestamp())
 
 
 HUNG_UP = CallEndedNotice("c1", None, "", {}, CallCause.HUNG_UP, None)
