@@ -1,7 +1,8 @@
 """Writes a summary within its time: by a model, else by quotes, else the fixed line.
 
-A model may answer late, wrongly or not at all. It is asked again once after a failure, and once after an
-answer that cannot be read aloud, with what was wrong. It is never asked after the deadline.
+A model may answer late, wrongly or not at all. It is asked again once after a failure, when its server may
+answer again, and once after an answer that cannot be read aloud, with what was wrong. It is never asked after
+the deadline.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ FALLBACK_MARGIN_S: Final = 0.5
 """Time that the model does not get, so that the fallback is still in time."""
 MAX_MARGIN_SHARE: Final = 0.25
 """Maximum of `FALLBACK_MARGIN_S`, as a share of the time left."""
+
+MAX_PAUSE_SHARE: Final = 0.5
+"""Maximum of the pause that a model's server asks for, as a share of the time left."""
 
 Source = Literal["model", "extract", "static"]
 Ask = Callable[[str | None, str, float], Awaitable[Reply | None]]
@@ -98,6 +102,8 @@ async def _by_model(
         except (RetryableError, InvalidRequest) as error:
             again, may_fail = may_fail, False
             attempts.append(Attempt(str(error), _now() - started_at))
+            if again and isinstance(error, RetryableError):
+                await asyncio.sleep(min(error.after_s, MAX_PAUSE_SHARE * (deadline_at - _now())))
         else:
             if reply is None:
                 attempts.append(Attempt("The session has no model that answers", _now() - started_at))

@@ -100,7 +100,8 @@ class OpenAIModel:
             if not answer.completion.finished:
                 raise connection_error(error, self._settings) from None
         except InvalidBody:
-            raise RetryableError("The answer of the model server is not a chat completion") from None
+            if not answer.completion.finished:
+                raise RetryableError("The answer of the model server is not a chat completion") from None
         return answer.reply()
 
     async def aclose(self) -> None:

@@ -46,7 +46,7 @@ class Scripted:
             raise step
         if isinstance(step, float):
             await asyncio.sleep(min(step, deadline_s))
-            raise RetryableError("late")
+            raise RetryableError("late", after_s=0.0)
         return Reply(step)
 
     async def aclose(self) -> None:
@@ -97,7 +97,7 @@ async def test_an_empty_answer_is_not_repeated_to_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RetryableError("The model server answered 500"), InvalidRequest("refused")]
+    "error", [RetryableError("The model server answered 500", after_s=0.0), InvalidRequest("refused")]
 )
 async def test_a_failure_is_retried_once(error: Exception) -> None:
     model = Scripted(error, GOOD)
@@ -108,8 +108,20 @@ async def test_a_failure_is_retried_once(error: Exception) -> None:
     assert [attempt.why for attempt in result.attempts] == [str(error)] * 2
 
 
+@pytest.mark.parametrize(("after_s", "pause_s"), [(0.4, 0.4), (600.0, 0.7), (0.0, 0.0)])
+async def test_the_retry_waits_as_long_as_the_server_says_and_no_longer_than_half_of_what_is_left(
+    after_s: float, pause_s: float
+) -> None:
+    """Without the mend both requests to a server that was busy for a second were lost."""
+    model = Scripted(RetryableError("The model server answered 429", after_s=after_s), GOOD)
+    assert (await written(model, within_s=2.0)).source == "model"
+    given_s, left_s = model.deadlines_s
+    assert given_s - left_s >= pause_s * 0.9
+    assert left_s > 0.0
+
+
 async def test_a_failure_and_a_wrong_answer_have_one_more_request_each() -> None:
-    model = Scripted(RetryableError("busy"), BAD, GOOD)
+    model = Scripted(RetryableError("busy", after_s=0.0), BAD, GOOD)
     assert (await written(model)).source == "model"
     assert len(model.asked) == 3
 

@@ -235,6 +235,14 @@ async def test_a_connection_that_breaks_after_the_finish_reason_does_no_harm() -
     assert (await answer_of(answer)).text == "Ann."
 
 
+@pytest.mark.parametrize("rest", ['data: {"choices":[],"usage":{"tot\n\n', "data: {]}\n\n"])
+async def test_what_cannot_be_read_after_the_finish_reason_does_no_harm(rest: str) -> None:
+    """Servers send usage after it. Without the mend a server that sends it wrongly gave no answer at all."""
+    assert (await answer_of(Answer.of(chunk("Ann.") + STOP + rest))).text == "Ann."
+    with pytest.raises(RetryableError, match="is not a chat completion"):
+        await answer_of(Answer.of(chunk("Ann.") + rest))
+
+
 async def test_a_connection_that_breaks_before_the_finish_reason_is_a_failure() -> None:
     answer = Answer([(0, chunk("Ann."))], headers={"content-length": "100000"})
     with pytest.raises(RetryableError, match="connection to the model server broke"):
