@@ -123,6 +123,7 @@ Keep = Annotated[
         "--keep",
         metavar="DIR",
         callback=_writable_directory,
+        resolve_path=True,
         help="Keep the stream and all logs in this directory.",
     ),
 ]

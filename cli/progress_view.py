@@ -54,8 +54,12 @@ async def _notices_shown(
 ) -> AsyncIterator[None]:
     """Show the notices of `transfer` as they come, and at the end those that were not shown yet.
 
-    A failure to read them is a failure to read the phases too, which the caller reports.
+    At the end the result is there: if the notices cannot be read then, the log says so.
     """
+    import structlog
+
+    from warmxfer.schemas import RetryableError
+
     shown = 0
 
     async def follow() -> None:
@@ -70,7 +74,11 @@ async def _notices_shown(
     finally:
         following.cancel()
         await asyncio.wait({following})
-    so_far = [notice async for notice in transfer.notices(follow=False)]
+    try:
+        so_far = [notice async for notice in transfer.notices(follow=False)]
+    except RetryableError as error:
+        structlog.get_logger(__name__).warning("notices_not_read", error=str(error))
+        return
     for notice in so_far[shown:]:
         show(notice)
 

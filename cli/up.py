@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import socket
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from errno import EADDRINUSE
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,6 +71,7 @@ def up(
     ports = {"--port": port, "--sandbox-port": sandbox_port, "--board-port": board_port}
     for option, number in ports.items():
         _check_free(option, number)
+    _check_different(ports)
     stack = {
         "nats_port": port or None,
         "sandbox_port": sandbox_port,
@@ -195,7 +197,7 @@ def _print_services(out: Console, stack: LocalStack, board: str) -> None:
     out.print(f"sandbox      {stack.sandbox_url}")
     out.print(f"logs         {stack.directory}")
     out.print("\nin another terminal:", style="bold")
-    out.print(f"  . {stack.env_file}")
+    out.print(f"  . {shlex.quote(str(stack.env_file))}", soft_wrap=True)
     out.print(f"  {command_line()} watch       # phases of all transfers; or: nats sub 'warmxfer.*.phase'")
     out.print(f"  {command_line()} doctor      # check of all services; or: nats service ls")
 
@@ -273,3 +275,17 @@ def _check_free(option: str, port: int) -> None:
             raise InvalidRequest(
                 f"{option} is {port}, {fault}; give another port, or 0 for any free port", field=option
             ) from error
+
+
+def _check_different(ports: Mapping[str, int]) -> None:
+    """Raise `InvalidRequest`, which names both options, if two services would have the same port."""
+    from warmxfer.schemas import InvalidRequest
+
+    options = {port: option for option, port in ports.items()}
+    for option, port in ports.items():
+        other = options[port]
+        if port and other != option:
+            raise InvalidRequest(
+                f"{option} is {port}, and so is {other}; give another port, or 0 for any free port",
+                field=option,
+            )

@@ -15,7 +15,7 @@ import structlog
 
 from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import Follower
-from warmxfer.schemas import TransferNotice, decode_notice
+from warmxfer.schemas import NoticeKind, TransferNotice, decode_notice
 
 from .archived import archived_notices
 from .readable import decode_readable
@@ -31,15 +31,16 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
 
     Waits through outages. Raises `RetryableError` if our own connection is closed.
     """
-    after, yielded = 0, deque[TransferNotice](maxlen=MAX_NOTICES)
+    # The archive may have another sentence: it leaves out personal data, as it is set.
+    after, yielded = 0, deque[tuple[NoticeKind, float]](maxlen=MAX_NOTICES)
     async with Follower(bus, subjects.notice(transfer_id)) as follower:
         while True:
             stored = await _stored_after(bus, transfer_id, after, follower)
             after = stored[-1].seq if stored else after
             notices = _readable(stored) if stored else await _archived(bus, transfer_id, follower)
             for notice in notices:
-                if notice not in yielded:
-                    yielded.append(notice)
+                if (notice.notice, notice.timestamp) not in yielded:
+                    yielded.append((notice.notice, notice.timestamp))
                     yield notice
             if await follower.next():
                 # The broker delivers a message before it stores it: read soon, and again after a moment.

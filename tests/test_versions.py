@@ -13,6 +13,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.testkit.broker import CONTAINER_IMAGE
+from warmxfer.bus.connection import MIN_SERVER_VERSION
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CONSTRAINTS: list[str] = PROJECT["tool"]["uv"]["constraint-dependencies"]
@@ -21,6 +24,11 @@ LOCK = LOCKS["requirements.lock"]
 WITH_EXTRAS = {"videosdk": LOCKS["requirements-videosdk.lock"], "otel": LOCKS["requirements-otel.lock"]}
 """The image with the framework has OpenTelemetry's SDK too."""
 BUILD_LOCK = LOCKS["requirements-build.lock"]
+
+DEPLOYMENTS = [
+    "compose.yaml",
+    *(f"ops/k8s/overlays/{each}/kustomization.yaml" for each in ("demo", "production")),
+]
 
 RENEW = "run: uv run --no-project ops/renew_pins.py"
 SYNC = "run: uv sync --group dev"
@@ -119,6 +127,15 @@ def test_this_environment_holds_the_pinned_versions(part: str) -> None:
         pytest.skip(f"{missing.name} is not installed; run: uv sync --group dev --extra videosdk")
     ours = pins(CONSTRAINTS)
     assert versions == {name: ours.get(name, "has no pin") for name in versions}, f"{RENEW}, then {SYNC}"
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_image_of_the_broker_is_one_that_is_accepted(name: str) -> None:
+    """A tag without a last number may be an older image that a machine has kept."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    (tag,) = re.findall(r"nats(?::|\n +newTag: )([\d.]+)-alpine", text)
+    assert tuple(map(int, tag.split("."))) >= MIN_SERVER_VERSION
+    assert f"nats:{tag}-alpine" == CONTAINER_IMAGE
 
 
 def test_no_file_in_git_names_the_address_of_a_package_index() -> None:

@@ -233,6 +233,16 @@ def test_a_port_in_use_is_reported_with_its_option(in_process: InProcess, option
     assert result.err == f"warmxfer: {sentence}\n"
 
 
+def test_two_services_with_one_port_are_refused(in_process: InProcess) -> None:
+    """Without the check the second one failed to start, with a sentence that named no option."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    result = in_process("up", "--port", port, "--sandbox-port", "0", "--board-port", port)
+    sentence = f"--port is {port}, and so is --board-port; give another port, or 0 for any free port"
+    assert (result.code, result.out, result.err) == (2, "", f"warmxfer: {sentence}\n")
+
+
 async def test_wrong_usage_exits_with_2(warmxfer: Warmxfer) -> None:
     assert (await warmxfer("list", "--colour")).code == 2
     assert (await warmxfer("run", "butler")).code == 2

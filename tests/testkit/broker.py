@@ -18,7 +18,7 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from warmxfer.bus import EmbeddedServer
 
-CONTAINER_IMAGE = "nats:2.14-alpine"
+CONTAINER_IMAGE = "nats:2.14.3-alpine"
 NATS_PORT = 4222
 ENGINE_TIMEOUT_S = 2
 """Time for a container engine to reply. A missing engine is known at once."""
