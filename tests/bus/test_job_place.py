@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import pytest
 
-from tests.testkit import waiting
-from warmxfer.bus import Bus, Delivery, Outgoing, Worker, job_given_back, subjects
+from warmxfer.bus import Bus, Delivery, EmbeddedServer, Outgoing, Worker, job_given_back, subjects
 from warmxfer.bus import worker as worker_module
 from warmxfer.bus.job_place import JobPlace
+from warmxfer.bus.worker_metrics import REDELIVERIES
 
-until = partial(waiting.until, within_s=5.0)
+from .settled import PROGRESS_ACK_WAIT_S, open_bus, until
 
 
 class Waiting:
@@ -37,24 +36,24 @@ async def send(bus: Bus, *ids: str) -> None:
     await bus.publish_all([Outgoing(subjects.work_queue(id, "gateway"), b"") for id in ids])
 
 
-async def test_other_messages_are_handled_while_handlers_wait(fresh_bus: Bus) -> None:
+async def test_other_messages_are_handled_while_handlers_wait(patient_bus: Bus) -> None:
     handler = Waiting()
-    await send(fresh_bus, *(f"slow{n}" for n in range(8)), *(f"t{n}" for n in range(20)))
-    async with Worker(fresh_bus, "gateway", handler, jobs=2, progress=True) as worker:
+    await send(patient_bus, *(f"slow{n}" for n in range(8)), *(f"t{n}" for n in range(20)))
+    async with Worker(patient_bus, "gateway", handler, jobs=2, progress=True) as worker:
         await until(lambda: handler.waits == 8 and len(handler.done) == 20)
         assert worker.in_flight == 0, "waiting handlers take no place in the window"
         handler.go_on.set()
         await until(lambda: len(handler.done) == 28)
-        await send(fresh_bus, "after")
+        await send(patient_bus, "after")
         await until(lambda: handler.done[-1] == "after")
     assert worker.in_flight == 0
 
 
-async def test_each_change_of_what_is_in_flight_is_told(fresh_bus: Bus) -> None:
+async def test_each_change_of_what_is_in_flight_is_told(patient_bus: Bus) -> None:
     """A message that arrives, waits without its job, takes it again, and ends."""
     handler, seen = Waiting(), list[int]()
     worker = Worker(
-        fresh_bus,
+        patient_bus,
         "gateway",
         handler,
         jobs=2,
@@ -62,44 +61,52 @@ async def test_each_change_of_what_is_in_flight_is_told(fresh_bus: Bus) -> None:
         on_in_flight_change=lambda: seen.append(worker.in_flight),
     )
     async with worker:
-        await send(fresh_bus, "slow")
+        await send(patient_bus, "slow")
         await until(lambda: seen == [1, 0])
         handler.go_on.set()
         await until(lambda: seen == [1, 0, 1, 0])
 
 
-async def test_a_handler_that_waits_without_its_job_keeps_its_message(fresh_bus: Bus) -> None:
+async def test_a_handler_that_waits_without_its_job_keeps_its_message(fresh_server: EmbeddedServer) -> None:
     """Progress is reported for it: neither this worker nor another one gets the message again."""
-    handler = Waiting()
-    await send(fresh_bus, "slow")
+    handler, redelivered = Waiting(), REDELIVERIES.value("gateway")
     async with (
-        await Bus.connect(fresh_bus.settings, name="other") as other,
-        Worker(fresh_bus, "gateway", handler, jobs=1, progress=True),
+        open_bus(fresh_server, PROGRESS_ACK_WAIT_S) as bus,
+        await Bus.connect(bus.settings, name="other") as other,
+        Worker(bus, "gateway", handler, jobs=1, progress=True),
         Worker(other, "gateway", handler, jobs=1, progress=True),
     ):
+        await send(bus, "slow")
         await until(lambda: handler.waits == 1)
-        await asyncio.sleep(2.5 * fresh_bus.settings.ack_wait_s)
+        await asyncio.sleep(1.2 * PROGRESS_ACK_WAIT_S)
         handler.go_on.set()
         await until(lambda: handler.done == ["slow"])
     assert handler.deliveries == [1]
+    assert REDELIVERIES.value("gateway") == redelivered
 
 
-async def test_progress_is_reported_only_while_a_handler_waits_without_its_job(fresh_bus: Bus) -> None:
+async def test_progress_is_reported_only_while_a_handler_waits_without_its_job(
+    fresh_server: EmbeddedServer,
+) -> None:
     """A worker without `progress`: a handler that hangs is delivered again, one that waits is not."""
-    handler = Waiting()
-    await fresh_bus.publish(subjects.event("slow", "gateway"), b"")
-    async with Worker(fresh_bus, "coordinator", handler, jobs=1, keyed=True):
+    handler, redelivered = Waiting(), REDELIVERIES.value("coordinator")
+    async with (
+        open_bus(fresh_server, PROGRESS_ACK_WAIT_S) as bus,
+        Worker(bus, "coordinator", handler, jobs=1, keyed=True),
+    ):
+        await bus.publish(subjects.event("slow", "gateway"), b"")
         await until(lambda: handler.waits == 1)
-        await asyncio.sleep(2.5 * fresh_bus.settings.ack_wait_s)
+        await asyncio.sleep(1.2 * PROGRESS_ACK_WAIT_S)
         handler.go_on.set()
         await until(lambda: handler.done == ["slow"])
     assert handler.deliveries == [1]
+    assert REDELIVERIES.value("coordinator") == redelivered
 
 
-async def test_a_worker_that_stops_waits_for_a_handler_without_a_job(fresh_bus: Bus) -> None:
+async def test_a_worker_that_stops_waits_for_a_handler_without_a_job(patient_bus: Bus) -> None:
     handler = Waiting()
-    await send(fresh_bus, "slow")
-    worker = Worker(fresh_bus, "gateway", handler, jobs=1, progress=True)
+    await send(patient_bus, "slow")
+    worker = Worker(patient_bus, "gateway", handler, jobs=1, progress=True)
     await worker.start()
     await until(lambda: handler.waits == 1)
     stopping = asyncio.create_task(worker.stop())
@@ -110,12 +117,12 @@ async def test_a_worker_that_stops_waits_for_a_handler_without_a_job(fresh_bus: 
 
 
 async def test_only_so_many_handlers_wait_without_a_job(
-    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+    patient_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "MAX_GIVEN_BACK", 2)
     handler = Waiting()
-    await send(fresh_bus, *(f"slow{n}" for n in range(5)))
-    async with Worker(fresh_bus, "gateway", handler, jobs=1, progress=True) as worker:
+    await send(patient_bus, *(f"slow{n}" for n in range(5)))
+    async with Worker(patient_bus, "gateway", handler, jobs=1, progress=True) as worker:
         await until(lambda: handler.waits == 3)
         assert worker.in_flight == 1, "the third one keeps its job"
         handler.go_on.set()

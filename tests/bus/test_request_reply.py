@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from structlog.testing import capture_logs
 
+from tests.testkit.waiting import until
 from warmxfer.bus import (
     Bus,
     InternalError,
@@ -41,8 +42,8 @@ async def test_a_request_gets_its_reply_and_is_never_stored(bus: Bus, subject: s
 async def test_without_a_server_a_request_fails_at_once(bus: Bus, subject: str) -> None:
     started = asyncio.get_running_loop().time()
     with pytest.raises(NoReply, match=r"^No process serves"):
-        await bus.request(subject, b"", 5)
-    assert asyncio.get_running_loop().time() - started < 1
+        await bus.request(subject, b"", 30)
+    assert asyncio.get_running_loop().time() - started < 15
 
 
 async def test_a_reply_that_is_too_large_is_logged(bus: Bus, subject: str) -> None:
@@ -55,6 +56,7 @@ async def test_a_reply_that_is_too_large_is_logged(bus: Bus, subject: str) -> No
         async with bus.serve(subject, reply):
             with pytest.raises(NoReply):
                 await bus.request(subject, b"", 0.2)
+            await until(lambda: bool(logs))
     assert [each["event"] for each in logs] == ["reply_send_failed"]
 
 
@@ -67,7 +69,7 @@ async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str) -> None:
         with pytest.raises(NoReply, match=r"within 0\.1 s"):
             await bus.request(subject, b"", 0.1)
         with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
-            await bus.request(subject, b"", 2)
+            await bus.request(subject, b"", 15)
 
 
 async def test_a_server_that_is_closed_cancels_a_handler_with_a_long_deadline(
@@ -156,9 +158,9 @@ async def test_too_many_concurrent_requests_are_rejected_at_once(bus: Bus, subje
         return b"done"
 
     async with bus.serve(subject, wait):
-        requests = [asyncio.create_task(bus.request(subject, b"", 5)) for _ in range(70)]
-        rejected, _ = await asyncio.wait(requests, timeout=0.5)
-        assert len(rejected) == 6
+        requests = [asyncio.create_task(bus.request(subject, b"", 30)) for _ in range(70)]
+        await until(lambda: sum(each.done() for each in requests) >= 6)
+        assert sum(each.done() for each in requests) == 6
         gate.set()
         results = await asyncio.gather(*requests, return_exceptions=True)
     assert results.count(b"done") == 64

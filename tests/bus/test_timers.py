@@ -9,8 +9,10 @@ import pytest
 
 from warmxfer.bus import Bus, EmbeddedServer, InvalidRequest, Stored, subjects, timers
 
+SOON_S = 15.0
 
-async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
+
+async def fired(bus: Bus, id: str, within_s: float = 20.0) -> list[Stored]:
     """Return the timers that fired for `id`, as soon as there is one, or [] after `within_s`."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -24,9 +26,9 @@ async def fired(bus: Bus, id: str, within_s: float) -> list[Stored]:
 async def test_a_timer_fires_once_at_its_time_and_not_before(bus: Bus, transfer_id: str) -> None:
     at_s = time.time() + 0.5
     await bus.publish_all([timers.schedule(transfer_id, "ring", at_s, b"due", msg_id=f"{transfer_id}.ring")])
-    (stored,) = await fired(bus, transfer_id, 3)
+    (stored,) = await fired(bus, transfer_id)
     assert stored.data == b"due"
-    assert 0 <= stored.at - at_s < 1
+    assert 0 <= stored.at - at_s < SOON_S
     assert await bus.get_last(subjects.timer(transfer_id, "ring")) is None
     await asyncio.sleep(0.5)
     assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
@@ -35,34 +37,36 @@ async def test_a_timer_fires_once_at_its_time_and_not_before(bus: Bus, transfer_
 async def test_a_timer_in_the_past_fires_at_once(bus: Bus, transfer_id: str) -> None:
     started = time.time()
     await bus.publish_all([timers.schedule(transfer_id, "ring", started - 3600, b"past")])
-    (stored,) = await fired(bus, transfer_id, 3)
+    (stored,) = await fired(bus, transfer_id)
     assert stored.data == b"past"
-    assert stored.at - started < 1
+    assert stored.at - started < SOON_S
 
 
 async def test_publishing_again_replaces_the_timer(bus: Bus, transfer_id: str) -> None:
     now = time.time()
-    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 0.4, b"first")])
-    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 0.9, b"second")])
-    (stored,) = await fired(bus, transfer_id, 3)
+    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 60, b"first")])
+    await bus.publish_all([timers.schedule(transfer_id, "ring", now + 0.5, b"second")])
+    (stored,) = await fired(bus, transfer_id)
     assert stored.data == b"second"
-    assert stored.at >= now + 0.9
+    assert stored.at >= now + 0.5
+    assert await bus.get_last(subjects.timer(transfer_id, "ring")) is None
 
 
 async def test_timers_of_other_names_and_transfers_are_not_changed(bus: Bus, transfer_id: str) -> None:
     now = time.time()
     await bus.publish_all(
         [
-            timers.schedule(transfer_id, "ring", now + 0.4, b"ring"),
+            timers.schedule(transfer_id, "ring", now + 60, b"ring"),
             timers.schedule(transfer_id, "brief", now + 0.4, b"brief"),
             timers.schedule(f"{transfer_id}-2", "ring", now + 0.4, b"other"),
         ]
     )
     cancel = timers.cancel_headers(subjects.timer(transfer_id, "ring"))
     await bus.publish(subjects.log(transfer_id), b"", headers=cancel)
-    (stored,) = await fired(bus, transfer_id, 3)
+    assert await bus.get_last(subjects.timer(transfer_id, "ring")) is None
+    (stored,) = await fired(bus, transfer_id)
     assert stored.data == b"brief"
-    (other,) = await fired(bus, f"{transfer_id}-2", 3)
+    (other,) = await fired(bus, f"{transfer_id}-2")
     assert other.data == b"other"
     assert len(await bus.history(subjects.timeout(transfer_id), 10)) == 1
 
@@ -80,8 +84,8 @@ async def test_a_timer_survives_a_killed_broker(
     await fresh_server.stop(kill=True)
     await asyncio.sleep(0.3)
     await fresh_server.start()
-    (overdue,) = await fired(fresh_bus, f"{transfer_id}-2", 5)
-    (due,) = await fired(fresh_bus, transfer_id, 5)
+    (overdue,) = await fired(fresh_bus, f"{transfer_id}-2")
+    (due,) = await fired(fresh_bus, transfer_id)
     assert (overdue.data, due.data) == (b"overdue", b"due")
     assert due.at >= at_s
 

@@ -58,6 +58,12 @@ async def unacked(bus: Bus) -> int:
     return queue.pending + queue.unacked
 
 
+async def until_acked(bus: Bus) -> None:
+    async with asyncio.timeout(20.0):
+        while await unacked(bus):
+            await asyncio.sleep(0.05)
+
+
 async def waits(worker: Worker, count: int) -> None:
     await until(lambda: worker.in_flight == count)
 
@@ -70,70 +76,64 @@ async def wait_behind_the_first(handler: Handler, worker: Worker, bus: Bus, coun
     await waits(worker, count)
 
 
-async def test_those_that_wait_are_handled_and_acknowledged_together(fresh_bus: Bus) -> None:
+async def test_those_that_wait_are_handled_and_acknowledged_together(patient_bus: Bus) -> None:
     handler = Handler()
     before = HANDLED.value("coordinator", Result.ACKNOWLEDGED)
-    async with handler.worker(fresh_bus) as worker:
-        await wait_behind_the_first(handler, worker, fresh_bus, 5)
+    async with handler.worker(patient_bus) as worker:
+        await wait_behind_the_first(handler, worker, patient_bus, 5)
         handler.go.set()
         await waits(worker, 0)
         assert handler.calls == [[b"0"], [b"1", b"2", b"3", b"4"]]
-        assert await unacked(fresh_bus) == 0
+        await until_acked(patient_bus)
         assert HANDLED.value("coordinator", Result.ACKNOWLEDGED) == before + 5
         (consumer,) = {each.consumer for each in handler.deliveries}
-        assert fresh_bus.endpoints.of_consumer(consumer).requests == 5
-        await publish(fresh_bus, 1, 5)
+        assert patient_bus.endpoints.of_consumer(consumer).requests == 5
+        await publish(patient_bus, 1, 5)
         await until(lambda: handler.calls[-1] == [b"5"])
 
 
-async def test_those_that_were_not_handled_are_handled_next_in_their_order(fresh_bus: Bus) -> None:
+async def test_those_that_were_not_handled_are_handled_next_in_their_order(patient_bus: Bus) -> None:
     handler = Handler(at_most=2)
-    async with handler.worker(fresh_bus, limit=3) as worker:
-        await wait_behind_the_first(handler, worker, fresh_bus, 6)
+    async with handler.worker(patient_bus, limit=3) as worker:
+        await wait_behind_the_first(handler, worker, patient_bus, 6)
         handler.go.set()
         await waits(worker, 0)
     assert handler.calls == [[b"0"], [b"1", b"2", b"3"], [b"3", b"4", b"5"], [b"5"]]
-    assert await unacked(fresh_bus) == 0
+    await until_acked(patient_bus)
 
 
-async def test_a_handler_that_raises_has_handled_none(fresh_bus: Bus) -> None:
+async def test_a_handler_that_raises_has_handled_none(patient_bus: Bus) -> None:
     handler = Handler()
     handler.fail_at = 2
-    async with handler.worker(fresh_bus) as worker:
-        await wait_behind_the_first(handler, worker, fresh_bus, 4)
+    async with handler.worker(patient_bus) as worker:
+        await wait_behind_the_first(handler, worker, patient_bus, 4)
         handler.go.set()
         await waits(worker, 0)
         await until(lambda: [b"1"] in handler.calls)
     assert handler.calls[1:3] == [[b"1", b"2", b"3"], [b"2", b"3"]]
-    await until_acked(fresh_bus)
+    await until_acked(patient_bus)
 
 
-async def until_acked(bus: Bus) -> None:
-    async with asyncio.timeout(20.0):
-        while await unacked(bus):
-            await asyncio.sleep(0.05)
-
-
-async def test_messages_of_other_transfers_are_not_handled_with_it(fresh_bus: Bus) -> None:
+async def test_messages_of_other_transfers_are_not_handled_with_it(patient_bus: Bus) -> None:
     handler = Handler()
-    async with handler.worker(fresh_bus, jobs=1) as worker:
-        await publish(fresh_bus, 1, id="t1")
+    async with handler.worker(patient_bus, jobs=1) as worker:
+        await publish(patient_bus, 1, id="t1")
         await handler.began.wait()
-        await publish(fresh_bus, 1, 1, id="t1")
-        await publish(fresh_bus, 2, 10, id="t2")
+        await publish(patient_bus, 1, 1, id="t1")
+        await publish(patient_bus, 2, 10, id="t2")
         await waits(worker, 4)
         handler.go.set()
         await waits(worker, 0)
     assert sorted(handler.calls) == [[b"0"], [b"1"], [b"10", b"11"]]
 
 
-async def test_a_stop_while_messages_are_handled_together(fresh_bus: Bus) -> None:
+async def test_a_stop_while_messages_are_handled_together(patient_bus: Bus) -> None:
     """Those behind the first one are given back, as queued ones are. None is handled twice by one worker."""
     handler = Handler()
     handler.gate_together = asyncio.Event()
-    worker = handler.worker(fresh_bus)
+    worker = handler.worker(patient_bus)
     await worker.start()
-    await wait_behind_the_first(handler, worker, fresh_bus, 3)
+    await wait_behind_the_first(handler, worker, patient_bus, 3)
     handler.go.set()
     await until(lambda: len(handler.calls) == 2)
     stopping = asyncio.create_task(worker.stop())
@@ -144,8 +144,8 @@ async def test_a_stop_while_messages_are_handled_together(fresh_bus: Bus) -> Non
     assert worker.in_flight == 0
     other = Handler()
     other.go.set()
-    async with other.worker(fresh_bus):
-        await until_acked(fresh_bus)
+    async with other.worker(patient_bus):
+        await until_acked(patient_bus)
     assert [each for call in other.calls for each in call] == [b"2"]
 
 
@@ -164,6 +164,6 @@ async def test_a_death_before_the_acknowledgement_redelivers_all_of_them(fresh_b
     other.go.set()
     async with other.worker(fresh_bus):
         await until_acked(fresh_bus)
-    assert sorted(each for call in other.calls for each in call)[-2:] == [b"1", b"2"]
+    assert {each for call in other.calls for each in call} >= {b"1", b"2"}
     handler.gate_together.set()
     await asyncio.wait_for(worker.stop(), 10)

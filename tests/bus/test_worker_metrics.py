@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import partial
 
 import pytest
 
-from tests.testkit import waiting
 from warmxfer.bus import Bus, DeadLetter, Delivery, RetryableError, Worker, subjects
 from warmxfer.bus.worker_metrics import (
     DEAD_LETTERS,
@@ -21,7 +19,8 @@ from warmxfer.bus.worker_metrics import (
 )
 from warmxfer.metrics import OTHER
 
-until = partial(waiting.until, within_s=5.0)
+from .settled import until
+
 QUEUE = "gateway"
 
 
@@ -34,7 +33,7 @@ def grown(before: Mapping[tuple[str, ...], float]) -> dict[str, float]:
     }
 
 
-async def test_each_delivery_is_counted_by_how_it_ended(fresh_bus: Bus) -> None:
+async def test_each_delivery_is_counted_by_how_it_ended(patient_bus: Bus) -> None:
     before, redelivered, dead = HANDLED.series(), REDELIVERIES.value(QUEUE), DEAD_LETTERS.value(QUEUE, "do")
     ages, handlings = QUEUE_AGE.count(QUEUE), HANDLING.count(QUEUE)
 
@@ -44,9 +43,9 @@ async def test_each_delivery_is_counted_by_how_it_ended(fresh_bus: Bus) -> None:
         if delivery.transfer_id == "again" and delivery.delivery_count < 3:
             raise RetryableError("not yet")
 
-    async with Worker(fresh_bus, QUEUE, handle, jobs=2):
+    async with Worker(patient_bus, QUEUE, handle, jobs=2):
         for id in ("passes", "dies", "again"):
-            await fresh_bus.publish(subjects.work_queue(id, QUEUE), b"{}")
+            await patient_bus.publish(subjects.work_queue(id, QUEUE), b"{}")
         await until(lambda: sum(grown(before).values()) == 5)
     assert grown(before) == {Result.ACKNOWLEDGED: 2, Result.RETRIED: 2, Result.DEAD_LETTERED: 1}
     assert REDELIVERIES.value(QUEUE) == redelivered + 2
@@ -55,34 +54,34 @@ async def test_each_delivery_is_counted_by_how_it_ended(fresh_bus: Bus) -> None:
     assert HANDLING.count(QUEUE) == handlings + 5
 
 
-async def test_the_age_is_the_time_that_a_message_waited(fresh_bus: Bus) -> None:
+async def test_the_age_is_the_time_that_a_message_waited(patient_bus: Bus) -> None:
     waited_s = 0.4
-    await fresh_bus.publish(subjects.work_queue("waits", QUEUE), b"{}")
+    await patient_bus.publish(subjects.work_queue("waits", QUEUE), b"{}")
     await asyncio.sleep(waited_s)
-    await fresh_bus.publish(subjects.work_queue("fresh", QUEUE), b"{}")
+    await patient_bus.publish(subjects.work_queue("fresh", QUEUE), b"{}")
     count, total = QUEUE_AGE.count(QUEUE), QUEUE_AGE.total(QUEUE)
     gate = asyncio.Event()
 
     async def handle(delivery: Delivery) -> None:
         await gate.wait()
 
-    async with Worker(fresh_bus, QUEUE, handle, jobs=1, drain_s=5.0):
-        await fresh_bus.publish(subjects.work_queue("last", QUEUE), b"{}")
+    async with Worker(patient_bus, QUEUE, handle, jobs=1, drain_s=30.0):
+        await patient_bus.publish(subjects.work_queue("last", QUEUE), b"{}")
         await asyncio.sleep(waited_s)
         gate.set()
         await until(lambda: QUEUE_AGE.count(QUEUE) == count + 3)
     assert QUEUE_AGE.total(QUEUE) - total >= waited_s * 0.9
 
 
-async def test_the_messages_in_flight_are_shown_while_the_worker_runs(fresh_bus: Bus) -> None:
+async def test_the_messages_in_flight_are_shown_while_the_worker_runs(patient_bus: Bus) -> None:
     gate = asyncio.Event()
 
     async def handle(delivery: Delivery) -> None:
         await gate.wait()
 
     for id in ("a", "b", "c"):
-        await fresh_bus.publish(subjects.work_queue(id, QUEUE), b"{}")
-    async with Worker(fresh_bus, QUEUE, handle, jobs=3):
+        await patient_bus.publish(subjects.work_queue(id, QUEUE), b"{}")
+    async with Worker(patient_bus, QUEUE, handle, jobs=3):
         await until(lambda: IN_FLIGHT.series() == {(QUEUE,): 3})
         gate.set()
         await until(lambda: IN_FLIGHT.series() == {(QUEUE,): 0})
@@ -90,14 +89,14 @@ async def test_the_messages_in_flight_are_shown_while_the_worker_runs(fresh_bus:
 
 
 @pytest.mark.parametrize("subject", ["wx.1.+49301234567.do.gateway"])
-async def test_a_word_of_a_hostile_subject_becomes_no_label(fresh_bus: Bus, subject: str) -> None:
+async def test_a_word_of_a_hostile_subject_becomes_no_label(patient_bus: Bus, subject: str) -> None:
     before = sum(DEAD_LETTERS.series().values())
 
     async def handle(delivery: Delivery) -> None:
         raise AssertionError("nothing to handle")
 
-    async with Worker(fresh_bus, QUEUE, handle, jobs=1):
-        await fresh_bus._connection.client.publish(subject, b"{}")
+    async with Worker(patient_bus, QUEUE, handle, jobs=1):
+        await patient_bus._connection.client.publish(subject, b"{}")
         await until(lambda: sum(DEAD_LETTERS.series().values()) == before + 1)
     values = {value for key in DEAD_LETTERS.series() for value in key}
     allowed = {value for label in DEAD_LETTERS.labels for value in (*label.values, OTHER)}

@@ -15,7 +15,7 @@ from tests.testkit.secured_cluster import SERVERS, secured_cluster
 from warmxfer.bus import Bus, BusSettings, Delivery, EmbeddedServer, Worker, subjects
 
 ACK_WAIT_S = 30.0
-SOON_S = 1.0
+SOON_S = 10.0
 STOPS = 6
 
 Connect = Callable[[str, int], Awaitable[Bus]]

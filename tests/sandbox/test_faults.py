@@ -7,7 +7,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from .client import SCALE, Sandbox, supervisor
+from .client import DEADLINE_S, SCALE, Sandbox, supervisor
 
 DIAL = {"method": "POST", "path": "/v2/sip/call"}
 ROOMS = {"method": "POST", "path": "/v2/rooms"}
@@ -58,13 +58,18 @@ async def test_execute_then_timeout_executes_once_without_a_response(sandbox: Sa
     await sandbox.fault(DIAL, "execute_then_timeout", holdS=60)
     body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
     with pytest.raises(httpx.ReadTimeout):
-        await sandbox.http.post("/v2/sip/call", json={**body, "destinationRoomId": room_id}, timeout=0.1)
+        await sandbox.http.post(
+            "/v2/sip/call",
+            json={**body, "destinationRoomId": room_id},
+            timeout=httpx.Timeout(DEADLINE_S, read=0.1),
+        )
+    await sandbox.wait_for_entry("dial")
     assert await dials(sandbox) == 1
 
 
 async def test_execute_late_executes_after_the_error_response(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
-    await sandbox.fault(DIAL, "execute_late", delayS=5)
+    await sandbox.fault(DIAL, "execute_late", delayS=60)
     body = {"routingRuleId": "r", "sipCallFrom": "+14155550100", "sipCallTo": supervisor("0103")}
     answer = await sandbox.http.post("/v2/sip/call", json={**body, "destinationRoomId": room_id})
     assert answer.status_code == 504

@@ -129,15 +129,25 @@ async def test_utterances_queue_and_take_time_per_word(sandbox: Sandbox) -> None
     assert both_s >= 8 * 0.35 * SCALE
 
 
+async def until_speaking(sandbox: Sandbox, id: str) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            [room] = (await sandbox.ok("GET", "/sandbox/state"))["rooms"]
+            if any(each["id"] == id and each["speaking"] for each in room["participants"]):
+                return
+            await asyncio.sleep(0.01)
+
+
 async def test_an_interruption_cuts_only_interruptible_speech(sandbox: Sandbox) -> None:
     room_id = await sandbox.room()
     async with sandbox.agent(room_id, "a") as a, sandbox.agent(room_id, "b") as b:
-        await a.send(type="say", id="u1", text="word " * 40)
+        await a.send(type="say", id="u1", text="word " * 400)
+        await until_speaking(sandbox, "a")
         await asyncio.sleep(0.1)
         await a.send(type="interrupt")
         assert (await a.wait_for("said", id="u1"))["interrupted"] is True
         heard = (await b.wait_for("speech"))["text"].split()
-        assert 1 <= len(heard) < 40
+        assert 1 <= len(heard) < 400
         await a.send(type="say", id="u2", text="do not cut this", interruptible=False)
         await a.send(type="interrupt")
         assert (await a.wait_for("said", id="u2"))["interrupted"] is False
@@ -177,7 +187,10 @@ async def test_a_second_join_with_the_same_id_replaces_the_first_socket(sandbox:
     assert [frame["type"] for frame in other.frames] == ["welcome", "participant-joined", "speech"]
 
 
-async def test_an_agent_stays_in_the_room_for_the_grace_period(slow_sandbox: Sandbox) -> None:
+async def test_an_agent_stays_in_the_room_for_the_grace_period(
+    slow_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_websocket, "GRACE_S", 4.0)
     room_id = await slow_sandbox.room()
     async with slow_sandbox.agent(room_id, "other") as other:
         async with slow_sandbox.agent(room_id, "ai") as ai:
@@ -186,8 +199,9 @@ async def test_an_agent_stays_in_the_room_for_the_grace_period(slow_sandbox: San
             ai.socket.transport.abort()
         async with slow_sandbox.agent(room_id, "ai") as ai:
             assert (await slow_sandbox.ok("GET", "/sandbox/state"))["rooms"][0]["held"] is True
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.8)
             assert [frame["type"] for frame in other.drain()] == ["welcome", "participant-joined"]
+            monkeypatch.setattr(room_websocket, "GRACE_S", 1.0)
             ai.socket.transport.abort()
         left = await other.wait_for("participant-left")
     assert left == {"type": "participant-left", "participantId": "ai", "reason": "connection-error"}
@@ -227,7 +241,7 @@ async def test_an_invalid_frame_does_not_close_the_socket(sandbox: Sandbox, fram
 async def test_too_many_queued_utterances_are_refused(sandbox: Sandbox) -> None:
     async with sandbox.agent(await sandbox.room()) as agent:
         for n in range(70):
-            await agent.send(type="say", id=f"u{n}", text="a long sentence of six words")
+            await agent.send(type="say", id=f"u{n}", text="word " * 400)
         assert (await agent.wait_for("error"))["message"].startswith("Too many utterances are queued")
 
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import ssl
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from videosdk import room_client
 from warmxfer.adapters.rooms.videosdk import server_lookup
 from warmxfer.schemas import RetryableError
 
+from .event_loop_stalls import StallWatcher
 from .room_fixture import servers
 
 LOCALHOST = "127.0.0.1"
@@ -109,19 +109,12 @@ def _certificate(folder: Path) -> Path:
 
 
 async def test_h18_a_slow_cloud_does_not_stall_the_loop_and_uses_no_thread(cloud: Cloud) -> None:
-    cloud.reply, threads, stalls = reply_slowly, threading.active_count(), list[float]()
-
-    async def watch() -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            stalls.append(time.monotonic() - before)
-
-    watching = asyncio.create_task(watch())
-    await server_lookup.prefetch_servers("room-1", "token", cloud.host)
-    watching.cancel()
-    assert max(stalls) < 0.2
-    assert threading.active_count() == threads
+    cloud.reply = reply_slowly
+    async with StallWatcher() as stalls:
+        threads = threading.active_count()
+        await server_lookup.prefetch_servers("room-1", "token", cloud.host)
+        assert threading.active_count() == threads
+    assert stalls.worst_warmxfer.warmxfer_s < 0.2
 
 
 async def test_the_library_parses_the_response_and_sends_no_request(cloud: Cloud) -> None:
@@ -155,5 +148,5 @@ async def test_h19_a_look_up_succeeds_after_nine_that_hang(cloud: Cloud) -> None
             async with asyncio.timeout(0.05):
                 await server_lookup.prefetch_servers("room-1", "token", cloud.host)
     cloud.reply = reply_well
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await server_lookup.prefetch_servers("room-1", "token", cloud.host)

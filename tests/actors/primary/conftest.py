@@ -26,7 +26,7 @@ from warmxfer.schemas import (
     encode,
 )
 
-REPLY_TIMEOUT_S = 5.0
+REPLY_TIMEOUT_S = 20.0
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def room() -> str:
     return f"room-{secrets.token_hex(4)}"
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.01)

@@ -172,17 +172,17 @@ def test_the_endpoint_is_made_from_what_users_paste(base_url: str, expected: str
 
 
 async def test_reasoning_keeps_a_request_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 0.5)
-    thoughts = [(0.2, chunk("Hm.", "reasoning_content")) for _ in range(5)]
+    monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 1.5)
+    thoughts = [(0.2, chunk("Hm.", "reasoning_content")) for _ in range(8)]
     reply = await answer_of(Answer([*thoughts, (0.2, chunk("Ann was charged.")), (0, STOP), (0, DONE)]))
     assert reply.text == "Ann was charged."
     assert reply.reading is not None
-    assert reply.reading.reasoning_chars == 15
+    assert reply.reading.reasoning_chars == 24
 
 
 async def test_pings_keep_a_request_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 0.5)
-    pings = [(0.2, ": ping\n\n") for _ in range(5)]
+    monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 1.5)
+    pings = [(0.2, ": ping\n\n") for _ in range(8)]
     assert (await answer_of(Answer([*pings, (0.2, chunk("Ann.")), (0, STOP)]))).text == "Ann."
 
 
@@ -190,8 +190,8 @@ async def test_silence_in_the_middle_ends_a_request(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 0.3)
     started_at = time.monotonic()
     with pytest.raises(RetryableError, match="did not answer within"):
-        await answer_of(Answer([(0, chunk("Ann"))], hang=True), deadline_s=30)
-    assert time.monotonic() - started_at < 3
+        await answer_of(Answer([(0, chunk("Ann"))], hang=True), deadline_s=60)
+    assert time.monotonic() - started_at < 15
 
 
 async def test_endless_reasoning_ends_at_the_deadline() -> None:
@@ -199,7 +199,7 @@ async def test_endless_reasoning_ends_at_the_deadline() -> None:
     started_at = time.monotonic()
     with pytest.raises(RetryableError, match="did not answer within"):
         await answer_of(Answer(thoughts), deadline_s=0.6)
-    assert time.monotonic() - started_at < 2
+    assert time.monotonic() - started_at < 15
 
 
 async def test_endless_reasoning_between_tags_ends_at_the_size() -> None:
@@ -223,11 +223,14 @@ async def test_lines_of_100_kilobytes_are_read_in_little_time() -> None:
     assert time.process_time() - started_at < 2
 
 
-async def test_a_server_that_goes_on_after_the_finish_reason_is_not_waited_for() -> None:
+async def test_a_server_that_goes_on_after_the_finish_reason_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openai_module, "MAX_SILENCE_S", 30.0)
     started_at = time.monotonic()
-    reply = await answer_of(Answer([(0, chunk("Ann.")), (0, STOP)], hang=True), deadline_s=30)
+    reply = await answer_of(Answer([(0, chunk("Ann.")), (0, STOP)], hang=True), deadline_s=60)
     assert reply.text == "Ann."
-    assert time.monotonic() - started_at < 4
+    assert time.monotonic() - started_at < 15
 
 
 async def test_a_connection_that_breaks_after_the_finish_reason_does_no_harm() -> None:

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
 
-from .scripted_cloud import ScriptedCloud, provider
+from .scripted_cloud import PATIENT_TIMEOUT_S, ScriptedCloud, provider
 
 
 @pytest_asyncio.fixture
@@ -20,7 +20,7 @@ async def scripted_cloud() -> ScriptedCloud:
 @pytest_asyncio.fixture
 async def videosdk(scripted_cloud: ScriptedCloud) -> AsyncIterator[VideoSDKProvider]:
     server = await asyncio.start_server(scripted_cloud.serve, "127.0.0.1", 0)
-    client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    client = provider(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", PATIENT_TIMEOUT_S)
     yield client
     await client.aclose()
     server.close()

@@ -12,6 +12,7 @@ from warmxfer.adapters.telephony.videosdk.settings import VideoSDKSettings
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 TIMEOUT_S = 0.8
+PATIENT_TIMEOUT_S = 30.0
 
 
 @dataclass
@@ -71,7 +72,7 @@ async def _read(head: str, reader: asyncio.StreamReader) -> ReceivedRequest:
     return ReceivedRequest(method, target, headers, json.loads(content) if content else None)
 
 
-def provider(base_url: str, **more: Any) -> VideoSDKProvider:
+def provider(base_url: str, timeout_s: float = TIMEOUT_S, **more: Any) -> VideoSDKProvider:
     """Return a provider for the cloud at `base_url`."""
-    settings = VideoSDKSettings(api_key="key", secret=SECRET, base_url=base_url, timeout_s=TIMEOUT_S)
+    settings = VideoSDKSettings(api_key="key", secret=SECRET, base_url=base_url, timeout_s=timeout_s)
     return VideoSDKProvider(settings, **more)

@@ -60,6 +60,8 @@ class FakeCoordinator:
         self.entries: list[TimelineEntry] | None = None
         """Those of the timeline of each transfer. None: it was requested, and no more."""
         self.answering = True
+        self.waited_s = 0.0
+        """How long ago each transfer was requested."""
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[FakeCoordinator]:
@@ -88,7 +90,7 @@ class FakeCoordinator:
             raise InvalidRequest("The outline cannot be read now")
         return TransferOutline(
             id=query["id"],
-            started_at=time.time(),
+            started_at=time.time() - self.waited_s,
             room_id="room-1",
             supervisor="Dana (billing)",
             destination="+•••••••••01",
