@@ -27,7 +27,7 @@ from warmxfer.schemas import NoticeKind, Outcome, TransferNotice, WarmTransferPh
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @pytest_asyncio.fixture

@@ -37,7 +37,6 @@ from .conftest import (
     ONE_MOMENT,
     QUESTION,
     SUMMARY,
-    TIME_SCALE,
     UNDERSTOOD,
     ConsultationDriver,
     briefing_worker,
@@ -50,6 +49,7 @@ PRESSES_ONE, PRESSES_TWO, PRESSES_EARLY, GERMAN_WITH_KEY, SCREENED = (
 FOREIGN_MAILBOX, LONG_MAILBOX, HELD_IN_QUEUE = (f"+141555501{n}" for n in ("26", "27", "29"))
 HANGS_UP_WHILE_BRIEFED, SILENT, CURIOUS, EAGER = (f"+141555501{n}" for n in ("08", "11", "12", "13"))
 DECISIONS = (SupervisorReady, SupervisorDeclined, VoicemailDetected)
+NEVER_DUE_S, AT_ONCE_S = 60.0, 10.0
 REFUSAL = "No, sorry, I can't take this call right now, I am in a meeting."
 NARRATION = ["Ann was charged twice.", "She wants one charge refunded."]
 
@@ -84,8 +84,12 @@ async def test_a_ready_supervisor_is_briefed_and_asked_and_connected(
 
 
 async def test_the_greeting_follows_the_briefing_command_at_once(
-    driver: ConsultationDriver, settings: BusSettings
+    driver: ConsultationDriver, settings: BusSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It waits for no timer of the dialogue, and for no repeated read of the commands."""
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.ONE_MOMENT_AFTER_S", NEVER_DUE_S)
+    monkeypatch.setattr("warmxfer.actors.briefing.dialogue_runner.SILENCE_S", NEVER_DUE_S)
+    monkeypatch.setattr("warmxfer.bus.polling.REREAD_PAUSES_S", (NEVER_DUE_S,))
     async with briefing_worker(settings):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
@@ -93,8 +97,7 @@ async def test_the_greeting_follows_the_briefing_command_at_once(
         await driver.wait_for(AudioStreamEnabled)
         briefed_at = await driver.brief()
         await driver.wait_said(GREETING)
-        greeting_lasts_s = len(GREETING.split()) * 0.35 * TIME_SCALE
-        assert time.monotonic() - briefed_at - greeting_lasts_s < 0.3
+        assert time.monotonic() - briefed_at < AT_ONCE_S
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ async def test_a_caller_who_joins_during_the_briefing_does_not_hear_the_rest_of_
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
         await driver.person_answers()
-        await driver.brief("She wants a refund. " * 20)
+        await driver.brief("She wants a refund. " * 190)
         await driver.wait_said(GREETING)
         await driver.cloud.dial(driver.room_id, driver.caller, SILENT)
         await driver.wait_for(ParticipantJoined, participant_id=driver.caller)
@@ -360,7 +363,7 @@ async def test_a_notice_is_said_whole_in_place_of_the_briefing_before_the_agent_
         await driver.wait_for(ConsultationJoined)
         await driver.dial(SILENT)
         await driver.wait_for(AudioStreamEnabled)
-        await driver.brief(summary="A long story. " * 40)
+        await driver.brief(summary="A long story. " * 280)
         await driver.cloud.say(driver.supervisor, "Hello?")
         await driver.wait_said(GREETING)
         await driver.leave(notice, finish_s=6.0)
@@ -432,7 +435,7 @@ async def test_an_agent_told_to_leave_while_joining_fails_replies_at_once(
         await driver.join()
         await asyncio.sleep(0.3)
         await driver.leave()
-        await driver.wait_for(ConsultationLeft, within_s=1)
+        await driver.wait_for(ConsultationLeft)
     assert not any(isinstance(event, CommandFailed) for event in await driver.events())
 
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from tests.testkit.provider_sandbox import Cloud, Wire
 from tests.testkit.sent_log import store_in_log
+from tests.testkit.waiting import until
 from warmxfer.actors.briefing.actor import MAX_CONCURRENT_JOINS
 from warmxfer.actors.briefing.consultation import Consultation
 from warmxfer.actors.briefing.event_publisher import LEFT_UNSEEN
@@ -37,8 +38,9 @@ from .conftest import CONNECTING, GREETING, QUESTION, ConsultationDriver, briefi
 
 SILENT = "+14155550111"
 LONG_SUMMARY = "Ann was charged twice. " * 12
-TAKEOVER_S = 8.0
-SLOW_JOIN_S = 0.5
+TAKEOVER_S = 15.0
+SETTLE_S = 0.3
+"""Time for a join that the limit must not let through."""
 
 
 @pytest_asyncio.fixture
@@ -146,14 +148,14 @@ async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
     driver: ConsultationDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by chaos: two new workers joined 450 rooms at once, and no join finished in time."""
-    join, joining, max_joining = SandboxRoomClient.join, 0, 0
+    join, joining, max_joining, full = SandboxRoomClient.join, 0, 0, asyncio.Event()
 
     async def counted_join(self: SandboxRoomClient) -> RoomSnapshot:
         nonlocal joining, max_joining
         joining += 1
         max_joining = max(max_joining, joining)
         try:
-            await asyncio.sleep(SLOW_JOIN_S)
+            await full.wait()
             return await join(self)
         finally:
             joining -= 1
@@ -174,6 +176,9 @@ async def test_a_worker_joins_a_limited_number_of_rooms_at_a_time(
         for n, command in enumerate(commands):
             await store_in_log(driver.bus, f"{driver.id}-{n}", command)
             await driver.bus.publish(subjects.work_queue(f"{driver.id}-{n}", "briefing"), encode(command))
+        await until(lambda: joining >= MAX_CONCURRENT_JOINS)
+        await asyncio.sleep(SETTLE_S)
+        full.set()
         await driver.cloud.wait_ledger(driver.room_id, "joined", len(commands))
     assert max_joining == MAX_CONCURRENT_JOINS
 

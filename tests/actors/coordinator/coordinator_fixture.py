@@ -10,15 +10,16 @@ from contextlib import asynccontextmanager
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
 from warmxfer.actors.coordinator.state_machine import Record, Stage, decode_record, expand_log
+from warmxfer.actors.coordinator.state_machine.state import wire_name
 from warmxfer.bus import Bus, Delivery, Stored, subjects
 from warmxfer.bus.consumer_table import CONSUMERS
 from warmxfer.bus.subjects import STREAMS
-from warmxfer.schemas import AnyCommand, AnyEvent, Command
+from warmxfer.schemas import AnyCommand, AnyEvent, Command, DeadlinePassed, encode
 
 from .fake_actors import FakeActors, answers
 
 SHORT_WINDOW_S = 0.2
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class SimulatedCrash(Exception):
@@ -62,12 +63,21 @@ async def run_until(bus: Bus, id: str, stage: Stage, unanswered: type[Command]) 
 
     async with running_coordinators(bus):
         running = asyncio.create_task(FakeActors(bus, id, script).run_transfer(request("room-a")))
-        async with asyncio.timeout(PATIENCE_S):
-            while not (kept := await records(bus, id)) or kept[-1].state.stage is not stage:
-                await asyncio.sleep(0.02)
+        await until_waiting(bus, id, stage, unanswered)
         await until_all_handled(bus)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def until_waiting(bus: Bus, id: str, stage: Stage, unanswered: type[Command]) -> None:
+    """Return when transfer `id` is in `stage`, and awaits at most a reply to a command of this type."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            kept = await records(bus, id)
+            kinds = {each.kind for each in kept[-1].state.pending.values()} if kept else set[str]()
+            if kept and kept[-1].state.stage is stage and kinds <= {wire_name(unanswered)}:
+                return
+            await asyncio.sleep(0.02)
 
 
 def delivery_of(stored: Stored, delivery_count: int) -> Delivery:
@@ -118,6 +128,18 @@ async def until_all_handled(bus: Bus) -> None:
             if queue is not None and queue.pending == queue.unacked == 0:
                 return
             await asyncio.sleep(0.05)
+
+
+async def let_archive_timer_fire(bus: Bus, id: str) -> None:
+    """Publish now what the timer of the archiving of transfer `id` publishes at the end of its wait."""
+    timer = subjects.timer(id, "archive")
+    await until_stored(bus, timer)
+    newest = await bus.get_last_from_leader(subjects.log(id))
+    assert newest is not None
+    due_at = decode_record(newest.data).state.archive_due_at
+    assert due_at is not None
+    await bus.purge(subjects.CORE, timer)
+    await bus.publish(subjects.timeout(id), encode(DeadlinePassed(due_at=due_at)))
 
 
 async def shorten_duplicate_window(bus: Bus) -> None:

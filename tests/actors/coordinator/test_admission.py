@@ -39,7 +39,7 @@ async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -
             FakeActors(fresh_bus, "t-first", lambda _: []).run_transfer(request("room-a"))
         )
         await until_stored(fresh_bus, subjects.log("t-first"))
-        second = await asyncio.wait_for(FakeActors(fresh_bus, "t-second").run_transfer(request("room-a")), 10)
+        second = await asyncio.wait_for(FakeActors(fresh_bus, "t-second").run_transfer(request("room-a")), 30)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
     assert second.outcome is Outcome.CALLER_IN_TRANSFER
@@ -51,7 +51,7 @@ async def test_a_second_transfer_of_the_same_caller_is_refused(fresh_bus: Bus) -
 async def test_a_caller_is_free_again_when_their_transfer_is_over(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
         for id in ("t-one", "t-two"):
-            result = await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request("room-a")), 10)
+            result = await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request("room-a")), 30)
             assert result.success
 
 
@@ -76,7 +76,7 @@ async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
         for n in range(2):
             await until_stored(fresh_bus, subjects.timer(f"t-in-{n}", TIMER))
         actors = FakeActors(fresh_bus, "t-out")
-        result = await asyncio.wait_for(actors.run_transfer(request("room-out")), 10)
+        result = await asyncio.wait_for(actors.run_transfer(request("room-out")), 30)
         assert result.outcome is Outcome.TOO_BUSY
         assert result.evidence == {"retry_after_s": 5.0, "limit": "transfers"}
         assert result.detail == (
@@ -85,9 +85,9 @@ async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
         )
         assert actors.command_names == []
         await fresh_bus.publish(subjects.cancel("t-in-0"), b"{}")
-        assert (await asyncio.wait_for(running_transfers[0], 10)).outcome is Outcome.CANCELLED
+        assert (await asyncio.wait_for(running_transfers[0], 30)).outcome is Outcome.CANCELLED
         assert (
-            await asyncio.wait_for(FakeActors(fresh_bus, "t-later").run_transfer(request("room-out")), 10)
+            await asyncio.wait_for(FakeActors(fresh_bus, "t-later").run_transfer(request("room-out")), 30)
         ).success
     finally:
         for task in (running, *running_transfers):
@@ -105,7 +105,7 @@ async def test_a_transfer_in_its_bridge_guard_does_not_count_as_running(
             transfer = FakeActors(fresh_bus, f"t-guarded-{n}").run_transfer(
                 request(f"room-{n}", bridge_guard_s=300)
             )
-            assert (await asyncio.wait_for(transfer, 10)).success
+            assert (await asyncio.wait_for(transfer, 30)).success
             await until_stored(fresh_bus, subjects.timer(f"t-guarded-{n}", GUARD_TIMER))
         assert await fresh_bus.count(subjects.any_timer(TIMER)) == 0
         assert await fresh_bus.count(subjects.any_timer(GUARD_TIMER)) == 3
@@ -122,7 +122,7 @@ async def test_a_request_without_a_bridge_guard_gets_the_default_at_admission(fr
             ("t-none", {"bridge_guard_s": None}),
             ("t-off", {"bridge_guard_s": 0}),
         ):
-            await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request(id, **config)), 10)
+            await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(request(id, **config)), 30)
     recorded = {}
     for id in ("t-default", "t-none", "t-off"):
         state = (await records(fresh_bus, id))[0].state
@@ -135,17 +135,17 @@ async def test_the_guards_timer_fires_and_the_session_leaves(fresh_bus: Bus) -> 
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-leaves")
         assert (
-            await asyncio.wait_for(actors.run_transfer(request("room-a", bridge_guard_s=0.4)), 10)
+            await asyncio.wait_for(actors.run_transfer(request("room-a", bridge_guard_s=0.4)), 30)
         ).success
         for _ in range(2):
             check = await _next_check(fresh_bus, actors)
             for event in answers(check):
                 await actors.publish(event)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await _has_left(fresh_bus, "t-leaves", "room-a"):
                 await asyncio.sleep(0.02)
         assert (await records(fresh_bus, "t-leaves"))[-1].state.stage is Stage.COMPLETED
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while await fresh_bus.count(subjects.any_timer(GUARD_TIMER)):
                 await asyncio.sleep(0.02)
 
@@ -153,7 +153,7 @@ async def test_the_guards_timer_fires_and_the_session_leaves(fresh_bus: Bus) -> 
 async def _next_check(bus: Bus, actors: FakeActors) -> AnyCommand:
     """Return the next leg check that the fake actors have not answered."""
     answered = {each.command_id for each in actors.commands}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             stored = await bus.get_last(subjects.work_queue(actors.id, "gateway"))
             command = decode_command(stored.data) if stored else None

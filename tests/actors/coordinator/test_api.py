@@ -14,13 +14,17 @@ from tests.testkit.secured_broker import secured_broker
 from warmxfer.actors.common.dial_policy import DialPolicy
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
+from warmxfer.actors.coordinator.state_machine import Stage
 from warmxfer.bus import Bus, InvalidRequest, NoReply, subjects
 from warmxfer.bus.dead_letters import DeadLetterBody
 from warmxfer.bus.subject_table import BOARD, CLIENT, COORDINATOR, DEPLOY, SUBJECTS
 from warmxfer.client import Client, IdInUse, NoCoordinator, NoSuchTransfer
-from warmxfer.schemas import WarmTransferPhase, encode
+from warmxfer.schemas import AnyCommand, AnyEvent, DialSupervisor, Outcome, WarmTransferPhase, encode
 
-TIMEOUT_S = 10.0
+from .coordinator_fixture import PATIENCE_S, until_waiting
+from .fake_actors import FakeActors, answers
+
+TIMEOUT_S = 30.0
 REQUEST: dict[str, Any] = {
     "room_id": "room-1",
     "config": {
@@ -38,6 +42,11 @@ VERBS = tuple(row.name.removeprefix("api.") for row in SUBJECTS if row.name.star
 def request_for(transfer_id: str) -> dict[str, Any]:
     """A request whose caller no other test transfers."""
     return {**REQUEST, "room_id": transfer_id}
+
+
+def patient_request_for(transfer_id: str) -> dict[str, Any]:
+    """A request whose commands do not time out during a test."""
+    return {**request_for(transfer_id), "config": {**REQUEST["config"], "command_timeout_s": 60.0}}
 
 
 async def serving(bus: Bus, settings: CoordinatorSettings) -> AsyncIterator[None]:
@@ -76,6 +85,21 @@ async def served(bus: Bus, verb: str, query: Any) -> Any:
         return await ask(bus, verb, query)
     except NoReply:
         return None
+
+
+async def cancelled(bus: Bus, transfer_id: str) -> None:
+    """Start a transfer and cancel it while a phone rings. No record follows its end."""
+
+    def script(command: AnyCommand) -> list[AnyEvent]:
+        return [] if isinstance(command, DialSupervisor) else answers(command)
+
+    query = {"id": transfer_id, "request": patient_request_for(transfer_id)}
+    actors = FakeActors(bus, transfer_id, script)
+    ending = asyncio.create_task(actors.run_transfer(json.dumps(query["request"]).encode()))
+    await until_waiting(bus, transfer_id, Stage.RINGING, DialSupervisor)
+    await ask(bus, "start", query)
+    assert await ask(bus, "cancel", {"id": transfer_id, "reason": "no need"}) == {"id": transfer_id}
+    assert (await asyncio.wait_for(ending, PATIENCE_S)).outcome is Outcome.CANCELLED
 
 
 async def ended(client: Client, transfer_id: str) -> None:
@@ -142,32 +166,27 @@ async def test_start_refuses_a_wrong_query_with_a_sentence(bus: Bus, query: Any,
 @pytest.mark.usefixtures("coordinator")
 async def test_status_list_and_report_tell_of_a_transfer(bus: Bus, transfer_id: str) -> None:
     client = Client(bus)
-    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
-    await ended(client, transfer_id)
+    await cancelled(bus, transfer_id)
     status = await ask(bus, "status", {"id": transfer_id})
-    assert (status["id"], status["phase"], status["ended"]) == (transfer_id, "transfer_failed", True)
-    assert status["result"]["outcome"] == "primary_absent"
+    assert (status["id"], status["phase"], status["ended"]) == (transfer_id, "transfer_cancelled", True)
+    assert status["result"]["outcome"] == "cancelled"
     listed = await ask(bus, "list", {"limit": 5})
-    assert (
-        next(each for each in listed["transfers"] if each["id"] == transfer_id)["outcome"] == "primary_absent"
-    )
+    assert next(each for each in listed["transfers"] if each["id"] == transfer_id)["outcome"] == "cancelled"
     assert (await ask(bus, "list"))["transfers"], "an empty body is a query without fields"
     report = await ask(bus, "report", {"id": transfer_id})
-    assert (report["transfer_id"], report["outcome"]) == (transfer_id, "primary_absent")
+    assert (report["transfer_id"], report["outcome"]) == (transfer_id, "cancelled")
     made = await client.report(transfer_id)
     assert (made.transfer_id, made.outcome, made.records) == (
         transfer_id,
-        "primary_absent",
+        "cancelled",
         report["records"],
     )
-    assert (await client.status(transfer_id)).phase is WarmTransferPhase.TRANSFER_FAILED
+    assert (await client.status(transfer_id)).phase is WarmTransferPhase.TRANSFER_CANCELLED
 
 
 @pytest.mark.usefixtures("coordinator")
 async def test_cancel_ends_a_transfer_and_refuses_one_that_has_ended(bus: Bus, transfer_id: str) -> None:
-    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
-    assert await ask(bus, "cancel", {"id": transfer_id, "reason": "no need"}) == {"id": transfer_id}
-    await ended(Client(bus), transfer_id)
+    await cancelled(bus, transfer_id)
     result = (await Client(bus).status(transfer_id)).result
     assert result is not None
     assert (result.outcome, result.detail) == ("cancelled", "no need")
@@ -177,16 +196,15 @@ async def test_cancel_ends_a_transfer_and_refuses_one_that_has_ended(bus: Bus, t
 
 @pytest.mark.usefixtures("coordinator")
 async def test_outline_and_timeline_show_a_transfer_without_its_numbers(bus: Bus, transfer_id: str) -> None:
-    await ask(bus, "start", {"id": transfer_id, "request": request_for(transfer_id)})
+    await cancelled(bus, transfer_id)
     client = Client(bus)
-    await ended(client, transfer_id)
     outline, timeline = await client.outline(transfer_id), await client.timeline(transfer_id)
     assert (outline.destination, outline.supervisor) == ("+•••••••••01", "Supervisor")
     assert (outline.id, outline.room_id) == (transfer_id, transfer_id)
     assert timeline.entries[0].event == "transfer_requested"
     assert timeline.entries[0].at <= outline.started_at, "a request may wait before it starts"
     assert "started" in timeline.entries[0].phases
-    assert timeline.entries[-1].stage == "failed"
+    assert timeline.entries[-1].stage == "cancelled"
     assert len(timeline.entries) == (await client.report(transfer_id)).records
     assert "4155550101" not in json.dumps(await ask(bus, "timeline", {"id": transfer_id}))
 
@@ -245,8 +263,7 @@ async def test_start_and_cancel_work_under_the_permissions_of_a_deployment(trans
         client, board = await connected(CLIENT), await connected(BOARD)
         coordinator = await connected(COORDINATOR)
         await open.enter_async_context(asynccontextmanager(serving)(coordinator, CoordinatorSettings()))
-        request = {**request_for(transfer_id), "config": {**REQUEST["config"], "command_timeout_s": 60.0}}
-        query = {"id": transfer_id, "request": request}
+        query = {"id": transfer_id, "request": patient_request_for(transfer_id)}
         async with asyncio.timeout(TIMEOUT_S):
             while await served(client, "start", query) is None:
                 await asyncio.sleep(0.05)

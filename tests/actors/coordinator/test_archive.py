@@ -35,6 +35,7 @@ from .coordinator_fixture import (
     PATIENCE_S,
     delivery_of,
     last_delivery,
+    let_archive_timer_fire,
     records,
     request,
     until_all_handled,
@@ -45,8 +46,9 @@ from .fake_actors import FakeActors
 ID = "t-archived"
 AFTER_S = 0.1
 SESSION = "room-a"
-BODY = request(SESSION, command_timeout_s=1, bridge_guard_s=0)
-"""The shortest wait for the archive is two command timeouts."""
+COMMAND_TIMEOUT_S = 15
+"""The shortest wait for the archive is two command timeouts. No test waits for its end."""
+BODY = request(SESSION, command_timeout_s=COMMAND_TIMEOUT_S, bridge_guard_s=0)
 
 
 def coordinator(bus: Bus) -> Coordinator:
@@ -68,16 +70,9 @@ async def run_transfer(bus: Bus, id: str = ID, body: bytes = BODY) -> None:
 
 
 async def archiving_trigger(bus: Bus, id: str = ID) -> Delivery:
-    """Return the delivery of the timer that archives transfer `id`."""
-    await until_stored(bus, subjects.timer(id, "archive"))
-    await until_gone(bus, subjects.timer(id, "archive"))
+    """Let the timer that archives transfer `id` fire, and return its delivery."""
+    await let_archive_timer_fire(bus, id)
     return await last_delivery(bus, subjects.timeout(id), 1)
-
-
-async def until_gone(bus: Bus, subject: str) -> None:
-    async with asyncio.timeout(2 * PATIENCE_S):
-        while await bus.get_last(subject) is not None:
-            await asyncio.sleep(0.02)
 
 
 async def archive(bus: Bus, id: str = ID) -> list[bytes]:
@@ -379,9 +374,12 @@ async def test_the_working_streams_do_not_grow_with_ended_transfers(fresh_bus: B
     await asyncio.wait_for(ready.wait(), PATIENCE_S)
     for count in (1, 5):
         for number in range(archived_of[-1], count):
-            body = request(f"room-{number}", command_timeout_s=1, bridge_guard_s=0)
-            await asyncio.wait_for(FakeActors(fresh_bus, f"t-{number}").run_transfer(body), PATIENCE_S)
-        async with asyncio.timeout(2 * PATIENCE_S):
+            id = f"t-{number}"
+            body = request(f"room-{number}", command_timeout_s=COMMAND_TIMEOUT_S, bridge_guard_s=0)
+            await asyncio.wait_for(FakeActors(fresh_bus, id).run_transfer(body), PATIENCE_S)
+            await until_all_handled(fresh_bus)
+            await let_archive_timer_fire(fresh_bus, id)
+        async with asyncio.timeout(PATIENCE_S):
             while await messages(fresh_bus, *subjects.WORKING_STREAMS) > count:
                 await asyncio.sleep(0.05)
         archived_of.append(await messages(fresh_bus, subjects.ARCHIVE))

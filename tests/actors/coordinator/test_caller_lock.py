@@ -143,7 +143,7 @@ async def test_a_request_is_refused_while_another_coordinator_has_locked_its_cal
     """The other coordinator has the lock and has not appended its record yet, or it died in between."""
     await fresh_bus.publish(subjects.caller_lock(SESSION), encode(CallerLock("t-other")), expect_last=0)
     await fresh_bus.publish(subjects.request("t-mine"), request(SESSION))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await deliver(fresh_bus, Coordinator(fresh_bus), subjects.request("t-mine"), 1)
     result = await fresh_bus.get_last(subjects.result("t-mine"))
     assert result is not None

@@ -104,7 +104,7 @@ async def test_a_reply_redelivered_after_the_end_ends_no_second_call(fresh_bus: 
 
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-again", with_voicemail)
-        result = await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
+        result = await asyncio.wait_for(actors.run_transfer(request("room-a")), 30)
     assert result.outcome is Outcome.VOICEMAIL
     before = await records(fresh_bus, "t-again")
     answer = next(
@@ -132,7 +132,7 @@ async def test_old_triggers_that_a_new_consumer_delivers_take_effect_once(fresh_
     await shorten_duplicate_window(fresh_bus)
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-twice", joined_before_heard)
-        await asyncio.wait_for(actors.run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(actors.run_transfer(request("room-a")), 30)
         await until_all_handled(fresh_bus)
     applied = [record.trigger for record in await transitions(fresh_bus, "t-twice")]
     events = await fresh_bus.history(subjects.event("t-twice", "gateway"), 100)
@@ -183,7 +183,9 @@ async def test_another_coordinator_does_not_publish_an_ended_transfer_again(
     """
     await shorten_duplicate_window(fresh_bus)
     async with running_coordinators(fresh_bus):
-        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-late").run_transfer(request("room-a")), 10)
+        body = request("room-a", bridge_guard_s=300)
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-late").run_transfer(body), 30)
+        await until_all_handled(fresh_bus)
     assert result.success
     await asyncio.sleep(3 * SHORT_WINDOW_S)
     before = [each.subject for each in await stored_of(fresh_bus, "t-late")]
@@ -221,7 +223,7 @@ async def test_a_caller_is_released_at_once_when_an_event_breaks_every_coordinat
         Transition(break_down, rule.to),
     )
     async with running_coordinators(fresh_bus):
-        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 30)
     assert result.outcome is Outcome.BROKEN
     assert result.detail.startswith("The event could not be handled (KeyError at test_crashes.py:")
     stored_types = [type(record.event) for record in await transitions(fresh_bus, "t-bug")]
@@ -237,5 +239,5 @@ async def test_a_request_that_breaks_every_coordinator_is_answered(
 
     monkeypatch.setattr("warmxfer.actors.coordinator.transfer_start.lock_caller", break_down)
     async with running_coordinators(fresh_bus):
-        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 15)
+        result = await asyncio.wait_for(FakeActors(fresh_bus, "t-bug").run_transfer(request("room-a")), 30)
     assert result.outcome is Outcome.BROKEN

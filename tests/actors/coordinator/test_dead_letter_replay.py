@@ -35,6 +35,7 @@ from .coordinator_fixture import (
     request,
     run_until,
     running_coordinators,
+    until_all_handled,
     until_stored,
 )
 from .fake_actors import CALLER_CALL, FakeActors
@@ -131,7 +132,9 @@ async def test_a_cancel_is_replayed_once(fresh_bus: Bus, restarted: bool) -> Non
 
 async def test_a_trigger_that_was_handled_changes_nothing(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 10)
+        body = request("room-a", bridge_guard_s=300)
+        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(body), 30)
+        await until_all_handled(fresh_bus)
         before = await records(fresh_bus, ID)
         events = [
             each
@@ -147,7 +150,7 @@ async def test_a_trigger_that_was_handled_changes_nothing(fresh_bus: Bus) -> Non
 @pytest.mark.parametrize("command", [DialSupervisor, SwitchCaller])
 async def test_a_command_that_is_not_awaited_any_more_is_refused(fresh_bus: Bus, command: type[Any]) -> None:
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 30)
         sent = await commands(fresh_bus, command)
         number = await bury(fresh_bus, subjects.work_queue(ID, "gateway"), sent[0])
         with pytest.raises(InvalidRequest, match=f"which transfer {ID} does not await any more"):

@@ -36,7 +36,13 @@ from warmxfer.schemas import (
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.personal_data import KINDS
 
-from .coordinator_fixture import PATIENCE_S, request, running_coordinators, until_all_handled
+from .coordinator_fixture import (
+    PATIENCE_S,
+    let_archive_timer_fire,
+    request,
+    running_coordinators,
+    until_all_handled,
+)
 from .fake_actors import FakeActors, answers
 from .test_archive import archiving_trigger
 
@@ -51,7 +57,7 @@ SETTINGS = CoordinatorSettings(archive_after_s=AFTER_S, archive_overwrites=True)
 def body(number: str = NUMBER) -> bytes:
     return request(
         "room-a",
-        command_timeout_s=1,
+        command_timeout_s=15,
         bridge_guard_s=0,
         destination={
             "routing_rule_id": "rr_1",
@@ -86,8 +92,10 @@ async def coordinator(bus: Bus, settings: CoordinatorSettings = SETTINGS) -> Asy
 
 
 async def until_archived(bus: Bus, id: str = ID) -> None:
-    """Return when transfer `id` is archived, and all that it wrote was handled and removed."""
-    async with asyncio.timeout(3 * PATIENCE_S):
+    """Archive transfer `id` now. Return when all that it wrote was handled and removed."""
+    await until_all_handled(bus)
+    await let_archive_timer_fire(bus, id)
+    async with asyncio.timeout(PATIENCE_S):
         while await read_archived(bus, id) is None:
             await asyncio.sleep(0.05)
     await until_all_handled(bus)
@@ -260,7 +268,7 @@ async def test_no_replica_of_a_cluster_has_a_byte_of_an_erased_transfer() -> Non
             await Client(bus).erase(ID)
         # The replication log of a server has messages until its next snapshot. It takes one every two or
         # three minutes, and when it stops.
-        async with asyncio.timeout(9 * PATIENCE_S):
+        async with asyncio.timeout(3 * PATIENCE_S):
             while any(files_with(each, CANARIES) for each in stores(brokers)):
                 for server in brokers.servers:
                     await until_in_sync(settings)

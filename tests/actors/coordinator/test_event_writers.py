@@ -122,13 +122,13 @@ async def test_a_forged_ready_moves_no_caller_and_ends_no_transfer(fresh_bus: Bu
     actors = FakeActors(fresh_bus, "t-forged", script)
     async with running_coordinators(fresh_bus):
         running = asyncio.create_task(actors.run_transfer(request("room-a")))
-        await asyncio.wait_for(forged.wait(), 10)
+        await asyncio.wait_for(forged.wait(), 30)
         await fresh_bus.publish(subjects.event("t-forged", liar), encode(SupervisorReady()))
         dead = json.loads((await until_stored(fresh_bus, subjects.dead_letter("t-forged"))).data)
         assert "believed from" in dead["cause"]
         assert "SwitchCaller" not in actors.command_names
         assert not running.done()
         await actors.publish(SupervisorReady())
-        result = await asyncio.wait_for(running, 10)
+        result = await asyncio.wait_for(running, 30)
     assert result.success
     assert actors.command_names.count("SwitchCaller") == 1

@@ -240,7 +240,7 @@ async def test_a_newer_version_that_continued_meanwhile_keeps_its_transfer(
 async def test_a_published_result_stands(fresh_bus: Bus) -> None:
     """A newer version may do more after the end. Giving that up does not end the transfer again."""
     async with running_coordinators(fresh_bus):
-        done = await asyncio.wait_for(FakeActors(fresh_bus, "t-done").run_transfer(request("room-a")), 10)
+        done = await asyncio.wait_for(FakeActors(fresh_bus, "t-done").run_transfer(request("room-a")), 30)
         await until_all_handled(fresh_bus)
     before = len(await commands_of(fresh_bus, "t-done"))
     await append(fresh_bus, "t-done", lambda written: written["state"].update(stage="monitoring"))
@@ -265,7 +265,7 @@ async def test_a_caller_who_is_alone_in_the_guard_is_released_and_the_guard_time
     """Without the fix the AI left the call of a caller who was being moved back to it."""
     async with running_coordinators(fresh_bus):
         body = request("room-a", bridge_guard_s=300)
-        await asyncio.wait_for(FakeActors(fresh_bus, "t-guard").run_transfer(body), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-guard").run_transfer(body), 30)
         await until_all_handled(fresh_bus)
     timer = subjects.timer("t-guard", GUARD_TIMER)
     assert await fresh_bus.get_last_from_leader(timer) is not None
@@ -292,7 +292,7 @@ async def test_commands_of_the_final_record_are_published_after_a_crash(
     """The newer coordinator died after it stored its last record. A bad timer prevents no end."""
     async with running_coordinators(fresh_bus):
         body = request("room-a", bridge_guard_s=0)
-        await asyncio.wait_for(FakeActors(fresh_bus, "t-last").run_transfer(body), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-last").run_transfer(body), 30)
         await until_all_handled(fresh_bus)
     before = len(await commands_of(fresh_bus, "t-last"))
     leave = {"type": "leave_call", "command_id": "t-last-99", "deadline_at": 1e10, "fence": 99}
@@ -329,7 +329,7 @@ async def test_a_coordinator_forgets_what_it_knew_of_a_transfer_that_it_gives_up
 async def test_a_result_that_the_newest_record_orders_is_published_and_stands(fresh_bus: Bus) -> None:
     """The newer coordinator died after it stored the end, before it published it."""
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, "t-ordered").run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-ordered").run_transfer(request("room-a")), 30)
         await until_all_handled(fresh_bus)
     ended = (await fresh_bus.history(subjects.log("t-ordered"), 100))[-1]
     written = json.loads(ended.data.replace(b"t-ordered", b"t-died"))

@@ -97,6 +97,7 @@ async def test_a_change_of_the_places_held_is_announced_soon(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The regular announcement comes too late. A coordinator that stops holds no place any more."""
+    monkeypatch.setattr(partition_owners, "LIVE_S", 1e9)
     own, others = Places(), Places()
     async with sharing(fresh_bus, others) as other:
         async with sharing(fresh_bus, own) as first:
@@ -120,12 +121,17 @@ async def test_the_others_take_over_at_once_from_one_that_stops(
         await until_shared(stays)
 
 
-async def test_the_others_take_over_from_one_that_is_silent(fresh_bus: Bus) -> None:
+async def test_the_others_take_over_from_one_that_is_silent(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_s = partition_owners.LIVE_S
+    monkeypatch.setattr(partition_owners, "LIVE_S", 1e9)
     async with sharing(fresh_bus) as share:
         await fresh_bus.announce(subjects.COORDINATOR_PRESENCE, encode(CoordinatorPresence("dies")))
         async with asyncio.timeout(PATIENCE_S):
             while share.consumers == ALL:
                 await asyncio.sleep(0.02)
+        monkeypatch.setattr(partition_owners, "LIVE_S", live_s)
         await until_shared(share)
 
 
@@ -139,6 +145,7 @@ async def test_an_announcement_that_cannot_be_read_is_ignored(fresh_bus: Bus) ->
 async def test_each_transfer_is_handled_by_one_of_two_coordinators(
     fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(partition_owners, "LIVE_S", 1e9)
     handled: dict[str, set[Coordinator]] = defaultdict(set)
     real = Coordinator.handle
 

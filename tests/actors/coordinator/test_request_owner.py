@@ -68,7 +68,7 @@ async def test_another_request_is_refused_while_the_transfer_runs_and_the_transf
         await until_stored(fresh_bus, subjects.log(ID))
         await fresh_bus.publish(subjects.request(ID), request("room-b"))
         (notice,) = [decode_notice((await until_stored(fresh_bus, subjects.notice(ID))).data)]
-        assert (await asyncio.wait_for(running, 10)).outcome is Outcome.COMPLETE
+        assert (await asyncio.wait_for(running, 30)).outcome is Outcome.COMPLETE
         await until_all_handled(fresh_bus)
     assert notice.notice is NoticeKind.ID_IN_USE
     phase = notice.data["phase"]
@@ -82,7 +82,7 @@ async def test_another_request_is_refused_while_the_transfer_runs_and_the_transf
 
 async def test_another_request_after_the_end_is_refused_with_the_final_phase(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 30)
         await shorten_duplicate_window(fresh_bus)
         await asyncio.sleep(SHORT_WINDOW_S)
         await fresh_bus.publish(subjects.request(ID), request("room-b"))

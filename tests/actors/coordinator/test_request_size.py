@@ -105,7 +105,7 @@ def test_the_refusal_names_the_field_that_takes_most() -> None:
 
 async def test_the_first_record_holds_the_request_once(fresh_bus: Bus) -> None:
     async with running_coordinators(fresh_bus):
-        await asyncio.wait_for(FakeActors(fresh_bus, "t-once").run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(FakeActors(fresh_bus, "t-once").run_transfer(request("room-a")), 30)
     first = (await fresh_bus.history(subjects.log("t-once"), 1))[0].data
     assert first.count(b'"sip_call_from"') == 1
     record = decode_record(first)

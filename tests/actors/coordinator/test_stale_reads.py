@@ -35,6 +35,7 @@ from .coordinator_fixture import (
     run_until,
     running_coordinators,
     shorten_duplicate_window,
+    transitions,
     until_stored,
 )
 from .fake_actors import FakeActors, answers
@@ -119,8 +120,8 @@ async def test_a_caller_is_released_when_the_timer_of_the_transfer_is_lost(
     async with running_coordinators(fresh_bus):
         actors = FakeActors(fresh_bus, "t-lost", holds_and_releases)
         running = asyncio.create_task(actors.run_transfer(request("room-a", command_timeout_s=3)))
-        async with asyncio.timeout(5):
-            while CallerHeld not in [type(each.event) for each in await records(fresh_bus, "t-lost")]:
+        async with asyncio.timeout(PATIENCE_S):
+            while CallerHeld not in [type(each.event) for each in await transitions(fresh_bus, "t-lost")]:
                 await asyncio.sleep(0.02)
         timer = {"filter": subjects.timer("t-lost", TIMER)}
         assert (await fresh_bus._connection.api(f"STREAM.PURGE.{subjects.CORE}", timer))["purged"] == 1
@@ -129,7 +130,7 @@ async def test_a_caller_is_released_when_the_timer_of_the_transfer_is_lost(
             while await ask_liveness(fresh_bus, "t-lost"):
                 await asyncio.sleep(0.05)
         await actors.publish(CallerReleased(command_id=None, cause="bus_silent"))
-        result = await asyncio.wait_for(running, 10)
+        result = await asyncio.wait_for(running, 30)
     assert result.outcome is Outcome.SESSION_RELEASED
 
 
@@ -163,7 +164,7 @@ async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
     paused._records.log = pausing_log = PausingLog(fresh_bus)
     await fresh_bus.publish(subjects.request("t-cold"), request("room-a"))
     handling = asyncio.create_task(deliver(fresh_bus, paused, subjects.request("t-cold"), 1))
-    await asyncio.wait_for(pausing_log.paused.wait(), 5)
+    await asyncio.wait_for(pausing_log.paused.wait(), 30)
     await deliver(fresh_bus, others, subjects.request("t-cold"), 2)
     hold = await until_stored(fresh_bus, subjects.session_commands("room-a"))
     assert b"hold_caller" in hold.data
@@ -175,7 +176,7 @@ async def test_a_coordinator_paused_after_the_append_publishes_nothing_twice(
     await asyncio.sleep(3 * SHORT_WINDOW_S)
     before = await stored_of(fresh_bus, "t-cold", "room-a")
     pausing_log.resume.set()
-    await asyncio.wait_for(handling, 5)
+    await asyncio.wait_for(handling, 30)
     assert await stored_of(fresh_bus, "t-cold", "room-a") == before
 
 

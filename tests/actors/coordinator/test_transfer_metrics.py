@@ -60,7 +60,7 @@ def late_timer(like: Delivery, timer: bytes, delivery_count: int) -> Delivery:
 async def transfer(bus: Bus, id: str) -> list[Record]:
     """Run a transfer among faultless actors; return the transitions of its log."""
     async with running_coordinators(bus):
-        await asyncio.wait_for(FakeActors(bus, id).run_transfer(request("room-a")), 10)
+        await asyncio.wait_for(FakeActors(bus, id).run_transfer(request("room-a")), 30)
     return await transitions(bus, id)
 
 
@@ -155,7 +155,7 @@ async def test_the_times_of_a_bounded_number_of_transfers_are_kept(
 
 async def test_the_gauges_show_what_runs_and_which_partitions_are_held(fresh_bus: Bus) -> None:
     running = asyncio.create_task(run_until(fresh_bus, "t-runs", Stage.SWITCHING, SwitchCaller))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while RUNNING.series() != {(Stage.SWITCHING,): 1}:
             assert not running.done()
             await asyncio.sleep(0.01)

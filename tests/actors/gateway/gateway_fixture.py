@@ -32,7 +32,7 @@ from warmxfer.schemas import (
 TIMEOUT_S = 0.6
 SETTLE_S = 0.6
 ACK_WAIT_S = 1.0
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 START_S = 30.0
 """Maximum start-up time of a process on a busy machine."""
 SUPERVISOR = "+14155550110"

@@ -41,10 +41,12 @@ async def test_a_dial_without_a_reply_is_found(harness: GatewayHarness, kind: st
     assert reply.response["data"]["roomId"] == room
 
 
-async def test_the_gateway_waits_for_a_dial_that_is_executed_late(harness: GatewayHarness) -> None:
+async def test_the_gateway_waits_for_a_dial_that_is_executed_late(idle_harness: GatewayHarness) -> None:
+    harness = idle_harness
+    harness.start(WARMXFER_SETTLE_S="15")
     room = await harness.cloud.open_room()
     await harness.cloud.break_once("execute_late", DIAL, delayS=3.0)
-    reply = await harness.execute(harness.dial(room), SupervisorDialed)
+    reply = await harness.execute(harness.dial(room, within_s=20.0), SupervisorDialed)
     assert [reply.call_id] == [dial["callId"] for dial in await harness.executed("dial")]
 
 
@@ -187,7 +189,7 @@ async def test_end_call_hangs_up(harness: GatewayHarness) -> None:
 
 async def test_end_call_finds_a_leg_with_an_unknown_id(harness: GatewayHarness) -> None:
     room = await harness.cloud.open_room()
-    await harness.cloud.break_once("execute_late", DIAL, delayS=9.0)
+    await harness.cloud.break_once("execute_late", DIAL, delayS=30.0)
     assert (await harness.execute(harness.dial(room), CommandFailed)).failure is FailureKind.UNKNOWN
     await harness.cloud.wait_ledger(room, "dial", 1)
     ended = await harness.execute(harness.end(room), CallEnded)

@@ -14,6 +14,7 @@ from .gateway_fixture import PATIENCE_S, Bridge, GatewayHarness
 
 START = {"method": "POST", "path": "/v2/recordings/participant/start"}
 NOT_YET = {"message": "participant is not yet joined the meeting"}
+LONG_MARGIN_S = 6.0
 PRIMARY_AI = "wxa-stays-in-the-room"
 
 
@@ -69,9 +70,10 @@ async def test_a_command_that_comes_twice_to_two_gateways_starts_one(
 
 
 async def test_a_participant_who_does_not_join_is_reported_before_the_deadline(
-    harness: GatewayHarness, bridge: Bridge
+    harness: GatewayHarness, bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = record(harness, bridge.consult, "absent", within_s=1.5)
+    monkeypatch.setattr("warmxfer.actors.gateway.context.REPLY_MARGIN_S", LONG_MARGIN_S)
+    command = record(harness, bridge.consult, "absent", within_s=LONG_MARGIN_S + 1.5)
     reply = await harness.execute(command, CommandFailed)
     assert (reply.failure, reply.status) == (FailureKind.REFUSED, 400)
     assert "not yet joined" in reply.detail
@@ -90,7 +92,7 @@ async def test_a_recording_is_unknown_when_the_provider_stays_unreachable(
     harness: GatewayHarness, bridge: Bridge
 ) -> None:
     await harness.cloud.break_once("status", START, times=0, status=503)
-    reply = await harness.execute(record(harness, bridge.consult, harness.supervisor, 1.5), CommandFailed)
+    reply = await harness.execute(record(harness, bridge.consult, harness.supervisor, 3.0), CommandFailed)
     assert (reply.failure, reply.status) == (FailureKind.UNKNOWN, 503)
 
 

@@ -51,6 +51,8 @@ class Boss:
     live: bool | None = True
     fails: bool = False
     fence: int = 0
+    queries: int = 0
+    """Liveness queries received so far."""
 
     def hold(self, line: str = "Please hold.", fence: int | None = None) -> HoldCaller:
         return HoldCaller(line=line, **self._head(fence))
@@ -91,6 +93,7 @@ class Boss:
         await self.bus.publish(subjects.phase(self.transfer_id), encode(changed))
 
     async def reply_liveness(self, _: LiveMessage) -> bytes:
+        self.queries += 1
         if self.fails:
             raise LookupError("a record of a newer version")
         if self.live is None:

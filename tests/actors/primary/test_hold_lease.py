@@ -59,7 +59,7 @@ async def test_the_caller_is_released_when_no_coordinator_replies(bus: Bus, boss
         command = boss.hold()
         await boss.send(command)
         await boss.hears()
-        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent")
         await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
         assert not session.muted
         await boss.send(command)
@@ -77,7 +77,7 @@ async def test_the_lease_releases_a_caller_whom_the_framework_cannot_find(
         await boss.send(boss.hold())
         await boss.hears()
         session.raises = True
-        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent")
         assert not session.muted
         await until(lambda: session.done[-1] == f"say interruptible: {UNCOMMANDED_RELEASE_LINE}")
         assert not session.auto_end, "the caller may be in the consultation room"
@@ -86,14 +86,15 @@ async def test_the_lease_releases_a_caller_whom_the_framework_cannot_find(
 async def test_a_hold_ends_after_two_negative_liveness_replies(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
     boss.live = False
-    async with attach(bus, session, lease_s=1.0):
+    async with attach(bus, session, lease_s=6.0):
         started_at = asyncio.get_running_loop().time()
         await boss.send(boss.hold())
         await boss.hears()
-        assert await boss.hears(within_s=3.0) == CallerReleased(command_id=None, cause="bus_silent")
-        assert 0.4 < asyncio.get_running_loop().time() - started_at < 0.95, (
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent")
+        assert 2.9 < asyncio.get_running_loop().time() - started_at < 5.9, (
             "two checks, a quarter of the lease each"
         )
+        assert boss.queries >= 2
 
 
 async def test_a_failed_liveness_query_counts_as_no_reply(bus: Bus, boss: Boss, room: str) -> None:
@@ -106,7 +107,7 @@ async def test_a_failed_liveness_query_counts_as_no_reply(bus: Bus, boss: Boss, 
     async with attach(bus, session, lease_s=1.0):
         await boss.send(boss.hold())
         await boss.hears()
-        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent")
         assert not session.muted
 
 
@@ -121,16 +122,16 @@ async def test_the_lease_expires_when_the_liveness_check_raises(
     async with attach(bus, session, lease_s=1.0):
         await boss.send(boss.hold())
         await boss.hears()
-        assert await boss.hears(within_s=4.0) == CallerReleased(command_id=None, cause="bus_silent")
+        assert await boss.hears() == CallerReleased(command_id=None, cause="bus_silent")
         assert not session.muted
 
 
 async def test_a_live_transfer_holds_longer_than_the_lease(bus: Bus, boss: Boss, room: str) -> None:
     session = RecordingSession(room)
-    async with attach(bus, session, lease_s=1.0):
+    async with attach(bus, session, lease_s=3.0):
         await boss.send(boss.hold())
         await boss.hears()
-        await boss.hears_nothing(for_s=1.6)
+        await boss.hears_nothing(for_s=4.0)
         assert session.muted
 
 
@@ -150,7 +151,7 @@ async def test_a_broker_outage_longer_than_the_lease_releases_the_caller(
         await fresh_server.stop(kill=True)
         await until(lambda: not session.muted)
         await fresh_server.start()
-        async with asyncio.timeout(8.0):
+        async with asyncio.timeout(30.0):
             while len(stored := await coordinator_bus.history(subjects.event("t", "primary"), 10)) < 2:
                 await asyncio.sleep(0.05)
         assert decode_event(stored[1].data) == CallerReleased(command_id=None, cause="bus_silent")
