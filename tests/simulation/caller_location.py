@@ -104,11 +104,14 @@ def with_the_ai(world: World, history: TransferHistory) -> Iterator[str]:
 def with_the_supervisor(world: World, history: TransferHistory) -> Iterator[str]:
     """I3, I5: complete means that caller and supervisor hear each other until one of them hangs up.
 
-    A caller whom the guard returned is with the AI.
+    A caller whom the guard returned is with the AI. One whose supervisor has left may be in a later transfer,
+    requested during the guard.
     """
     caller = caller_of(world, history)
     given_up = {NoticeKind.CALLER_ALONE, NoticeKind.CALLER_RESCUED} & set(history.notice_kinds)
     if not with_supervisor(history) or given_up or not caller.record.up:
+        return
+    if _is_in_a_later_transfer(world, history):
         return
     effects = effects_of(world, history)
     yield from map(str, caller_in_the_right_room(effects))
@@ -204,6 +207,20 @@ def _of_caller(world: World, history: TransferHistory) -> list[TransferHistory]:
     return [
         each for each in world.histories.values() if world.plans[each.id].session == session and ran(each)
     ]
+
+
+def _is_in_a_later_transfer(world: World, history: TransferHistory) -> bool:
+    """Return whether a later transfer is complete that moved the caller once this supervisor had left."""
+    left_at = max((each.ended_at or math.inf for each in legs_of(world, history)), default=math.inf)
+    later = {
+        each.id
+        for each in _of_caller(world, history)
+        if each.began_at > history.began_at and with_supervisor(each)
+    }
+    return any(
+        each.what == "moved" and each.transfer_id in later and each.at >= left_at
+        for each in world.cloud.ledger
+    )
 
 
 def _cut_off(world: World, history: TransferHistory) -> bool:
