@@ -7,12 +7,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from unittest.mock import patch
 
 import pytest
 
 from tests.testkit.sent_log import store_in_log
-from warmxfer.bus import Bus, LiveMessage, Subscription, request_reply, subjects
+from warmxfer.bus import Bus, LiveMessage, Subscription, subjects
 from warmxfer.schemas import (
     AnyEvent,
     HoldCaller,
@@ -105,7 +104,5 @@ class Boss:
 async def boss(bus: Bus, room: str, transfer_id: str) -> AsyncIterator[Boss]:
     async with bus.subscribe(subjects.event(transfer_id, "primary")) as events:
         boss = Boss(bus, room, transfer_id, events)
-        with patch.object(request_reply, "REPLY_DEADLINE_S", 1.0):
-            serving = bus.serve(subjects.ASK_LIVENESS, boss.reply_liveness)
-        async with serving:
+        async with bus.serve(subjects.ASK_LIVENESS, boss.reply_liveness, deadline_s=1.0):
             yield boss
