@@ -110,7 +110,7 @@ async def test_a_replay_is_dropped_after_the_broker_has_forgotten_it(idle_harnes
 async def test_a_webhook_about_something_long_ago_is_dropped(idle_harness: GatewayHarness) -> None:
     url = await idle_harness.start_with_webhooks()
     metadata = {"warmxferId": idle_harness.id, "attempt": "1"}
-    data = {"callId": "c", "metadata": metadata, "start": "2026-01-01T00:00:00.000Z"}
+    data = {"callId": "c", "metadata": metadata, "end": "2026-01-01T00:00:00.000Z"}
     body = json.dumps({"webhookType": "call-hangup", "data": data}).encode()
     assert (await post(url, body)).json() == {"status": "too_old"}
     assert await idle_harness.events() == []
