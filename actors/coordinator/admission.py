@@ -81,18 +81,28 @@ class Admission:
         if queued_s > MAX_QUEUED_S:
             reason = f"The request waited {queued_s:.0f} s in the queue"
             return self._refused(id, Hindrance("queue", reason, MORE_COORDINATORS))
-        await self._count()
-        if self._running >= self._limit:
-            reason = f"{self._running} transfers are running, WARMXFER_MAX_TRANSFERS allows {self._limit}"
-            return self._refused(id, Hindrance("transfers", reason, MORE_COORDINATORS))
-        if full := why_full(self._storage, self._max_store_bytes, self._running):
-            return self._refused(id, Hindrance("storage", full, MORE_STORAGE))
+        if hindrance := await self._hindrance():
+            return self._refused(id, hindrance)
         if too_long := why_too_long(self._storage.max_age_s, config):
             return TransferRefused(transfer_id=id, detail=too_long)
         refusal = await self._queue.wait(id, queued_s, needs_briefing=config.brief_by != "session")
         if refusal is not None:
             return self._refused(id, *refusal)
+        # Those that waited together were all counted before one of them started.
+        if hindrance := await self._hindrance():
+            self._limits.drop(id)
+            return self._refused(id, hindrance)
         self._running += 1
+        return None
+
+    async def _hindrance(self) -> Hindrance | None:
+        """Return what keeps each further transfer from starting: the limit on all, or the storage."""
+        await self._count()
+        if self._running >= self._limit:
+            reason = f"{self._running} transfers are running, WARMXFER_MAX_TRANSFERS allows {self._limit}"
+            return Hindrance("transfers", reason, MORE_COORDINATORS)
+        if full := why_full(self._storage, self._max_store_bytes, self._running):
+            return Hindrance("storage", full, MORE_STORAGE)
         return None
 
     # ── what the limits follow ───────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ from warmxfer.schemas.timeline import DeadLetter, DeadLettersQuery, DeadLettersR
 from warmxfer.schemas.validation import read_query, read_start
 
 from ..common.dial_policy import DialPolicy
-from .report import outline_of_log, report_of_log, timeline_of_log
+from .report import outline_of_log, outline_of_record, report_of_log, timeline_of_log
 
 Answer = Callable[[bytes], Awaitable[object]]
 
@@ -97,10 +97,10 @@ class Api:
         """Read the newest record only: each transfer that a board shows asks this once."""
         id = read_query(TransferQuery, data).id
         newest = await self._bus.get_last(subjects.log(id))
-        if newest is None:
-            _, stored = await self._log_of(data)
-            newest = stored[-1]
-        return outline_of_log(id, [newest.data])
+        if newest is not None and (outline := outline_of_record(id, newest.data)):
+            return outline
+        _, stored = await self._log_of(data)
+        return outline_of_log(id, [each.data for each in stored])
 
     async def timeline(self, data: bytes) -> object:
         id, stored = await self._log_of(data)

@@ -12,7 +12,8 @@ Invariants (`test_briefing_places.py`):
 - Coordinators whose announcements arrive within `SETTLE_S / 2` take no more places together than there are.
 - Any request gets a free place, whichever coordinator has it.
 - An estimate that is wrong ends by itself. A start without a record counts for `START_EXPIRES_S`, a transfer
-  of a partition that was given up for `HANDOVER_S`, a coordinator that is silent for `LIVE_S`.
+  without a new record for `HELD_EXPIRES_S`, one of a partition that was given up for `HANDOVER_S`, a
+  coordinator that is silent for `LIVE_S`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ from warmxfer.bus.partition import PARTITIONS, partition_of
 from .partition_owners import LIVE_S, MAX_INSTANCES
 
 START_EXPIRES_S = 30.0
+HELD_EXPIRES_S = 900.0
+"""Longer than any pause between two records of a live transfer, which has a leg check every
+`REPORTED_CHECK_PAUSE_S` at least. Another coordinator may have ended one while this one was cut off.
+"""
 HANDOVER_S = 2.0
 """How long the former coordinator of a transfer counts its place, so that no count misses it."""
 SETTLE_S = 0.5
@@ -58,8 +63,8 @@ class BriefingPlaces:
         self._partitions: AbstractSet[int] = frozenset(range(PARTITIONS))
         self._held: dict[str, bool] = {}
         """Transfers that hold a place, and whether an agent was asked to join."""
-        self._starts: dict[str, float] = {}
-        """Those of them without a record, and when each counts no more."""
+        self._expires_at: dict[str, float] = {}
+        """When each of them counts no more without a further record."""
         self._handed: dict[str, float] = {}
         """Transfers of partitions that were given up, not in `_held`, and when each counts no more."""
         self._others: dict[str, tuple[HeldPlaces, float]] = {}
@@ -75,17 +80,16 @@ class BriefingPlaces:
     def hold(self, id: str, now: float) -> None:
         """Note that transfer `id` starts."""
         self._held[id] = False
-        self._starts[id] = now + START_EXPIRES_S
+        self._expires_at[id] = now + START_EXPIRES_S
         self._wished_at = None
         self._on_change()
 
     def keep(self, id: str, now: float, *, joined: bool) -> None:
         """Note that transfer `id` needs its place, and whether an agent was asked to join."""
-        self._starts.pop(id, None)
         if partition_of(id) in self._partitions:
             self._handed.pop(id, None)
             is_new = id not in self._held
-            self._held[id] = joined
+            self._held[id], self._expires_at[id] = joined, now + HELD_EXPIRES_S
             if is_new:
                 self._on_change()
         else:
@@ -93,7 +97,7 @@ class BriefingPlaces:
 
     def free(self, id: str) -> bool:
         """Note that transfer `id` needs no place. Returns whether it held one."""
-        self._starts.pop(id, None)
+        self._expires_at.pop(id, None)
         held = self._held.pop(id, None) is not None
         held = self._handed.pop(id, None) is not None or held
         if held:
@@ -173,12 +177,13 @@ class BriefingPlaces:
 
     def _hand_over(self, id: str, now: float) -> None:
         self._held.pop(id, None)
-        self._starts.pop(id, None)
+        self._expires_at.pop(id, None)
         self._handed.setdefault(id, now + HANDOVER_S)
 
     def _expire(self, now: float) -> None:
-        for id in [id for id, at in self._starts.items() if at <= now]:
-            del self._starts[id], self._held[id]
+        for id in [id for id, at in self._expires_at.items() if at <= now]:
+            del self._expires_at[id]
+            self._add_unknown(self._held.pop(id))
         handed, self._handed = self._handed, {id: at for id, at in self._handed.items() if at > now}
         self._add_unknown(len(handed) - len(self._handed))
         for instance in [each for each, (_, at) in self._others.items() if now - at > LIVE_S]:

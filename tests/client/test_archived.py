@@ -19,6 +19,8 @@ from tests.actors.coordinator.test_archive import (
     run_transfer,
 )
 from tests.e2e.programs import output_of
+from warmxfer.actors.common.dial_policy import DialPolicy
+from warmxfer.actors.coordinator.api import Api
 from warmxfer.bus import Bus, DeadLetterBody, Stored, subjects
 from warmxfer.bus.archive import compact, pack
 from warmxfer.client import Client
@@ -26,6 +28,7 @@ from warmxfer.client.archived import newest_archived
 from warmxfer.schemas import NoticeKind, Outcome, TransferNotice, WarmTransferPhase, encode, read_request
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.id_in_use import IdInUse
+from warmxfer.schemas.timeline import TransferOutline
 
 PATIENCE_S = 30.0
 
@@ -41,11 +44,20 @@ async def archive(bus: Bus) -> None:
     assert await left_of(bus) == [subjects.log(ID)]
 
 
+async def outline_of(client: Client, id: str) -> TransferOutline:
+    """Return what a coordinator says of a transfer, and a board shows."""
+    async with Api(client._bus, DialPolicy()):
+        outline = await client.outline(id)
+    assert outline.room_id
+    return outline
+
+
 async def everything_of(client: Client, id: str) -> list[object]:
     transfer = client.transfer(id)
     return [
         await client.history(id),
         [phase async for phase in transfer.phases()],
+        await outline_of(client, id),
         [notice async for notice in transfer.notices(follow=False)],
         await transfer.result(PATIENCE_S),
         await transfer.exists(),
@@ -67,7 +79,7 @@ async def test_a_user_reads_the_same_before_and_after_the_archiving(fresh_bus: B
     assert isinstance(log_before, list)
     assert log[:-1] == log_before
     await fresh_bus.purge(subjects.CORE, subjects.log(ID))
-    assert (await everything_of(client, ID))[5] == log
+    assert (await everything_of(client, ID))[6] == log
 
 
 async def test_the_dead_letters_of_an_archived_transfer_are_read_in_the_archive(

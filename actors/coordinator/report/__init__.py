@@ -13,7 +13,7 @@ from warmxfer.schemas.report import Attempt, CommandTime, Durations, EndedBy, Mo
 
 from .report import report
 from .stored_log import report_of_log
-from .timeline import entries_of_log, outline_of_log, timeline_entry, timeline_of_log
+from .timeline import entries_of_log, outline_of_log, outline_of_record, timeline_entry, timeline_of_log
 
 __all__ = [
     "Attempt",
@@ -24,6 +24,7 @@ __all__ = [
     "TransferReport",
     "entries_of_log",
     "outline_of_log",
+    "outline_of_record",
     "report",
     "report_of_log",
     "timeline_entry",

@@ -55,27 +55,33 @@ MAX_WORD_CHARS = 64
 
 
 def outline_of_log(id: str, bodies: Sequence[bytes]) -> TransferOutline:
-    """Return the outline from the newest of `bodies` that can be read. Raises InvalidRequest if none can."""
+    """Return the outline from the newest of `bodies` that has one; InvalidRequest if none can be read."""
     for body in reversed(bodies):
-        record = _read(body)
-        if record is None:
-            continue
-        state = record.state
-        request = state.request
-        if request is None:
-            return TransferOutline(id=id, started_at=state.started_at)
-        destination = request.config.destination
-        return TransferOutline(
-            id=id,
-            started_at=state.started_at,
-            room_id=request.room_id,
-            session=request.session_name,
-            supervisor=destination.participant_display_name,
-            destination=_shown(destination),
-            limits=_limits(request.config),
-        )
+        if outline := outline_of_record(id, body):
+            return outline
+    for body in reversed(bodies):
+        if record := _read(body):
+            return TransferOutline(id=id, started_at=record.state.started_at)
     sentence = f"id is {id!r}, and no record of it can be read; use the version that wrote it"
     raise InvalidRequest(sentence, field="id")
+
+
+def outline_of_record(id: str, body: bytes) -> TransferOutline | None:
+    """Return the outline from one record; None if it has no request, as that of an archived transfer."""
+    record = _read(body)
+    if record is None or record.state.request is None:
+        return None
+    state, request = record.state, record.state.request
+    destination = request.config.destination
+    return TransferOutline(
+        id=id,
+        started_at=state.started_at,
+        room_id=request.room_id,
+        session=request.session_name,
+        supervisor=destination.participant_display_name,
+        destination=_shown(destination),
+        limits=_limits(request.config),
+    )
 
 
 def timeline_of_log(id: str, bodies: Sequence[tuple[float, bytes]]) -> TransferTimeline:

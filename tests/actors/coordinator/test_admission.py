@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from warmxfer.actors.coordinator import Coordinator, CoordinatorSettings, run
+from warmxfer.actors.coordinator.admission import Admission
 from warmxfer.actors.coordinator.outbox import GUARD_TIMER, TIMER
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, subjects
+from warmxfer.bus import BrokerClock, Bus, subjects
 from warmxfer.schemas import (
     DEFAULT_BRIDGE_GUARD_S,
     AnyCommand,
@@ -18,7 +20,9 @@ from warmxfer.schemas import (
     HoldCaller,
     LeaveCall,
     Outcome,
+    WarmTransferRequest,
     WarmTransferResult,
+    decode_as,
     decode_command,
     decode_result,
 )
@@ -93,6 +97,21 @@ async def test_a_transfer_beyond_the_limit_is_rejected_with_a_retry_time(
         for task in (running, *running_transfers):
             task.cancel()
         await asyncio.gather(running, *running_transfers, return_exceptions=True)
+
+
+async def test_requests_that_waited_together_do_not_exceed_the_limit(fresh_bus: Bus) -> None:
+    """All were counted before one of them started: without a second look the limit counted for none."""
+    clock = BrokerClock()
+    clock.observe(time.time())
+    admission = Admission(fresh_bus, 3, clock)
+    config = decode_as(WarmTransferRequest, request("room-a")).config
+    await admission.listen()
+    waiting = [
+        asyncio.create_task(admission.rejection(f"t-{number}", clock.now(), config)) for number in range(20)
+    ]
+    refusals = await asyncio.gather(*waiting)
+    assert refusals.count(None) == 3
+    assert {each.limit for each in refusals if each is not None} == {"transfers"}
 
 
 async def test_a_transfer_in_its_bridge_guard_does_not_count_as_running(

@@ -11,6 +11,7 @@ import pytest
 
 from warmxfer.actors.coordinator.briefing_places import (
     HANDOVER_S,
+    HELD_EXPIRES_S,
     SETTLE_S,
     START_EXPIRES_S,
     WISH_EXPIRES_S,
@@ -259,6 +260,19 @@ def test_a_start_without_a_record_expires() -> None:
     places.hold("t-1", 0.0)
     assert not places.may_take(1, START_EXPIRES_S - 0.01)
     assert places.may_take(1, START_EXPIRES_S)
+
+
+def test_a_transfer_without_a_new_record_counts_no_more_after_a_while() -> None:
+    """Another coordinator ended it while this one was cut off. Its place stayed taken until a restart."""
+    places = BriefingPlaces("a")
+    for at in (0.0, HELD_EXPIRES_S - 1):
+        places.hold("t-1", at)
+        places.keep("t-1", at, joined=True)
+    assert not places.may_take(1, HELD_EXPIRES_S)
+    over_at = 2 * HELD_EXPIRES_S
+    assert not places.may_take(1, over_at), "it counts until the agents announce how many places are taken"
+    places.observe_taken(0, over_at)
+    assert places.may_take(1, over_at)
 
 
 def test_a_transfer_of_a_partition_that_was_given_up_keeps_its_place_for_a_while() -> None:
