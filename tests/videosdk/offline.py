@@ -39,6 +39,9 @@ SUMMARY = "Ann was charged twice and wants a refund."
 meeting_factory: contextvars.ContextVar[Callable[..., Meeting]] = contextvars.ContextVar("making")
 """Makes the meeting of the call that is being opened."""
 
+HANG_UP_TIMEOUT_S = 30.0
+"""Longer than a session that closes waits for its transfer and for a summary that is being written."""
+
 
 class SilentTrack:
     """A phone's audio that never carries a frame."""
@@ -261,7 +264,7 @@ class Call:
 
     async def hang_up(self) -> None:
         """Shut the job down."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_UP_TIMEOUT_S):
             await self.context.shutdown()
 
 

@@ -69,7 +69,7 @@ async def test_a_session_that_closes_on_hold_publishes_caller_released(
         await boss.hears()
         await live.session.close()
         assert await boss.hears() == CallerReleased(command_id=None, cause="session_closed")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             await attachment.detached()
 
 

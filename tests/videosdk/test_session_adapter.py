@@ -143,7 +143,7 @@ async def test_cancelling_a_line_stops_it(call) -> None:
 
 async def test_a_realtime_session_says_its_line_to_the_end(call) -> None:
     live = await call(realtime=OfflineRealtimeModel())
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await AgentSessionAdapter(live.session).say(HOLD, interruptible=False)
     assert live.realtime.said == [HOLD]
 

@@ -92,7 +92,7 @@ async def hold(live: Any) -> AgentSessionAdapter:
     """Put the caller on hold in the middle of the turn, as the primary does."""
     adapter = AgentSessionAdapter(live.session)
     await adapter.mute()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await adapter.say(HOLD, interruptible=False)
     return adapter
 
