@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -54,10 +55,8 @@ class StaleReplicaBus(Bus):
         stored = await self.history(subject, 1_000, deadline_s=deadline_s)
         return stored[-1] if stored else None
 
-    async def history(
-        self, subject: str, limit: int, *, after: int = 0, deadline_s: float = 5.0
-    ) -> list[Stored]:
-        stored = await super().history(subject, limit, after=after, deadline_s=deadline_s)
+    async def history(self, subject: str, limit: int, **options: Any) -> list[Stored]:
+        stored = await super().history(subject, limit, **options)
         return [each for each in stored if each.seq <= self._seen]
 
 

@@ -77,6 +77,8 @@ class FakeCoordinator:
                 await open.enter_async_context(self._bus.serve(subjects.api(verb), self._handler(answer)))
             replay = self._handler(self._replay)
             await open.enter_async_context(self._bus.serve(subjects.ASK_REPLAY, replay))
+            # The board has a connection of its own: the broker may read its request first.
+            await self._bus._connection.client.flush()
             yield self
 
     def _handler(self, answer: Callable[[dict[str, Any]], object]) -> Callable[[LiveMessage], Any]:
