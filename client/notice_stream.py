@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Any
 
 import structlog
 
@@ -35,9 +34,7 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
     after, yielded = 0, deque[tuple[NoticeKind, float]](maxlen=MAX_NOTICES)
     async with Follower(bus, subjects.notice(transfer_id)) as follower:
         while True:
-            stored = await _stored_after(bus, transfer_id, after, follower)
-            after = stored[-1].seq if stored else after
-            notices = _readable(stored) if stored else await _archived(bus, transfer_id, follower)
+            after, notices = await _read_after(bus, transfer_id, after, follower)
             for notice in notices:
                 if (notice.notice, notice.timestamp) not in yielded:
                     yielded.append((notice.notice, notice.timestamp))
@@ -69,22 +66,16 @@ def _readable(stored: list[Stored]) -> list[TransferNotice]:
     return [notice for each in stored if (notice := notice_of(each))]
 
 
-async def _stored_after(bus: Bus, transfer_id: str, after: int, follower: Follower) -> list[Stored]:
+async def _read_after(
+    bus: Bus, transfer_id: str, after: int, follower: Follower
+) -> tuple[int, list[TransferNotice]]:
+    """Return the number of the last message read, and the notices after number `after`."""
     try:
-        return await bus.history(subjects.notice(transfer_id), MAX_NOTICES, after=after)
+        stored = await bus.history(subjects.notice(transfer_id), MAX_NOTICES, after=after)
+        if stored:
+            return stored[-1].seq, _readable(stored)
+        return after, await archived_notices(bus, transfer_id)
     except RetryableError as error:
-        return _not_read(transfer_id, error, follower)
-
-
-async def _archived(bus: Bus, transfer_id: str, follower: Follower) -> list[TransferNotice]:
-    try:
-        return await archived_notices(bus, transfer_id)
-    except RetryableError as error:
-        return _not_read(transfer_id, error, follower)
-
-
-def _not_read(transfer_id: str, error: RetryableError, follower: Follower) -> list[Any]:
-    """Read again after a pause."""
-    log.info("notices_not_read", transfer_id=transfer_id, error=str(error))
-    follower.read_failed()
-    return []
+        log.info("notices_not_read", transfer_id=transfer_id, error=str(error))
+        follower.read_failed()
+        return after, []

@@ -66,13 +66,8 @@ async def _read(bus: Bus, transfer_id: str, follower: Follower) -> list[PhaseCha
     """
     try:
         stored = await bus.history(subjects.phase(transfer_id), MAX_PHASES)
-    except RetryableError as error:
-        log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
-        follower.read_failed()
-        return []
-    if stored:
-        return [phase for each in stored if (phase := phase_of(each))]
-    try:
+        if stored:
+            return [phase for each in stored if (phase := phase_of(each))]
         return await archived_phases(bus, transfer_id)
     except RetryableError as error:
         log.info("phases_not_read", transfer_id=transfer_id, error=str(error))
