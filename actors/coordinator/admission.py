@@ -77,7 +77,7 @@ class Admission:
         self, id: str, requested_at: float, config: WarmTransferConfig
     ) -> TransferRefused | None:
         """Return why transfer `id` may not start now, or None; then the transfer counts as running."""
-        queued_s = self._clock.now() - requested_at
+        queued_s = await self._queued_s(requested_at)
         if queued_s > MAX_QUEUED_S:
             reason = f"The request waited {queued_s:.0f} s in the queue"
             return self._refused(id, Hindrance("queue", reason, MORE_COORDINATORS))
@@ -94,6 +94,17 @@ class Admission:
             return self._refused(id, hindrance)
         self._running += 1
         return None
+
+    async def _queued_s(self, requested_at: float) -> float:
+        """Return how long a request that the broker stored at `requested_at` was queued.
+
+        A request also looks old after the broker's clock was set back. So the broker is asked before it is
+        refused for its age.
+        """
+        if self._clock.now() - requested_at > MAX_QUEUED_S:
+            asked_at = _monotonic_s()
+            self._clock.correct(await self._bus.broker_time(), _monotonic_s() - asked_at)
+        return self._clock.now() - requested_at
 
     async def _hindrance(self) -> Hindrance | None:
         """Return what keeps each further transfer from starting: the limit on all, or the storage."""
@@ -150,7 +161,7 @@ class Admission:
     def _refused(
         self, id: str, hindrance: Hindrance, retry_after_s: float = RETRY_AFTER_S
     ) -> TransferRefused:
-        limit, reason, remedy, _ = hindrance
+        limit, reason, remedy, *_ = hindrance
         if self._log_budget.take(_monotonic_s()):
             unlogged, self._unlogged = self._unlogged, 0
             log.warning("transfer_rejected", transfer_id=id, limit=limit, reason=reason, more_before=unlogged)

@@ -29,7 +29,7 @@ from warmxfer.bus.partition import PARTITIONS, partition_of
 from warmxfer.schemas import DialSupervisor, JoinConsultation, LeaveConsultation
 
 from ..common.capacity import ANNOUNCE_EVERY_S, LIVE_S, RoleCapacity
-from .briefing_places import START_EXPIRES_S, BriefingPlaces, HeldPlaces
+from .briefing_places import SETTLE_S, START_EXPIRES_S, BriefingPlaces, HeldPlaces
 from .state_machine import PreparationTask, Stage, Transfer
 
 BRIEFING, GATEWAY = "briefing", "gateway"
@@ -39,6 +39,8 @@ STARTING_AT_ONCE = 200
 wait for each other, each with its caller on hold."""
 LISTEN_S = ANNOUNCE_EVERY_S + 0.25
 """In this time each live process of another role announces itself."""
+WISH_WAIT_S = 2 * SETTLE_S
+"""In this time a wish for a free place of another coordinator is granted, also after one wish before it."""
 PROVIDER_CALLS_PER_START = 3
 """The caller's call is found, a room is created, the supervisor is dialled."""
 PROVIDER_WORK_S = 3.0
@@ -67,6 +69,8 @@ class Hindrance(NamedTuple):
     remedy: str
     is_brief: bool = False
     """It ends by itself within seconds, whatever the rate at which others start."""
+    least_wait_s: float = 0.0
+    """It may end in this time without any change. No request that waits is refused before."""
 
 
 class StartLimits:
@@ -157,14 +161,17 @@ class StartLimits:
         if not live:
             if now >= self._listens_until:
                 return None
-            return Hindrance("briefings", "No briefing agent has announced itself yet", more, is_brief=True)
+            reason = "No briefing agent has announced itself yet"
+            return Hindrance("briefings", reason, more, is_brief=True, least_wait_s=LISTEN_S)
         places = sum(each.places for each in live)
         if self._places.may_take(places, now):
             return None
         taken = self._places.taken(places)
-        others = ", the others belong to other coordinators" if taken < places else ""
-        reason = f"{taken} of {places} places of the briefing agents are taken{others}"
-        return Hindrance("briefings", reason, more)
+        reason = f"{taken} of {places} places of the briefing agents are taken"
+        if taken == places:
+            return Hindrance("briefings", reason, more)
+        reason += ", the others belong to other coordinators"
+        return Hindrance("briefings", reason, more, least_wait_s=WISH_WAIT_S)
 
     def _start_hindrance(self, now: float) -> Hindrance | None:
         while self._starting and (oldest := next(iter(self._starting.items())))[1] <= now:

@@ -5,9 +5,10 @@ published again for its actor.
 
 - Invariant: a command is published again only if the newest record still awaits its reply, or if it only
   cleans up. No replay dials, moves or holds a caller for a transfer that goes on without it.
-- Invariant: a cancel or an event acts at the time of the replay. At the time of the old message, the
-  deadlines of its commands could be past. A request acts at its own time, and the time that it waited does
-  not count. A timer is handled as one that fired late.
+- Invariant: a request begins its transfer, or the replay is refused: its transfer may have begun otherwise.
+- Invariant: a request, a cancel or an event acts at the time of the replay. At the time of the old message,
+  the deadlines of its commands could be past, and the request too old. A timer is handled as one that fired
+  late.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from .state_machine import UnreadableRecord, decode_record
 CLEAN_UP = (EndCall, CloseRoom)
 """Commands that the gateway carries out however late they arrive, and that end only what a transfer left."""
 TRIGGERS = ("request", "cancel", "event", "timeout")
-ACT_NOW = ("cancel", "event")
+ACT_NOW = ("request", "cancel", "event")
 """Triggers that act at the time of the replay."""
 REDELIVERED = 2
 """The delivery count of a replay: a first delivery may be handled by cached state."""
@@ -72,6 +73,11 @@ class DeadLetterReplay:
         letter = await find_dead_letter(self._bus, number)
         message = await self._message(letter)
         address = subjects.parse(message.subject)
+        if address.kind == "request" and await self._log.get_last_from_leader(address.id) is not None:
+            raise InvalidRequest(
+                f"Dead letter {number} is about the request of transfer {address.id}, which has begun; "
+                "request a new transfer under another id"
+            )
         if address.kind in TRIGGERS:
             await self._handle(await self._delivery(address, letter, message))
         elif address.kind == "do":

@@ -5,6 +5,7 @@ soon as it cannot start within `max_wait_s` of its storing by the rate at which 
 at the latest. What waits takes no job of the worker.
 
 - Invariant: each request that waits is started or refused within `max_wait_s`, whatever is announced or lost.
+  A shorter `max_wait_s` than the hindrance's `least_wait_s` refuses no request before that.
 - Invariant: at most `MAX_WAITING` requests wait in one process. Further ones are refused at once.
 
 Test: `tests/actors/coordinator/test_start_queue.py`.
@@ -38,8 +39,9 @@ class Refusal(NamedTuple):
 class _Waiting:
     """One request that waits."""
 
-    def __init__(self, id: str, refuse_at: float, *, needs_briefing: bool) -> None:
+    def __init__(self, id: str, since: float, refuse_at: float, *, needs_briefing: bool) -> None:
         self.id = id
+        self.since = since
         self.refuse_at = refuse_at
         self.needs_briefing = needs_briefing
         self.decided: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
@@ -82,7 +84,8 @@ class StartQueue:
             raise RetryableError("This coordinator stops")
         if not self._waiting:
             self._rate.begin(now)
-        request = _Waiting(id, now + self._max_wait_s - age_s, needs_briefing=needs_briefing)
+        refuse_at = now + self._max_wait_s - age_s
+        request = _Waiting(id, now, refuse_at, needs_briefing=needs_briefing)
         if hindrance is not None and (refusal := self._refusal(request, len(self._waiting), hindrance, now)):
             return refusal
         self._waiting.append(request)
@@ -129,11 +132,11 @@ class StartQueue:
     def _refusal(self, request: _Waiting, ahead: int, hindrance: Hindrance, now: float) -> Refusal | None:
         """Return the refusal of a request that has waited for too long, or would; `ahead` wait before it."""
         expected_s = (ahead + 1) / self._rate.per_s(now)
+        refuse_at = max(request.refuse_at, request.since + hindrance.least_wait_s)
         hopeless = (
-            not hindrance.is_brief
-            and now + expected_s > request.refuse_at + (HOPELESS_FACTOR - 1) * self._max_wait_s
+            not hindrance.is_brief and now + expected_s > refuse_at + (HOPELESS_FACTOR - 1) * self._max_wait_s
         )
-        if now < request.refuse_at and not hopeless and ahead < MAX_WAITING:
+        if now < refuse_at and not hopeless and ahead < MAX_WAITING:
             return None
         return Refusal(hindrance, self._retry_after_s(expected_s, now))
 

@@ -57,3 +57,28 @@ def test_a_prompt_message_counts_for_a_whole_window_at_any_reading_of_the_local_
             clock.observe(local.s - late_s)
             assert clock.now() == local.s
         local.s += WINDOW_S
+
+
+def test_an_answer_of_the_broker_ends_an_estimate_that_is_ahead() -> None:
+    local = LocalClock()
+    clock = BrokerClock(local)
+    clock.observe(1_000.0)
+    local.s = WINDOW_S + 1
+    clock.observe(1_000.0 + local.s)
+    clock.correct(700.0 + local.s, 2.0)
+    assert clock.now() == 700.0 + local.s, "both windows hold bounds from before the clock was set back"
+
+
+@given(st.floats(0, 30), st.floats(0, 5), st.floats(0, 5))
+def test_an_answer_that_was_under_way_for_long_does_not_put_the_estimate_back(
+    late_s: float, request_s: float, reply_s: float
+) -> None:
+    local = LocalClock()
+    clock = BrokerClock(local)
+    clock.observe(1_000.0 - late_s)
+    local.s += request_s
+    read_at = 1_000.0 + local.s
+    local.s += reply_s
+    before = clock.now()
+    clock.correct(read_at, request_s + reply_s)
+    assert before <= clock.now() <= 1_000.0 + local.s

@@ -43,7 +43,7 @@ from .fake_actors import CALLER_CALL, FakeActors
 ID = "t-1"
 
 
-async def bury(bus: Bus, subject: str, seq: int, *, id: str = ID, **more: Any) -> int:
+async def store_dead_letter(bus: Bus, subject: str, seq: int, *, id: str = ID, **more: Any) -> int:
     """Store a dead letter about message `seq`, and return the number of the dead letter."""
     stream = subjects.place_of(subject).stream
     body = {"subject": subject, "seq": seq, "cause": "x", "tries": 5, "consumer": "c", "stream": stream}
@@ -58,14 +58,17 @@ async def test_a_request_that_no_coordinator_handled_starts_its_transfer(fresh_b
     consumer = delivery_of(stored, 1).consumer
     reset = f"CONSUMER.RESET.{subjects.IN}.{consumer}"
     await fresh_bus._connection.api(reset, {"seq": stored.seq + 1}, 5.0)
-    number = await bury(fresh_bus, stored.subject, stored.seq)
+    number = await store_dead_letter(fresh_bus, stored.subject, stored.seq)
     async with running_coordinators(fresh_bus):
         assert await records(fresh_bus, ID) == []
+        asked_at = await fresh_bus.broker_time()
         replayed = await Client(fresh_bus).replay(number)
         assert (replayed.subject, replayed.seq) == (stored.subject, stored.seq)
         first = (await records(fresh_bus, ID))[0]
         assert first.trigger == stored.seq
-        await Client(fresh_bus).replay(number)
+        assert first.at >= asked_at, "it is as old as the replay, so it is not refused for its age"
+        with pytest.raises(InvalidRequest, match="the request of transfer t-1, which has begun;"):
+            await Client(fresh_bus).replay(number)
         assert sum(each.trigger == stored.seq for each in await records(fresh_bus, ID)) == 1
 
 
@@ -81,7 +84,7 @@ async def old_cancel(bus: Bus) -> tuple[Stored, int]:
     await bus.publish(subjects.cancel(ID), encode(CancelRequest(reason="wrong person")))
     stored = await until_stored(bus, subjects.cancel(ID))
     await skip(bus, stored)
-    return stored, await bury(bus, stored.subject, stored.seq)
+    return stored, await store_dead_letter(bus, stored.subject, stored.seq)
 
 
 async def old_event(bus: Bus) -> tuple[Stored, int]:
@@ -143,7 +146,7 @@ async def test_a_trigger_that_was_handled_changes_nothing(fresh_bus: Bus) -> Non
         ]
         assert len(events) > 5
         for stored in events:
-            await Client(fresh_bus).replay(await bury(fresh_bus, stored.subject, stored.seq))
+            await Client(fresh_bus).replay(await store_dead_letter(fresh_bus, stored.subject, stored.seq))
         assert await records(fresh_bus, ID) == before
 
 
@@ -152,7 +155,7 @@ async def test_a_command_that_is_not_awaited_any_more_is_refused(fresh_bus: Bus,
     async with running_coordinators(fresh_bus):
         await asyncio.wait_for(FakeActors(fresh_bus, ID).run_transfer(request("room-a")), 30)
         sent = await commands(fresh_bus, command)
-        number = await bury(fresh_bus, subjects.work_queue(ID, "gateway"), sent[0])
+        number = await store_dead_letter(fresh_bus, subjects.work_queue(ID, "gateway"), sent[0])
         with pytest.raises(InvalidRequest, match=f"which transfer {ID} does not await any more"):
             await Client(fresh_bus).replay(number)
         assert await commands(fresh_bus, command) == sent
@@ -161,7 +164,7 @@ async def test_a_command_that_is_not_awaited_any_more_is_refused(fresh_bus: Bus,
 async def test_a_command_that_is_awaited_is_published_again(fresh_bus: Bus) -> None:
     await run_until(fresh_bus, ID, Stage.RINGING, DialSupervisor)
     (seq,) = await commands(fresh_bus, DialSupervisor)
-    number = await bury(fresh_bus, subjects.work_queue(ID, "gateway"), seq)
+    number = await store_dead_letter(fresh_bus, subjects.work_queue(ID, "gateway"), seq)
     async with running_coordinators(fresh_bus):
         await Client(fresh_bus).replay(number)
         assert len(await commands(fresh_bus, DialSupervisor)) == 2
@@ -180,7 +183,7 @@ async def test_a_command_that_is_awaited_is_published_again(fresh_bus: Bus) -> N
 )
 async def test_a_command_that_only_cleans_up_is_published_again(fresh_bus: Bus, command: Any) -> None:
     subject = subjects.work_queue(ID, "gateway")
-    number = await bury(fresh_bus, subject, await fresh_bus.publish(subject, encode(command)))
+    number = await store_dead_letter(fresh_bus, subject, await fresh_bus.publish(subject, encode(command)))
     async with running_coordinators(fresh_bus):
         await Client(fresh_bus).replay(number)
     assert len(await commands(fresh_bus, type(command))) == 2
@@ -193,12 +196,14 @@ async def test_what_names_no_message_of_its_transfer_is_refused(fresh_bus: Bus) 
     held = await fresh_bus.publish(subjects.consult(ID), hold)
     other_subject = (await until_stored(fresh_bus, subjects.request("t-2"))).subject
     numbers = {
-        "of another transfer": await bury(fresh_bus, other_subject, other),
-        "not stored any more": await bury(fresh_bus, subjects.event(ID, "gateway"), 12),
-        "stands for 7 messages": await bury(fresh_bus, subjects.event(ID, "gateway"), 12, count=7),
-        "no valid id": await bury(fresh_bus, "wx.3.a b.request", 1, id=subjects.INVALID_ID),
-        "no message that a worker handles": await bury(fresh_bus, subjects.phase(ID), phase),
-        "does not await any more": await bury(fresh_bus, subjects.consult(ID), held),
+        "of another transfer": await store_dead_letter(fresh_bus, other_subject, other),
+        "not stored any more": await store_dead_letter(fresh_bus, subjects.event(ID, "gateway"), 12),
+        "stands for 7 messages": await store_dead_letter(
+            fresh_bus, subjects.event(ID, "gateway"), 12, count=7
+        ),
+        "no valid id": await store_dead_letter(fresh_bus, "wx.3.a b.request", 1, id=subjects.INVALID_ID),
+        "no message that a worker handles": await store_dead_letter(fresh_bus, subjects.phase(ID), phase),
+        "does not await any more": await store_dead_letter(fresh_bus, subjects.consult(ID), held),
         "is not a dead letter": await fresh_bus.publish(subjects.dead_letter(ID), b"[]"),
         "no dead letter has this number": phase,
     }
@@ -213,7 +218,7 @@ async def test_what_names_no_message_of_its_transfer_is_refused(fresh_bus: Bus) 
 async def test_the_newest_dead_letters_are_listed_first(fresh_bus: Bus) -> None:
     client = Client(fresh_bus)
     assert await client.dead_letters() == []
-    numbers = [await bury(fresh_bus, subjects.event(ID, "gateway"), seq) for seq in range(1, 8)]
+    numbers = [await store_dead_letter(fresh_bus, subjects.event(ID, "gateway"), seq) for seq in range(1, 8)]
     await fresh_bus.publish(subjects.dead_letter(ID), b"not json")
     listed = await client.dead_letters(3)
     assert [each.number for each in listed] == numbers[:-4:-1]
