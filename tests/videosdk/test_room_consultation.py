@@ -14,6 +14,7 @@ from videosdk.agents import LLMResponse
 from tests.actors.briefing.conftest import CONNECTING, GREETING, QUESTION, UNDERSTOOD, ConsultationDriver
 from warmxfer.actors.briefing import BriefingSettings, run
 from warmxfer.actors.briefing.dialogue import Dialogue
+from warmxfer.actors.briefing.dialogue_actions import Action, DialogueState
 from warmxfer.bus import Bus, subjects
 from warmxfer.schemas import (
     AudioStreamEnabled,
@@ -49,6 +50,20 @@ class ScriptedClassifier(ScriptedLLM):
     async def chat(self, messages: Any, tools: Any = None, **_: Any) -> AsyncIterator[LLMResponse]:
         self.script.append(self.tool_call if tools and self.tool_call else self.says)
         async for chunk in super().chat(messages):
+            yield chunk
+
+
+class LateDetector(ScriptedClassifier):
+    """Says that a machine is on the line, once `released`. The framework asks it after the first words."""
+
+    def __init__(self) -> None:
+        super().__init__(says="yes")
+        self.released = asyncio.Event()
+
+    async def chat(self, messages: Any, tools: Any = None, **_: Any) -> AsyncIterator[LLMResponse]:
+        if "Text to classify" in str(messages.to_dict()):
+            await self.released.wait()
+        async for chunk in super().chat(messages, tools):
             yield chunk
 
 
@@ -239,15 +254,22 @@ async def test_after_the_question_the_detector_does_not_count(
     briefing: BriefingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.DETECT_AFTER_S", 0.05)
-    briefing.consultation.llm = ScriptedClassifier(says="yes")
+    suspected, machine_suspected = list[str](), Dialogue.machine_suspected
+
+    def suspect(dialogue: Dialogue) -> list[Action]:
+        suspected.append(dialogue.state)
+        return machine_suspected(dialogue)
+
+    monkeypatch.setattr(Dialogue, "machine_suspected", suspect)
+    briefing.consultation.llm = detector = LateDetector()
     await briefing.begin()
     await briefing.wait_for_end_of_question()
+    detector.released.set()
+    await until(lambda: suspected == [DialogueState.LISTENING])
     await briefing.consultation.stt.transcribe("Could you say that again?")
-    await until(
-        lambda: "Text to classify" in str(briefing.consultation.llm and briefing.consultation.llm.requests)
-    )
     await briefing.wait_for_question(ASKED_AGAIN)
     assert decisions(await briefing.end()) == []
+    assert not briefing.consultation.tts.has_said(SpokenLines().identify)
 
 
 async def test_a_supervisor_who_hangs_up_is_published_as_left(briefing: BriefingRun) -> None:
