@@ -18,6 +18,7 @@ from .effect_claims import ClaimResult, claim_effect, claims_are_complete
 from .embedded_server import EmbeddedServer
 from .errors import (
     AccessDenied,
+    Busy,
     DeadLetter,
     InternalError,
     InvalidRequest,
@@ -48,6 +49,7 @@ __all__ = [
     "Budget",
     "Bus",
     "BusSettings",
+    "Busy",
     "ClaimResult",
     "ConsumerBacklog",
     "DeadLetter",

@@ -306,8 +306,9 @@ class Bus:
     async def request(self, subject: str, data: bytes, timeout_s: float) -> bytes:
         """Send a request on `subject` and return the reply. Requests and replies are never stored.
 
-        Raises `NoReply` if no process serves the subject, if no reply comes within `timeout_s`, or if the
-        server is busy. Raises `InvalidRequest` or `InternalError` if the server's handler did.
+        Raises `NoReply` if no process serves the subject, or if no reply comes within `timeout_s`, and `Busy`
+        if the server cannot handle it now. Raises `InvalidRequest` or `InternalError` if the server's handler
+        did.
         """
         return await request_reply.request(self._connection, subject, data, timeout_s)
 

@@ -5,7 +5,8 @@
     │   └── StreamMissing        the broker answered, and has no stream
     ├── StaleWrite               another writer was first: load again, decide again
     ├── NewerVersionNeeded       raised by a worker's handler: a worker of a newer version can handle it
-    └── NoReply                  a request found no server, or got no reply in time
+    ├── NoReply                  a request found no server, or got no reply in time
+    └── Busy                     the server of a request replied that it cannot handle it now
     InvalidRequest               the caller of the API must change something: field, value and remedy
     ├── AccessDenied             the broker rejects this user, or forbids it the operation
     ├── UnsupportedServer        the broker is too old, or runs without JetStream
@@ -22,6 +23,7 @@ from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 
 __all__ = [
     "AccessDenied",
+    "Busy",
     "DeadLetter",
     "InternalError",
     "InvalidRequest",
@@ -60,6 +62,10 @@ class NewerVersionNeeded(RetryableError):
 
 class NoReply(RetryableError):
     """No process serves the subject of a request, or no reply came before the deadline."""
+
+
+class Busy(RetryableError):
+    """A process serves the subject of a request, and replied that it cannot handle it now."""
 
 
 class AccessDenied(InvalidRequest):

@@ -15,7 +15,7 @@ from warmxfer import tracing
 
 from .connection import Connection, has_no_responders
 from .dead_letters import describe_error
-from .errors import InternalError, InvalidRequest, NoReply, RetryableError
+from .errors import Busy, InternalError, InvalidRequest, NoReply, RetryableError
 from .messages import NO_HEADERS, LiveMessage
 from .micro_service import Endpoint, row_of_request
 from .nats_client import ArrivedMessage, unsubscribe
@@ -167,5 +167,5 @@ async def _request(
     if code == _REFUSED:
         raise InvalidRequest(sentence)
     if code == _BUSY:
-        raise NoReply(f"{subject}: {sentence}")
+        raise Busy(f"{subject}: {sentence}")
     raise InternalError(f"{subject}: {sentence}")

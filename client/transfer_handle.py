@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from warmxfer.bus import AccessDenied, Bus, Stored, Unavailable, subjects
+from warmxfer.bus import AccessDenied, Bus, Busy, Stored, Unavailable, subjects
 from warmxfer.bus.polling import Follower, growing_pauses
 from warmxfer.schemas import (
     CancelRequest,
@@ -168,6 +168,8 @@ class TransferHandle:
     async def _a_coordinator_answers(self) -> bool:
         try:
             await self._bus.request(subjects.api("status"), encode(TransferQuery(self.id)), START_TIMEOUT_S)
+        except Busy:
+            return True
         except RetryableError:
             return False
         except InvalidRequest as error:

@@ -32,8 +32,8 @@ def token_source(bus: Bus, room_id: str, participant_id: str, *, session: str | 
     """Return a source that requests tokens from the gateway. Tokens are never stored and never logged.
 
     `session`: the session that asks, for its own seat or for its own briefing; None for a briefing worker.
-    The source raises `NoReply` (a `RetryableError`) if no gateway replies. It raises `InvalidRequest` if no
-    live transfer needs this participant in this room.
+    The source raises `NoReply` if no gateway replies, and `Busy` if the gateway cannot say yet; both are
+    `RetryableError`. It raises `InvalidRequest` if no live transfer needs this participant in this room.
     """
     query = encode(RoomTokenQuery(room_id=room_id, participant_id=participant_id))
     subject = subjects.ASK_ROOM_TOKEN if session is None else subjects.ask_session_token(session)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.testkit.waiting import until
 from warmxfer.bus import (
     Bus,
+    Busy,
     InternalError,
     InvalidRequest,
     LiveMessage,
@@ -68,7 +69,7 @@ async def test_a_late_reply_raises_no_reply(bus: Bus, subject: str) -> None:
     async with bus.serve(subject, sleep, deadline_s=0.3):
         with pytest.raises(NoReply, match=r"within 0\.1 s"):
             await bus.request(subject, b"", 0.1)
-        with pytest.raises(NoReply, match=r"no reply within 0\.3 s"):
+        with pytest.raises(Busy, match=r"no reply within 0\.3 s"):
             await bus.request(subject, b"", 15)
 
 
@@ -117,7 +118,7 @@ async def test_a_handler_runs_in_the_context_of_its_server(bus: Bus, subject: st
     ("raised", "expected", "sentence"),
     [
         (InvalidRequest("room is ''; name one"), InvalidRequest, "^room is ''; name one$"),
-        (RetryableError("not yet"), NoReply, "not yet"),
+        (RetryableError("not yet"), Busy, "not yet"),
         (KeyError("+14155550123"), InternalError, "the server failed with KeyError"),
     ],
 )
@@ -165,4 +166,4 @@ async def test_too_many_concurrent_requests_are_rejected_at_once(bus: Bus, subje
         results = await asyncio.gather(*requests, return_exceptions=True)
     assert results.count(b"done") == 64
     rejections = [result for result in results if result != b"done"]
-    assert all(isinstance(error, NoReply) and "64 requests" in str(error) for error in rejections)
+    assert all(isinstance(error, Busy) and "64 requests" in str(error) for error in rejections)

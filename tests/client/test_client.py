@@ -293,16 +293,19 @@ async def test_without_a_coordinator_the_error_names_the_command_to_start(
         await transfer.result()
 
 
+@pytest.mark.parametrize(
+    "answered", [InvalidRequest("no transfer has this id"), RetryableError("64 requests are in progress")]
+)
 async def test_a_request_that_waits_for_a_free_place_is_waited_for(
-    client: Client, bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, bus: Bus, transfer_id: str, monkeypatch: pytest.MonkeyPatch, answered: Exception
 ) -> None:
     """Before, its user was told that there is no coordinator, and the transfer began seconds later."""
-    monkeypatch.setattr(transfer_handle, "START_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(transfer_handle, "START_TIMEOUT_S", 1.0)
     asked = asyncio.Event()
 
     async def answer(_: LiveMessage) -> bytes:
         asked.set()
-        raise InvalidRequest("no transfer has this id")
+        raise answered
 
     async with bus.serve(subjects.api("status"), answer):
         transfer = await client.request(REQUEST, id=transfer_id)

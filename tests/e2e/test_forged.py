@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from warmxfer.actors.common.log_check import KEPT_S
-from warmxfer.bus import Bus, NoReply, subjects
+from warmxfer.bus import Bus, Busy, NoReply, subjects
 from warmxfer.cli.local_stack.stack import ROOT
 from warmxfer.client import new_id
 from warmxfer.schemas import (
@@ -166,7 +166,7 @@ async def test_tokens_and_transcripts_are_refused(driver: TransferDriver) -> Non
                 with pytest.raises(InvalidRequest, match="No live transfer needs this participant"):
                     await asker.request(subject, query, 5.0)
         for transfer_id in ("", attacker.id, "another"):
-            with pytest.raises((InvalidRequest, NoReply)):
+            with pytest.raises((Busy, InvalidRequest, NoReply)):
                 await agent.request(subjects.ask_history(room), encode(HistoryQuery(transfer_id)), 5.0)
         await call.transfer.cancel("enough")
         await call.result()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 
 from warmxfer.adapters.rooms import NoSuchRoom
-from warmxfer.bus import AccessDenied, Bus, NoReply, RetryableError, subjects
+from warmxfer.bus import AccessDenied, Bus, Busy, NoReply, RetryableError, subjects
 from warmxfer.bus.polling import growing_pauses
 from warmxfer.schemas import HistoryQuery, InvalidRequest, encode
 
@@ -92,7 +92,7 @@ async def _is_taken(bus: Bus, room_id: str) -> bool:
     except AccessDenied:
         log.info("agent_query_denied", room_id=room_id)
         return False
-    except InvalidRequest:
+    except (Busy, InvalidRequest):
         return True
     return True
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.testkit.provider_sandbox import API_KEY, SECRET
 from tests.testkit.sent_log import store_in_log
-from warmxfer.bus import InvalidRequest, NoReply, subjects
+from warmxfer.bus import Busy, InvalidRequest, subjects
 from warmxfer.schemas import RoomToken, RoomTokenQuery, decode_as, encode
 
 from .gateway_fixture import GatewayHarness
@@ -78,7 +78,7 @@ async def test_no_token_for_another_room_or_participant(
 async def test_no_token_for_a_transfer_without_a_log(idle_harness: GatewayHarness) -> None:
     await idle_harness.start_with_webhooks()
     query = RoomTokenQuery(room_id=ROOM, participant_id=f"wxa-{idle_harness.id}")
-    with pytest.raises(NoReply, match="does not name its room yet"):
+    with pytest.raises(Busy, match="does not name its room yet"):
         await request_token(idle_harness, encode(query))
 
 

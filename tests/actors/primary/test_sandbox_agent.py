@@ -15,7 +15,7 @@ from tests.testkit.sent_log import log_awaits_summary
 from warmxfer.actors.primary import PrimarySettings, run
 from warmxfer.actors.primary.sandbox_agent import session
 from warmxfer.actors.primary.sandbox_agent.session import GREETING, REPLIES
-from warmxfer.bus import Bus, LiveMessage, NoReply, subjects
+from warmxfer.bus import Bus, Busy, LiveMessage, NoReply, subjects
 from warmxfer.schemas import (
     CallerHeld,
     CallerReleased,
@@ -78,7 +78,7 @@ async def turns(bus: Bus, room_id: str, at_least: int) -> list[TranscriptTurn]:
             try:
                 query = encode(HistoryQuery(transfer_id))
                 reply = await bus.request(subjects.ask_history(room_id), query, 1.0)
-            except NoReply:
+            except (Busy, NoReply):
                 reply = encode(History())
             spoken = decode_as(History, reply).turns
             if len(spoken) >= at_least:
