@@ -7,14 +7,15 @@ yielded once, also after an outage in which the transfer was archived.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Iterable
+from typing import NamedTuple
 
 import structlog
 
 from warmxfer.bus import Bus, LiveMessage, RetryableError, Stored, subjects
 from warmxfer.bus.polling import Follower
-from warmxfer.schemas import NoticeKind, TransferNotice, decode_notice
+from warmxfer.schemas import TransferNotice, decode_notice
 
 from .archived import archived_notices
 from .readable import decode_readable
@@ -30,15 +31,14 @@ async def follow_notices(bus: Bus, transfer_id: str) -> AsyncGenerator[TransferN
 
     Waits through outages. Raises `RetryableError` if our own connection is closed.
     """
-    # The archive may have another sentence: it leaves out personal data, as it is set.
-    after, yielded = 0, deque[tuple[NoticeKind, float]](maxlen=MAX_NOTICES)
+    after, yielded = 0, deque[TransferNotice](maxlen=MAX_NOTICES)
     async with Follower(bus, subjects.notice(transfer_id)) as follower:
         while True:
-            after, notices = await _read_after(bus, transfer_id, after, follower)
-            for notice in notices:
-                if (notice.notice, notice.timestamp) not in yielded:
-                    yielded.append((notice.notice, notice.timestamp))
-                    yield notice
+            read = await _read_after(bus, transfer_id, after, follower)
+            after = read.last
+            for notice in _without(yielded, read.notices) if read.archived else read.notices:
+                yielded.append(notice)
+                yield notice
             if await follower.next():
                 # The broker delivers a message before it stores it: read soon, and again after a moment.
                 follower.restart()
@@ -66,16 +66,40 @@ def _readable(stored: list[Stored]) -> list[TransferNotice]:
     return [notice for each in stored if (notice := notice_of(each))]
 
 
-async def _read_after(
-    bus: Bus, transfer_id: str, after: int, follower: Follower
-) -> tuple[int, list[TransferNotice]]:
-    """Return the number of the last message read, and the notices after number `after`."""
+class _Read(NamedTuple):
+    """The notices of one read, and the number of the last message that was read so far."""
+
+    last: int
+    notices: list[TransferNotice]
+    archived: bool = False
+    """The archive has them: all notices of the transfer, also those that were read before."""
+
+
+def _without(yielded: Iterable[TransferNotice], archived: list[TransferNotice]) -> list[TransferNotice]:
+    """Return the notices of the archive that were not yielded.
+
+    The archive may have another sentence: it leaves out personal data, as it is set. One step of the state
+    machine may publish two notices of a kind, which have the same time.
+    """
+    known = Counter((each.notice, each.timestamp) for each in yielded)
+    new = list[TransferNotice]()
+    for each in archived:
+        key = (each.notice, each.timestamp)
+        if known[key]:
+            known[key] -= 1
+        else:
+            new.append(each)
+    return new
+
+
+async def _read_after(bus: Bus, transfer_id: str, after: int, follower: Follower) -> _Read:
+    """Return the notices after message number `after`, or those of the archive."""
     try:
         stored = await bus.history(subjects.notice(transfer_id), MAX_NOTICES, after=after)
         if stored:
-            return stored[-1].seq, _readable(stored)
-        return after, await archived_notices(bus, transfer_id)
+            return _Read(stored[-1].seq, _readable(stored))
+        return _Read(after, await archived_notices(bus, transfer_id), archived=True)
     except RetryableError as error:
         log.info("notices_not_read", transfer_id=transfer_id, error=str(error))
         follower.read_failed()
-        return after, []
+        return _Read(after, [])

@@ -146,17 +146,20 @@ def notice_at(at: float) -> TransferNotice:
 async def test_a_follower_gets_the_notices_of_a_transfer_that_was_archived_meanwhile(
     fresh_bus: Bus, client: Client
 ) -> None:
-    """Each one once: the one that was read before the archiving, and the one that only the archive has."""
-    read, missed = notice_at(1.0), notice_at(2.0)
-    without_data = TransferNotice(read.notice, "(left out)", {}, read.timestamp)
-    record = encode({"outbox": [without_data, missed]})
+    """Each one once: two of one step, read before the archiving, and two that only the archive has."""
+    first = notice_at(1.0)
+    second = TransferNotice(first.notice, "The caller is still alone.", {}, first.timestamp)
+    archived = [TransferNotice(each.notice, "(left out)", {}, each.timestamp) for each in (first, second)]
+    missed = notice_at(2.0)
+    record = encode({"outbox": [*archived, missed, missed]})
     compacted, _ = compact(ID, b"{}", [Stored(subjects.log(ID), 1, 2.0, record)], [])
-    await fresh_bus.publish(subjects.notice(ID), encode(read))
+    for each in (first, second):
+        await fresh_bus.publish(subjects.notice(ID), encode(each))
     async with aclosing(client.transfer(ID).notices()) as notices, asyncio.timeout(PATIENCE_S):
-        assert await anext(notices) == read
+        assert [await anext(notices), await anext(notices)] == [first, second]
         await fresh_bus.publish(subjects.archived(ID), pack(archived_line(ID, 2.0), compacted))
         await fresh_bus.purge(subjects.PUBLIC, subjects.notice(ID))
-        assert await anext(notices) == missed
+        assert [await anext(notices), await anext(notices)] == [missed, missed]
 
 
 async def test_a_list_reads_about_as_many_archived_records_as_it_shows(
