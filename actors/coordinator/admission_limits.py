@@ -149,7 +149,9 @@ class StartLimits:
 
     def hindrance(self, *, needs_briefing: bool, now: float) -> Hindrance | None:
         """Return what keeps a transfer from starting now, or None."""
-        return (self._briefing_hindrance(now) if needs_briefing else None) or self._start_hindrance(now)
+        # A place of another coordinator is wished for only if the transfer could start with it.
+        found = self._start_hindrance(now)
+        return found if found or not needs_briefing else self._briefing_hindrance(now)
 
     def held_places(self, now: float) -> HeldPlaces:
         """Return what this coordinator announces to the others."""

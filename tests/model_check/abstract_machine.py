@@ -114,6 +114,7 @@ def abstract(transfer: Transfer) -> Transfer:
         check_due_at=None if transfer.check_due_at is None else FAR,
         timer_due_at=None if transfer.timer_due_at is None else FAR,
         ended_at=None if transfer.ended_at is None else NOW,
+        found_alone_at=None,  # It limits a search, as `started_at` does. No search ends by time here.
         leg_reported=False,
         summary="",
         recording="",

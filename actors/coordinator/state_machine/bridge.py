@@ -46,8 +46,9 @@ from .step_context import StepContext
 RECORDING_UNCONFIRMED = "not confirmed: the SIP gateway did not answer in time"
 """Evidence text when the gateway did not confirm the recording."""
 
-LEGS_UNCONFIRMED = "not confirmed: the provider did not say in time whether both are on the phone"
-"""Evidence text when a transfer completed without an answered leg check."""
+LEGS_UNCONFIRMED = "not confirmed: the provider did not say in time that both are in the consultation room"
+LEGS_UNANSWERED = "not confirmed: the provider did not say in time whether both are on the phone"
+"""Evidence texts when no leg check found both before a transfer completed, since version 4 and before it."""
 
 CALLER_HUNG_UP = "The caller hung up."
 
@@ -208,8 +209,9 @@ def handover_checked(ctx: StepContext, event: LegsChecked) -> None:
 def handover_timed_out(ctx: StepContext) -> None:
     """Stop waiting for the agent and the recording; complete unchecked if the provider cannot say more.
 
-    A provider that does not answer could not return the caller either. The evidence says that it did not, and
-    the guard checks again.
+    A provider that does not answer could not return the caller either. One that names another room of the
+    caller may read an old record: a room event said that the caller arrived. The evidence says that the legs
+    are not confirmed, and the guard checks again.
     """
     if ctx.config.bridge_guard_s is None:
         complete(ctx)
@@ -217,7 +219,7 @@ def handover_timed_out(ctx: StepContext) -> None:
         ctx.stop_waiting_for(LeaveConsultation, RecordParticipant)
         complete_if_handed_over(ctx)
     else:
-        complete(ctx, legs=LEGS_UNCONFIRMED)
+        complete(ctx, legs=LEGS_UNCONFIRMED if ctx.state.follows_version_4 else LEGS_UNANSWERED)
 
 
 def complete(ctx: StepContext, **evidence: EvidenceValue) -> None:

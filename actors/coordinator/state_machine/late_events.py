@@ -68,12 +68,12 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
         return
     if caller is None:
         # The provider does not know the caller's room: the time for checks starts again.
-        ctx.state.ended_at = min(ctx.now, ctx.state.started_at + timeouts.MAX_CALLER_SEARCH_S)
-        return
-    alone = supervisor is not None and not supervisor.up
-    if not caller.up:
+        _search_on(ctx)
+    elif not caller.up:
         _caller_hung_up(ctx)
-    elif alone or caller.room_id == ctx.request.room_id:
+    elif supervisor is not None and not supervisor.up:
+        _return_alone(ctx)
+    elif caller.room_id == ctx.request.room_id:
         send_return(ctx, awaited=False)
         rescue_caller(ctx)
 
@@ -81,8 +81,7 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
 def supervisor_left_caller_behind(ctx: StepContext, event: SupervisorCallEnded) -> None:
     """The supervisor hung up on a caller who could not be returned: return the caller."""
     if ctx.state.is_supervisors_leg(event) and ctx.state.caller.may_be_in_consultation:
-        send_return(ctx, awaited=False)
-        rescue_caller(ctx)
+        _return_alone(ctx)
 
 
 def late_return(ctx: StepContext, event: CallerReturned) -> None:
@@ -98,6 +97,24 @@ def late_hang_up(ctx: StepContext, event: CallerCallEnded) -> None:
     """A caller who could not be returned has hung up."""
     if event.call_id == ctx.state.caller_call_id:
         _caller_hung_up(ctx)
+
+
+def _return_alone(ctx: StepContext) -> None:
+    """Return a caller who is alone. Clean-up checks repeat it until it is confirmed, for up to an hour."""
+    send_return(ctx, awaited=False)
+    rescue_caller(ctx)
+    if ctx.state.follows_version_4 and ctx.state.stage.ended:
+        if ctx.state.found_alone_at is None:
+            ctx.state.found_alone_at = ctx.now
+        _search_on(ctx)
+
+
+def _search_on(ctx: StepContext) -> None:
+    """Begin the time for clean-up checks again, while the search for the caller lasts."""
+    began_at = ctx.state.found_alone_at or ctx.state.started_at
+    ctx.state.ended_at = min(ctx.now, began_at + timeouts.MAX_CALLER_SEARCH_S)
+    if ctx.state.check_due_at is None and ctx.state.follows_version_4:
+        schedule_cleanup_check(ctx)
 
 
 def _caller_hung_up(ctx: StepContext) -> None:

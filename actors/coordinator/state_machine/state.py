@@ -271,6 +271,9 @@ class TransferFields(Struct, kw_only=True):
     last_end_call_id: Id = ""
     """Command id of the newest `EndCall` without a reply: the only one whose reply is handled when none is
     awaited. Since version 4."""
+    found_alone_at: float | None = None
+    """When a caller who could not be returned was first found alone. The search for them begins again then.
+    Since version 4."""
 
 
 class Transfer(TransferFields, kw_only=True):
@@ -322,9 +325,10 @@ class Transfer(TransferFields, kw_only=True):
         """Return whether the leg that ended is the one that was dialled.
 
         A dial that the provider executed twice has two legs with the same marks, and a webhook may name any
-        call. So once the reply to the dial has named its call, only that one counts.
+        call. So once the reply to the dial has named its call, only that one counts, since version 4.
         """
-        return event.attempt == self.attempt and self.supervisor_call_id in (None, event.call_id)
+        named = self.supervisor_call_id if self.follows_version_4 else None
+        return event.attempt == self.attempt and named in (None, event.call_id)
 
 
 def wire_name(command: type[Command]) -> str:

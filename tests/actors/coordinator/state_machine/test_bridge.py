@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine import Stage, bridge
 from warmxfer.schemas import (
     CallCause,
     CallerCallEnded,
@@ -12,6 +12,7 @@ from warmxfer.schemas import (
     CancelRequested,
     CheckLegs,
     CloseRoom,
+    CommandFailed,
     DeadlinePassed,
     EndCall,
     FailureKind,
@@ -129,6 +130,19 @@ def test_the_deadline_of_the_handover_checks_the_legs_instead_of_completing() ->
     check_id = transfer.awaited("check_legs")
     transfer.apply(LegsChecked(command_id=check_id, caller=UP, supervisor=LegReport(up=False)))
     assert transfer.stage is Stage.RETURNING
+
+
+@pytest.mark.parametrize("caller", [None, LegReport(up=True, room_id=PRIMARY)], ids=["unknown", "elsewhere"])
+def test_the_evidence_of_a_handover_says_that_no_answer_found_both_legs(caller: LegReport | None) -> None:
+    """Regression: the provider answered in time, and the evidence said that it did not."""
+    transfer = TransferBuilder().until(Stage.HANDING_OVER).reply("leave_consultation")
+    while transfer.stage is Stage.HANDING_OVER:
+        check_id = transfer.sent(CheckLegs)[-1].command_id
+        up = LegReport(up=True, room_id=CONSULTATION)
+        transfer.apply(LegsChecked(command_id=check_id, caller=caller, supervisor=up))
+        transfer.fire_timer()
+    assert transfer.result.outcome is Outcome.COMPLETE
+    assert transfer.result.evidence["legs"] == bridge.LEGS_UNCONFIRMED
 
 
 def test_a_handover_without_an_answered_check_says_so_and_is_guarded() -> None:
@@ -382,6 +396,61 @@ def test_the_reply_to_an_older_leg_check_after_the_end_has_no_effect() -> None:
 
 def test_a_stranded_caller_is_returned_when_the_supervisor_hangs_up_after_the_end() -> None:
     assert [type(each) for each in stranded().apply(HUNG_UP)] == [ReturnCaller]
+
+
+def checked_together_until_the_checks_end() -> TransferBuilder:
+    """Return a transfer whose clean-up checks found the caller with the supervisor, until none is due."""
+    transfer = stranded()
+    while transfer.state.check_due_at is not None:
+        transfer.fire_timers_until_sent(CheckLegs)
+        check_id = transfer.sent(CheckLegs)[-1].command_id
+        transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=True)))
+    return transfer
+
+
+def left_behind_hours_later() -> TransferBuilder:
+    """Return a transfer whose supervisor hangs up hours after its end, and whose caller is then alone."""
+    transfer = checked_together_until_the_checks_end()
+    transfer.now += 7_200.0
+    transfer.apply(HUNG_UP)
+    return transfer
+
+
+def test_the_return_of_a_caller_who_is_left_alone_after_the_last_check_is_repeated() -> None:
+    """Regression: one return was requested, and its failure was the end of all."""
+    transfer = left_behind_hours_later()
+    assert len(transfer.sent(ReturnCaller)) == 2
+    for _ in range(20):
+        returned = transfer.sent(ReturnCaller)
+        unknown = FailureKind.UNKNOWN
+        transfer.apply(CommandFailed(command_id=returned[-1].command_id, failure=unknown, detail="x"))
+        transfer.fire_timers_until_sent(CheckLegs)
+        check_id = transfer.sent(CheckLegs)[-1].command_id
+        transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=False)))
+        assert len(transfer.sent(ReturnCaller)) == len(returned) + 1
+    back = CallerReturned(command_id=transfer.sent(ReturnCaller)[-1].command_id, caller_up=True)
+    assert [type(each) for each in transfer.apply(back)] == [EndCall, CloseRoom]
+
+
+def test_the_search_for_a_caller_who_was_left_alone_later_ends() -> None:
+    transfer = left_behind_hours_later()
+    began_at = transfer.now
+    while transfer.state.check_due_at is not None:
+        transfer.fire_timers_until_sent(CheckLegs)
+        check_id = transfer.sent(CheckLegs)[-1].command_id
+        transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=False)))
+    assert 3_000 < transfer.now - began_at < 5_000
+
+
+@pytest.mark.parametrize("caller", [ALONE, None], ids=["alone", "unknown"])
+def test_the_answer_to_the_last_check_after_the_end_can_begin_another(caller: LegReport | None) -> None:
+    """Regression: the caller was found alone by the last check, and the return that it caused failed."""
+    transfer = checked_together_until_the_checks_end()
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    down = LegReport(up=False) if caller else None
+    transfer.apply(LegsChecked(command_id=check_id, caller=caller, supervisor=down))
+    asked = len(transfer.sent(CheckLegs))
+    assert len(transfer.fire_timers_until_sent(CheckLegs).sent(CheckLegs)) == asked + 1
 
 
 def test_an_outage_does_not_end_the_search_for_a_stranded_caller() -> None:

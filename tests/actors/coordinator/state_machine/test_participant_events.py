@@ -120,6 +120,15 @@ def test_the_end_of_a_leg_that_the_dial_did_not_name_has_no_effect(stage: Stage)
     assert TransferBuilder().until(stage).apply(ended) == []
 
 
+def test_any_leg_of_the_attempt_counts_in_a_transfer_that_an_older_version_began() -> None:
+    """Its log replays to what is stored."""
+    transfer = TransferBuilder()
+    transfer.begun_by_version = 3
+    transfer.until(Stage.BRIEFING)
+    transfer.apply(SupervisorCallEnded(attempt=1, call_id="call-other", cause=CallCause.HUNG_UP))
+    assert transfer.stage is Stage.UNWINDING
+
+
 def test_any_leg_of_the_attempt_counts_until_the_dial_was_answered() -> None:
     transfer = TransferBuilder().until(Stage.RINGING)
     assert transfer.awaited("dial_supervisor")
