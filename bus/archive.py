@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+import structlog
 from msgspec import Meta, Struct
 
-from warmxfer.schemas import decode_as
+from warmxfer.schemas import DecodeError, decode_as
 from warmxfer.schemas.archived import ArchivedTransfer
 from warmxfer.schemas.fields import Id
 from warmxfer.schemas.personal_data import Kind
@@ -36,6 +37,8 @@ MAX_ARCHIVED_ENTRIES = 2_000
 StoredBytes = Annotated[bytes, Meta(max_length=MAX_LOG_BYTES)]
 _MARK = b"\x00"
 """Stands for the request in a record. JSON text never has this byte."""
+
+log = structlog.get_logger(__name__)
 
 
 class ArchivedRecord(Struct, frozen=True, array_like=True):
@@ -142,6 +145,15 @@ def line_of(data: bytes) -> bytes:
     return data.partition(b"\n")[0]
 
 
+def archived_summary(archived: Stored) -> ArchivedTransfer | None:
+    """Return what the first line of an archived record says, or None if it cannot be read."""
+    try:
+        return decode_as(ArchivedTransfer, line_of(archived.data))
+    except DecodeError as error:
+        log.warning("archived_record_unreadable", subject=archived.subject, cause=str(error))
+        return None
+
+
 def log_of(data: bytes) -> ArchivedLog:
     """Return the log in an archived record. Raises `InternalError` if it cannot be read."""
     try:
@@ -176,8 +188,8 @@ async def archived_success(bus: Bus, id: str) -> bool:
         return False
     if stored is None:
         return False
-    result = decode_as(ArchivedTransfer, line_of(stored.data)).result
-    return result is None or result.success
+    summary = archived_summary(stored)
+    return summary is None or summary.result is None or summary.result.success
 
 
 def _request_of(data: bytes) -> bytes:

@@ -38,7 +38,7 @@ class JobPlace:
         _current.set(self)
 
     def __exit__(self, *_: object) -> None:
-        # Not reset: a task that is thrown away is closed in another context than it ran in.
+        # Not `ContextVar.reset`: it raises in an abandoned task, which is closed in another context.
         _current.set(None)
 
     @contextmanager

@@ -129,7 +129,7 @@ class PullConsumer:
         """How often each message was given back, by its number, since the consumer stops."""
         self._to_return: list[ConsumerMessage] = []
         self._last_seen_at = 0.0
-        self._unheard_since: float | None = None
+        self._unanswered_since: float | None = None
         """Since when an answer to a pull is awaited; None if none is."""
         self._missing: str | None = None
         """Why the consumer could not be created again, as of the last attempt."""
@@ -158,26 +158,26 @@ class PullConsumer:
         """Seconds since the last sign of the broker on this consumer, for liveness probes."""
         return asyncio.get_running_loop().time() - self._last_seen_at
 
-    def why_deaf(self) -> str | None:
+    def why_not_receiving(self) -> str | None:
         """Return why no message can arrive, or None. A full window is no such reason."""
         if self._missing is not None:
             return self._missing
         if self._unwatch is None or not self._watch.running:
             return "the pull consumer does not run"
-        if self._unheard_since is None:
+        if self._unanswered_since is None:
             return None
-        silent_s = asyncio.get_running_loop().time() - self._unheard_since
+        silent_s = asyncio.get_running_loop().time() - self._unanswered_since
         return f"no answer to a pull for {silent_s:.0f} s" if silent_s > SILENCE_S else None
 
     async def start(self) -> None:
         """Begin to pull."""
         self._return_rest()
         self._pulling = True
-        self._missing, self._unheard_since = None, None
+        self._missing, self._unanswered_since = None, None
         self._seen_reports = self._connection.missing_reports
         self._undo = [
             self._connection.on_reconnect(self._on_reconnect),
-            self._connection.readiness.add(f"consumer {self._consumer}", self.why_deaf),
+            self._connection.readiness.add(f"consumer {self._consumer}", self.why_not_receiving),
         ]
         self._loop = asyncio.get_running_loop()
         await self._restart()
@@ -264,8 +264,8 @@ class PullConsumer:
         now = self._loop.time()
         if inbox.requested == 0:
             self._last_seen_at = now
-            if self._unheard_since is None:
-                self._unheard_since = now
+            if self._unanswered_since is None:
+                self._unanswered_since = now
         inbox.pulled(free, now)
         pull = {"batch": free, "expires": round(PULL_EXPIRES_S * _NS)}
         self._send(self._subject, msgspec.json.encode(pull), inbox.subject)
@@ -320,7 +320,7 @@ class PullConsumer:
         """The consumer is alive: it delivered, sent a heartbeat, or let a pull expire."""
         self._missing = None
         self._pause_s = PAUSE_MIN_S
-        self._unheard_since = self._last_seen_at if self._requested else None
+        self._unanswered_since = self._last_seen_at if self._requested else None
 
     def _on_status(self, inbox: PullInbox, headers: dict[str, str]) -> None:
         """Handle a status of a pull."""

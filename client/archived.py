@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from warmxfer.bus import Bus, DeadLetterBody, InternalError, Stored, subjects
-from warmxfer.bus.archive import ArchivedLog, line_of, log_of, read_archived
+from warmxfer.bus.archive import ArchivedLog, archived_summary, log_of, read_archived
 from warmxfer.schemas import (
     DecodeError,
     PhaseChanged,
@@ -53,16 +53,16 @@ async def archived_dead_letters(bus: Bus, id: str) -> list[DeadLetterBody]:
     return found
 
 
-async def archived_line(bus: Bus, id: str) -> ArchivedTransfer | None:
+async def find_archived_summary(bus: Bus, id: str) -> ArchivedTransfer | None:
     """Return what the archive says of a transfer, or None. One that cannot be read counts as none."""
     stored = await read_archived(bus, id)
-    return None if stored is None else summary_of(stored)
+    return None if stored is None else archived_summary(stored)
 
 
 async def archived_result(bus: Bus, id: str) -> WarmTransferResult | None:
     """Return the result of an archived transfer, or None."""
-    line = await archived_line(bus, id)
-    return None if line is None else line.result
+    summary = await find_archived_summary(bus, id)
+    return None if summary is None else summary.result
 
 
 async def archived_phases(bus: Bus, id: str) -> list[PhaseChanged]:
@@ -104,20 +104,13 @@ async def recent_archived(bus: Bus, limit: int) -> list[tuple[ArchivedTransfer, 
     while True:
         after = max(0, newest.seq - window)
         stored = await bus.history(subjects.ANY_ARCHIVED, min(window, MAX_SCANNED_ARCHIVED), after=after)
-        found = {summary.id: (summary, each) for each in stored if (summary := summary_of(each)) is not None}
+        found = {
+            summary.id: (summary, each) for each in stored if (summary := archived_summary(each)) is not None
+        }
         # A record that was written twice leaves a gap in the numbers.
         if len(found) >= limit or after == 0 or window >= MAX_SCANNED_ARCHIVED:
             return list(found.values())[-limit:]
         window = min(4 * window, MAX_SCANNED_ARCHIVED)
-
-
-def summary_of(stored: Stored) -> ArchivedTransfer | None:
-    """Return what the first line of an archived record says, or None if it cannot be read."""
-    try:
-        return decode_as(ArchivedTransfer, line_of(stored.data))
-    except DecodeError as error:
-        log.warning("archived_record_unreadable", subject=stored.subject, cause=str(error))
-        return None
 
 
 def _phases_of(found: ArchivedLog) -> list[PhaseChanged]:

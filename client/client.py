@@ -93,7 +93,7 @@ class Client:
     ) -> AsyncIterator[Client]:
         """Connect to `url`, or to `NATS_URL` of `env`. Credentials are read from `env` too.
 
-        Raises `Unavailable`, `AccessDenied` and `UnfitServer`, each with one sentence.
+        Raises `Unavailable`, `AccessDenied` and `UnsupportedServer`, each with one sentence.
         """
         settings = BusSettings.from_env({**env, **({"NATS_URL": url} if url else {})})
         async with await Bus.connect(settings, name=name, deadline_s=CONNECT_DEADLINE_S) as bus:

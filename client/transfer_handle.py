@@ -22,7 +22,7 @@ from warmxfer.schemas import (
 from warmxfer.schemas.api import TransferQuery
 from warmxfer.schemas.id_in_use import IdInUse, same_request
 
-from .archived import archived_line, archived_phases, archived_result, find_archived
+from .archived import archived_phases, archived_result, find_archived, find_archived_summary
 from .errors import (
     MAX_START_WAIT_S,
     START_TIMEOUT_S,
@@ -115,7 +115,7 @@ class TransferHandle:
         if archived is None:
             return True
         if not same_request(archived.request, data, archived.without):
-            line = await archived_line(self._bus, self.id)
+            line = await find_archived_summary(self._bus, self.id)
             raise IdInUse(
                 self.id,
                 None if line is None else line.phase,
@@ -125,7 +125,7 @@ class TransferHandle:
 
     async def unknown(self) -> NoSuchTransfer:
         """Return the error for a transfer without a stored message: it was erased, or never existed."""
-        line = await archived_line(self._bus, self.id)
+        line = await find_archived_summary(self._bus, self.id)
         return ErasedTransfer(self.id) if line is not None and line.erased else NoSuchTransfer(self.id)
 
     async def newest_phase(self) -> PhaseChanged | None:

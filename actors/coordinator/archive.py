@@ -28,7 +28,7 @@ import structlog
 from msgspec.structs import replace
 
 from warmxfer.bus import Bus, Delivery, InternalError, RetryableError, Stored, subjects
-from warmxfer.bus.archive import MAX_ARCHIVED_BYTES, compact, line_of, log_of, pack
+from warmxfer.bus.archive import MAX_ARCHIVED_BYTES, archived_summary, compact, log_of, pack
 from warmxfer.bus.errors import StreamMissing
 from warmxfer.bus.transfer_log import MAX_RECORDS, REPLICA_BEHIND_S
 from warmxfer.schemas import (
@@ -37,7 +37,6 @@ from warmxfer.schemas import (
     WarmTransferPhase,
     WarmTransferRequest,
     WarmTransferResult,
-    decode_as,
     decode_phase,
     decode_result,
     encode,
@@ -95,7 +94,7 @@ class Archive:
         )
         records.append(last)
         count = len(records)
-        before = None if found is None else archived_line(found)
+        before = None if found is None else archived_summary(found)
         if before is not None and (before.erased or before.records >= count):
             log.info("archived_record_kept", transfer_id=id, records=before.records, left=count)
             return
@@ -158,7 +157,7 @@ class Archive:
             return
         kept = log_of(archived.data)
         if delivery.kind == "request" and not same_request(kept.request, delivery.data, kept.without):
-            await request_owner.refuse_archived(self._bus, delivery, archived_line(archived))
+            await request_owner.refuse_archived(self._bus, delivery, archived_summary(archived))
         stream = subjects.place_of(delivery.subject).stream
         if delivery.subject == subjects.event(id, "gateway"):
             await self._removal.take(stream, subjects.effect_claims(id), before=delivery.seq)
@@ -169,15 +168,6 @@ class Archive:
         """Remove a first record, number `seq`, that was appended after the transfer had been archived."""
         await self._removal.take(subjects.CORE, subjects.log(id), before=seq + 1)
         log.warning("first_record_taken_back", transfer_id=id)
-
-
-def archived_line(archived: Stored) -> ArchivedTransfer | None:
-    """Return the first line of an archived record, or None if it cannot be read."""
-    try:
-        return decode_as(ArchivedTransfer, line_of(archived.data))
-    except DecodeError as error:
-        log.warning("archived_record_unreadable", subject=archived.subject, cause=str(error))
-        return None
 
 
 def session_of(archived: Stored) -> str:

@@ -24,7 +24,7 @@ import msgspec
 import structlog
 
 from warmxfer.bus import Bus, InvalidRequest, LiveMessage, RetryableError, Stored, subjects
-from warmxfer.bus.archive import compact, pack
+from warmxfer.bus.archive import archived_summary, compact, pack
 from warmxfer.bus.transfer_log import TransferLog
 from warmxfer.schemas import (
     DecodeError,
@@ -36,7 +36,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.archived import ArchivedTransfer
 
-from .archive import Archive, archived_line, session_of
+from .archive import Archive, session_of
 from .removal import Removal
 from .state_machine import ENDED, plain_stage, plain_state
 
@@ -99,4 +99,4 @@ class Erasure:
 
 def _line(id: str, archived: Stored) -> ArchivedTransfer:
     unreadable = ArchivedTransfer(id=id, phase=WarmTransferPhase.TRANSFER_FAILED, seq=0, at=archived.at)
-    return archived_line(archived) or unreadable
+    return archived_summary(archived) or unreadable

@@ -227,7 +227,7 @@ def request_turns(rate: RequestRate, key: str, urgency: Urgency) -> Generator[Tu
     try:
         yield turns
     finally:
-        # Not reset: a task that is thrown away is closed in another context than it ran in.
+        # Not `ContextVar.reset`: it raises in an abandoned task, which is closed in another context.
         _current.set(before)
 
 

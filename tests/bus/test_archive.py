@@ -9,8 +9,8 @@ import zlib
 
 import pytest
 
-from warmxfer.bus import InternalError, Stored
-from warmxfer.bus.archive import ArchivedLog, compact, line_of, log_of, pack
+from warmxfer.bus import Bus, InternalError, Stored, subjects
+from warmxfer.bus.archive import ArchivedLog, archived_success, compact, line_of, log_of, pack
 
 
 def record(number: int, request: bytes, text: str) -> Stored:
@@ -63,3 +63,10 @@ def test_an_empty_log_is_archived() -> None:
     compacted, left_out = compact("t", b"", [], [])
     assert log_of(pack(b"{}", compacted)) == ArchivedLog(id="t", request=b"")
     assert left_out == 0
+
+
+async def test_an_archived_record_that_cannot_be_read_counts_as_a_success(fresh_bus: Bus) -> None:
+    """The gateway ends no leg of it: a caller may talk there."""
+    assert not await archived_success(fresh_bus, "t-1")
+    await fresh_bus.publish(subjects.archived("t-1"), b"not a record\n")
+    assert await archived_success(fresh_bus, "t-1")

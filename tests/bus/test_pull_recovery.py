@@ -278,5 +278,5 @@ async def test_a_consumer_whose_window_is_full_is_ready(flow: Flow) -> None:
 @on_a_virtual_clock
 async def test_a_consumer_that_is_stopped_has_no_check(flow: Flow) -> None:
     await flow.puller.stop()
-    assert flow.puller.why_deaf() == "the pull consumer does not run"
+    assert flow.puller.why_not_receiving() == "the pull consumer does not run"
     assert flow.connection.readiness.failing() == []

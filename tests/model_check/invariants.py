@@ -78,7 +78,7 @@ def _completion_violation(world: World) -> str:
 
 def _guard_violation(transfer: Transfer, world: World) -> str:
     """A caller of whom the guard knows that they are alone is returned, or a notice says so."""
-    given_up = transfer.caller is CallerPlace.MOVED
+    given_up = transfer.caller is CallerPlace.IN_TRANSIT
     if transfer.stage is Stage.COMPLETED and world.alone_reported and not given_up:
         return "I4: the guard received that the supervisor is gone, and left the caller alone"
     if world.caller == "returned" and (world.session == "left" or "leave_call" in world.sent):

@@ -159,7 +159,7 @@ def _clean_up_leg_only(ctx: StepContext) -> None:
 
 
 def _complete_at_once(ctx: StepContext, event: CallerSwitched) -> None:
-    ctx.state.caller = CallerPlace.MOVED
+    ctx.state.caller = CallerPlace.IN_TRANSIT
     bridge.complete(ctx)
 
 
@@ -287,7 +287,7 @@ MUTATIONS = [
     Mutation(
         "the guard does not return a caller who is alone",
         "I4",
-        patches=(_replaced(guard, "supervisor_gone", guard.check_over),),
+        patches=(_replaced(guard, "supervisor_gone", guard.both_up_or_unknown),),
     ),
     Mutation(
         "the AI leaves while the guard returns the caller",
@@ -302,7 +302,7 @@ MUTATIONS = [
     Mutation(
         "the guard sets no check",
         "I18",
-        patches=(_replaced(guard, "check_over", _do_nothing),),
+        patches=(_replaced(guard, "both_up_or_unknown", _do_nothing),),
     ),
     Mutation(
         "a supervisor who hangs up during the switch is ignored",

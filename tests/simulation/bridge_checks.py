@@ -121,7 +121,7 @@ def alone_is_said_soon(world: World, history: TransferHistory) -> Iterator[str]:
     returning = [
         record
         for record in _guard_records(history)
-        if record.state.stage is Stage.GUARDING and record.state.caller is CallerPlace.MOVED
+        if record.state.stage is Stage.GUARDING and record.state.caller is CallerPlace.IN_TRANSIT
     ]
     if not returning or returning[-1].at - returning[0].at <= limit_s or returning[-1].state.session_lost:
         return

@@ -68,7 +68,7 @@ def fail_the_return(patch: Patch) -> None:
 def say_nothing_of_a_failing_return(patch: Patch) -> None:
     """Fail each return, and publish no notice before the search ends."""
     fail_the_return(patch)
-    patch.setattr(guard, "_say_alone", lambda ctx: None)
+    patch.setattr(guard, "_publish_caller_alone", lambda ctx: None)
 
 
 def never_unmute(patch: Patch) -> None:

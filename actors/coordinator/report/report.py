@@ -116,7 +116,7 @@ def _talk_ended_by(record: Record) -> EndedBy | None:
     state = record.state
     if state.caller is CallerPlace.HUNG_UP:
         return EndedBy.CALLER
-    if state.stage is Stage.GUARDING and state.caller in (CallerPlace.MOVED, CallerPlace.WITH_AI):
+    if state.stage is Stage.GUARDING and state.caller in (CallerPlace.IN_TRANSIT, CallerPlace.WITH_AI):
         return EndedBy.SUPERVISOR
     if state.stage is Stage.RETURNING and state.decision is not None:
         return ENDED_BY.get(state.decision.outcome)

@@ -82,7 +82,7 @@ def caller_switched(ctx: StepContext, event: CallerSwitched) -> None:
     elif ctx.state.caller is CallerPlace.SEEN_EARLY:
         start_handover(ctx)
     else:
-        ctx.state.caller = CallerPlace.MOVED
+        ctx.state.caller = CallerPlace.IN_TRANSIT
         ctx.enter_stage(Stage.ARRIVING, ctx.config.caller_arrival_timeout_s)
         schedule_check(ctx)
 
@@ -292,7 +292,7 @@ def return_caller(ctx: StepContext, outcome: Outcome, detail: str, **evidence: E
     ctx.decide(outcome, detail, **evidence)
     ctx.stop_waiting_for(SwitchCaller, LeaveConsultation, RecordParticipant, CheckLegs)
     if ctx.state.caller is not CallerPlace.HUNG_UP:
-        ctx.state.caller = CallerPlace.MOVED
+        ctx.state.caller = CallerPlace.IN_TRANSIT
     ctx.enter_stage(Stage.RETURNING, timeouts.unwinding_s(ctx.config))
     request_return(ctx)
 

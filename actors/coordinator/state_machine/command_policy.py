@@ -58,7 +58,7 @@ POLICY: Policies = {
         rescue_replies.release_timed_out,
         blocks_cleanup=True,
     ),
-    LeaveCall: CommandPolicy(PRIMARY, command_s, failures.never_awaited, failures.never_due),
+    LeaveCall: CommandPolicy(PRIMARY, command_s, failures.never_fails, failures.never_times_out),
     Summarize: CommandPolicy(
         SUMMARIZER,
         summary_s,

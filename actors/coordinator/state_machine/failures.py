@@ -128,26 +128,26 @@ def room_timed_out(ctx: StepContext, command: type[Command]) -> None:
 
 
 def check_failed(ctx: StepContext, event: CommandFailed) -> None:
-    _check_unanswered(ctx)
+    _leg_check_unanswered(ctx)
 
 
 def check_timed_out(ctx: StepContext, command: type[Command]) -> None:
-    _check_unanswered(ctx)
+    _leg_check_unanswered(ctx)
 
 
-def _check_unanswered(ctx: StepContext) -> None:
+def _leg_check_unanswered(ctx: StepContext) -> None:
     if ctx.state.stage is Stage.GUARDING:
-        guard.check_over(ctx)
+        guard.both_up_or_unknown(ctx)
     else:
         check_unanswered(ctx)
         schedule_check(ctx)
 
 
-def never_awaited(ctx: StepContext, event: CommandFailed) -> None:
+def never_fails(ctx: StepContext, event: CommandFailed) -> None:
     raise InternalError("no reply to this command is awaited")
 
 
-def never_due(ctx: StepContext, command: type[Command]) -> None:
+def never_times_out(ctx: StepContext, command: type[Command]) -> None:
     raise InternalError(f"no reply to {wire_name(command)} is awaited")
 
 

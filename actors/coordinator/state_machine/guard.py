@@ -90,10 +90,10 @@ def legs_checked(ctx: StepContext, event: LegsChecked) -> None:
     elif event.supervisor is not None and not event.supervisor.up:
         supervisor_gone(ctx)
     elif ctx.replied_to is not None:
-        check_over(ctx)
+        both_up_or_unknown(ctx)
 
 
-def check_over(ctx: StepContext) -> None:
+def both_up_or_unknown(ctx: StepContext) -> None:
     """Both legs are up, or the provider did not say: schedule the second check, or end the guard."""
     if ctx.state.checks < MAX_CHECKS:
         ctx.state.check_due_at = (ctx.state.ended_at or ctx.now) + (ctx.config.bridge_guard_s or 0.0)
@@ -104,7 +104,7 @@ def check_over(ctx: StepContext) -> None:
 def caller_gone(ctx: StepContext) -> None:
     """The caller has hung up, or left the consultation room: the guard ends."""
     ctx.state.caller = CallerPlace.HUNG_UP
-    released = _is_session_asked(ctx)
+    released = _is_release_begun(ctx)
     if released:
         ctx.send(ReleaseCaller, awaited=False, line=None)
     _end(ctx, leave=not released)
@@ -150,13 +150,13 @@ def stage_timed_out(ctx: StepContext) -> None:
 
 
 def is_returning(ctx: StepContext) -> bool:
-    """Return whether the supervisor was found gone, so that the caller is being moved back."""
-    return ctx.state.caller is CallerPlace.MOVED
+    """Return whether the caller, whom the supervisor left alone, is being moved back to the AI."""
+    return ctx.state.caller is CallerPlace.IN_TRANSIT
 
 
 def is_alone(ctx: StepContext) -> bool:
-    """Return whether the supervisor was found gone: the caller is being moved back, or is back."""
-    return ctx.state.caller in (CallerPlace.MOVED, CallerPlace.WITH_AI)
+    """Return whether the supervisor left the caller alone. They are being moved back, or are back."""
+    return ctx.state.caller in (CallerPlace.IN_TRANSIT, CallerPlace.WITH_AI)
 
 
 def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
@@ -168,7 +168,7 @@ def supervisor_gone(ctx: StepContext) -> None:
     """Move the caller back to the AI, which still is in their room."""
     if is_alone(ctx):
         return
-    ctx.state.caller = CallerPlace.MOVED
+    ctx.state.caller = CallerPlace.IN_TRANSIT
     ctx.state.checks = 0
     if ctx.state.alone_notice_s is not None:
         ctx.state.alone_notice_at = ctx.now + ctx.state.alone_notice_s
@@ -183,17 +183,17 @@ def return_failed(ctx: StepContext, event: CommandFailed) -> None:
         _extend_stage(ctx)
     schedule_check(ctx)
     _ask_session(ctx)
-    _say_alone(ctx)
+    _publish_caller_alone(ctx)
 
 
 def return_timed_out(ctx: StepContext) -> None:
     _extend_stage(ctx)
     _request_return(ctx)
     _ask_session(ctx)
-    _say_alone(ctx)
+    _publish_caller_alone(ctx)
 
 
-def _say_alone(ctx: StepContext) -> None:
+def _publish_caller_alone(ctx: StepContext) -> None:
     """Publish once that the caller is alone, while the return is repeated. A lost session has own notices."""
     due_at = ctx.state.alone_notice_at
     if due_at is None or ctx.now < due_at or ctx.state.session_lost:
@@ -212,7 +212,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
     ctx.state.caller = CallerPlace.WITH_AI
     ctx.stop_waiting_for(ReturnCaller)
     ctx.state.stage_due_at = ctx.state.check_due_at = ctx.state.alone_notice_at = None
-    if not _is_session_asked(ctx):
+    if not _is_release_begun(ctx):
         awaited = ctx.config.rescue is not UNSET
         ctx.send(ReleaseCaller, awaited=awaited, line=ctx.config.lines.supervisor_left)
     close_room(ctx, awaited=False)
@@ -222,7 +222,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
 
 def give_up_return(ctx: StepContext) -> None:
     """Stop the return. The AI stays for a caller who may still come."""
-    if not _is_session_asked(ctx):
+    if not _is_release_begun(ctx):
         _release(ctx, awaited=False)
     if not ctx.state.session_lost:
         _publish_notice(ctx, NoticeKind.CALLER_ALONE, NOT_RETURNED)
@@ -268,11 +268,12 @@ def _end_if_returned(ctx: StepContext) -> None:
 
 def _ask_session(ctx: StepContext) -> None:
     """A return without success may mean that the session is dead: have it release the caller, and wait."""
-    if ctx.config.rescue and not _is_session_asked(ctx):
+    if ctx.config.rescue and not _is_release_begun(ctx):
         _release(ctx, awaited=True)
 
 
-def _is_session_asked(ctx: StepContext) -> bool:
+def _is_release_begun(ctx: StepContext) -> bool:
+    """Return whether the session was asked to release the caller, has released them, or is lost."""
     return ctx.state.awaits(ReleaseCaller) or ctx.state.caller_released or ctx.state.session_lost
 
 

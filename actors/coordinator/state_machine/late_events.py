@@ -51,7 +51,7 @@ def late_leg(ctx: StepContext, event: AudioStreamEnabled | ParticipantJoined) ->
         _end_leg_again(ctx)
         leg_seen(ctx)
     elif (event.room_id, event.participant_id) == (ctx.state.room_id, ctx.state.caller_consult_id):
-        ctx.state.caller = CallerPlace.MOVED  # the room event overrides earlier reports
+        ctx.state.caller = CallerPlace.IN_TRANSIT  # the room event overrides earlier reports
         send_return(ctx, awaited=False)
         leg_seen(ctx)
         _check_again(ctx)

@@ -387,7 +387,7 @@ def _caller_place(stored: StoredTransfer) -> CallerPlace:
     if stored.stage is Stage.HANDING_OVER or (complete and stored.caller_arrived):
         return CallerPlace.ARRIVED
     overdue = stored.last_look and stored.stage is Stage.ARRIVING
-    return CallerPlace.OVERDUE if overdue else CallerPlace.MOVED
+    return CallerPlace.OVERDUE if overdue else CallerPlace.IN_TRANSIT
 
 
 def _room_status(stored: StoredTransfer) -> RoomStatus:

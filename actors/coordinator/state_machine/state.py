@@ -79,8 +79,8 @@ class CallerPlace(StrEnum):
     """
     SEEN_EARLY = "seen_early"
     """Seen in the consultation room before the reply to `SwitchCaller`. Only while switching."""
-    MOVED = "moved"
-    """The provider was asked to move the caller, and may have done so. While guarding: back to the AI."""
+    IN_TRANSIT = "moved"
+    """A move was requested, and is not confirmed: into the consultation room, or back to the AI."""
     OVERDUE = "overdue"
     """Moved, and not seen within the arrival time; a last leg check is awaited. Only while arriving."""
     ARRIVED = "arrived"
@@ -90,7 +90,7 @@ class CallerPlace(StrEnum):
     @property
     def may_be_in_consultation(self) -> bool:
         """True if the caller may be in the consultation room: the room and its legs stay untouched."""
-        return self in (CallerPlace.MOVED, CallerPlace.OVERDUE, CallerPlace.ARRIVED)
+        return self in (CallerPlace.IN_TRANSIT, CallerPlace.OVERDUE, CallerPlace.ARRIVED)
 
 
 class SupervisorLeg(StrEnum):
