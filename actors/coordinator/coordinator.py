@@ -60,7 +60,7 @@ from ..common.dial_policy import DialPolicy
 from . import request_owner, transfer_trace
 from .admission import Admission
 from .archive import Archive
-from .event_writers import why_not_believed
+from .event_writers import why_not_accepted
 from .folding import AppliedTrigger, fold
 from .give_up import give_up_transfer
 from .inbound_events import TriggerReader, decode_trigger
@@ -75,10 +75,11 @@ from .transfer_spans import TransferSpans
 from .transfer_start import TransferStart
 
 MAX_RACES = 25
+"""Appends that may lose to other coordinators before the trigger is redelivered."""
 PAUSED_PROCESS_S = 30.0
-"""Maximum duration of an append. After a longer one the process counts as paused, and another coordinator may
-have continued from its record. Far shorter than the two minutes for which the broker remembers message
-ids.
+"""Longest time from a read to what follows from it. After a longer one the process counts as paused: another
+coordinator may have continued or archived the transfer. Far shorter than the two minutes for which the broker
+remembers message ids.
 """
 
 log = structlog.get_logger(__name__)
@@ -207,24 +208,22 @@ class Coordinator:
         `cached` is None if there is no record, or if `log_read` is False. Returns False if the newest record
         has to be read first: another coordinator appended one, or only the log decides.
         """
-        read_at = asyncio.get_running_loop().time()
-        caused = cached is not None and cached.record.is_due_to(delivery.at, delivery.seq)
-        archived = cached is not None and cached.record.state.archived
-        if cached is not None and not cached.sent and (caused or not archived):
-            await self._publish_missing(cached, event.due_at if isinstance(event, DeadlinePassed) else 0.0)
-        if caused:
+        read_at, id = asyncio.get_running_loop().time(), delivery.transfer_id
+        if cached is not None and await self._is_newest_trigger(cached, event, delivery):
             return True
-        known = await self._archive.find(delivery.transfer_id) if cached is None or archived else None
-        if known is not None and log_read:
-            await self._archive.answer_late(delivery, known, log_is_empty=cached is None)
-            return True
+        if cached is None or cached.record.state.archived:
+            archived = await self._archive.find(id)
+            if archived is not None and log_read:
+                await self._archive.answer_late(delivery, archived, log_is_empty=cached is None)
+            if archived is not None:
+                return log_read  # If the log has records, the archive does not count: read the log first.
         if cached is None:
-            if known is not None or not await self._is_first(delivery):
+            if not await self._is_first(delivery):
                 if log_read:
                     await request_owner.refuse(self._bus, delivery)
-                return log_read  # While the log has records, the archive is not believed.
+                return log_read
             event = await self._start.first_event(event, delivery)
-        elif (why := _why_not_believed(cached.record, event, delivery)) is not None:
+        elif (why := _why_unaccepted(cached.record, event, delivery)) is not None:
             raise Unwanted(why)
         outcome = step(cached.record.state if cached else None, event, delivery.at)
         if isinstance(outcome, Applied):
@@ -233,12 +232,26 @@ class Coordinator:
             return await self._append(cached, [AppliedTrigger(delivery, event, outcome)], read_at)
         if not log_read or (cached is not None and not cached.fresh):
             return False  # It may be ignored only after the newest record.
+        await self._ignore(cached, delivery, outcome.why)
+        return True
+
+    async def _is_newest_trigger(self, cached: CachedRecord, event: AnyEvent, delivery: Delivery) -> bool:
+        """Return whether the record `cached` is due to `delivery`.
+
+        Publishes what a crash left unpublished of the record, unless an archived one is due to another
+        trigger: its transfer may be removed by now.
+        """
+        is_newest = cached.record.is_due_to(delivery.at, delivery.seq)
+        if not cached.sent and (is_newest or not cached.record.state.archived):
+            await self._publish_missing(cached, event.due_at if isinstance(event, DeadlinePassed) else 0.0)
+        return is_newest
+
+    async def _ignore(self, cached: CachedRecord | None, delivery: Delivery, why: str) -> None:
+        """Refuse a request that has the id of another transfer, and log any other trigger without effect."""
         if cached is not None and not await self._is_own_request(cached, delivery):
             await request_owner.refuse(self._bus, delivery)
         else:
-            id, seq = delivery.transfer_id, delivery.seq
-            log.debug("trigger_ignored", transfer_id=id, seq=seq, why=outcome.why)
-        return True
+            log.debug("trigger_ignored", transfer_id=delivery.transfer_id, seq=delivery.seq, why=why)
 
     async def _append(
         self, cached: CachedRecord | None, triggers: Sequence[AppliedTrigger], read_at: float
@@ -248,16 +261,16 @@ class Coordinator:
         Returns False if another coordinator appended first.
         """
         clock = asyncio.get_running_loop().time
-        paused_at = clock() + PAUSED_PROCESS_S
+        paused_after = clock() + PAUSED_PROCESS_S
         appended = await self._records.append(cached, triggers)
         if appended is None:
             return False
         id = appended.record.state.id
-        was_unknown = cached is None and clock() >= read_at + PAUSED_PROCESS_S
-        if was_unknown and await self._archive.find(id):
+        archive_answer_is_old = cached is None and clock() >= read_at + PAUSED_PROCESS_S
+        if archive_answer_is_old and await self._archive.find(id):
             await self._archive.take_back(id, appended.seq)
             return True
-        await (self._publish if clock() < paused_at else self._publish_missing)(appended)
+        await (self._publish if clock() < paused_after else self._publish_missing)(appended)
         _log_end(id, appended.record.outbox)
         return True
 
@@ -336,7 +349,7 @@ class Coordinator:
         ):
             return  # A repeat, or another request with the same id: the transfer does not depend on it.
         try:
-            if newest is not None and _why_not_believed(continuable(id, newest), event, delivery) is not None:
+            if newest is not None and _why_unaccepted(continuable(id, newest), event, delivery) is not None:
                 return  # No actor that may say it has said it.
             await self._apply(ending, delivery)
         except NewerVersionNeeded as error:
@@ -380,11 +393,11 @@ class Coordinator:
         return await self._liveness.answer_liveness(query)
 
 
-def _why_not_believed(record: Record, event: AnyEvent, delivery: Delivery) -> str | None:
-    """Return why the transfer of `record` does not believe an actor's `event`, or None."""
+def _why_unaccepted(record: Record, event: AnyEvent, delivery: Delivery) -> str | None:
+    """Return why the transfer of `record` does not accept an actor's `event`, or None."""
     if delivery.kind != "event" or isinstance(event, TransferBroken):
         return None
-    return why_not_believed(record.state, event, delivery.rest)
+    return why_not_accepted(record.state, event, delivery.rest)
 
 
 def _log_end(id: str, outbox: Sequence[RecordedOutput]) -> None:

@@ -1,12 +1,12 @@
-"""Which actor may say which event. Pure.
+"""Which actor may publish which event. Pure.
 
 The broker lets each actor write events on the subject of its own role only (`bus/subject_table.py`). So the
-role on the subject is who says the event, and an event of another actor's is not believed.
+role on the subject is who publishes the event, and an event of another actor's is not accepted.
 
-    why_foreign         by the event's type alone: a summarizer has no supervisor who is ready
-    why_not_believed    by the transfer too: who briefs it, which room it is, who was asked to do the command
+    why_wrong_role      by the event's type alone: a summarizer has no supervisor who is ready
+    why_not_accepted    by the transfer too: who briefs it, which room it is, who was asked to do the command
 
-Invariant: a decision of the supervisor is believed only from the actor that the transfer was given to brief.
+Invariant: a decision of the supervisor is accepted only from the actor that the transfer was given to brief.
 Test: `tests/actors/coordinator/test_event_writers.py`.
 """
 
@@ -103,21 +103,21 @@ _ROLES = {
 MAX_SHOWN_CHARS = 40
 
 
-def why_foreign(event: Event, role: str) -> str | None:
-    """Return why no `role` may say such an event, or None."""
+def why_wrong_role(event: Event, role: str) -> str | None:
+    """Return why no `role` may publish such an event, or None."""
     writers = EVENT_WRITERS.get(type(event), ())
     if role in writers:
         return None
     named = " or ".join(writers) or "no actor"
-    return f"{type(event).__name__} is believed from {named}, and not from {role[:MAX_SHOWN_CHARS]!r}"
+    return f"{type(event).__name__} is accepted from {named}, and not from {role[:MAX_SHOWN_CHARS]!r}"
 
 
-def why_not_believed(state: Transfer, event: Event, role: str) -> str | None:
-    """Return why this transfer does not believe `event` from `role`, or None.
+def why_not_accepted(state: Transfer, event: Event, role: str) -> str | None:
+    """Return why this transfer does not accept `event` from `role`, or None.
 
     `state` may be older than the newest record: it decides only by what does not change.
     """
-    if (why := why_foreign(event, role)) is not None:
+    if (why := why_wrong_role(event, role)) is not None:
         return why
     if state.request is None:
         return None
@@ -139,7 +139,7 @@ def why_not_believed(state: Transfer, event: Event, role: str) -> str | None:
             pass
     if role in allowed:
         return None
-    return f"{type(event).__name__} of this transfer is believed from {' or '.join(allowed)}, not from {role}"
+    return f"{type(event).__name__} of this transfer is accepted from {' or '.join(allowed)}, not from {role}"
 
 
 def _replying_role(asked: PendingCommand, consultant: str) -> str:

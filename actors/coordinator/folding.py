@@ -8,7 +8,7 @@ Only the simplest case shares a record. Every other trigger is handled alone:
 
 - Events of actors that are delivered for the first time, and that certainly caused no record so far.
 - On a record of this process whose outputs are published, of a transfer that has not ended.
-- An event that cannot be read, that is not believed, or whose handler raises, ends the series before it.
+- An event that cannot be read, that is not accepted, or whose handler raises, ends the series before it.
 
 Invariants. Test: `tests/actors/coordinator/test_folding.py`.
 
@@ -27,7 +27,7 @@ from typing import NamedTuple
 from warmxfer.bus import DeadLetter, Delivery, NewerVersionNeeded
 from warmxfer.schemas import AnyEvent, InternalError
 
-from .event_writers import why_not_believed
+from .event_writers import why_not_accepted
 from .inbound_events import decode_trigger
 from .record_cache import CachedRecord
 from .state_machine import ALSO_MAX, OUTBOX_MAX, Applied, ArchiveTransfer, Transfer, step
@@ -74,7 +74,7 @@ def fold(
         seen.add(trigger)
         try:
             event = read(delivery)
-            if why_not_believed(state, event, delivery.rest) is not None:
+            if why_not_accepted(state, event, delivery.rest) is not None:
                 break
             outcome = step(state, event, delivery.at)
         except (DeadLetter, NewerVersionNeeded, InternalError):

@@ -25,7 +25,7 @@ from warmxfer.schemas import (
 )
 from warmxfer.schemas.fields import SENTENCE_MAX_CHARS
 
-from .event_writers import why_foreign
+from .event_writers import why_wrong_role
 
 INTERNAL_EVENTS = (TransferRequested, TransferRefused, TransferBroken, CancelRequested, DeadlinePassed)
 """Events with their own subject or made by the coordinator. On the subject `event` they are rejected."""
@@ -49,7 +49,7 @@ def decode_trigger(delivery: Delivery) -> AnyEvent:
             return _decode_event(delivery, allowed=(DeadlinePassed,))
         case _:
             event = _decode_event(delivery, excluded=INTERNAL_EVENTS)
-            if (why := why_foreign(event, delivery.rest)) is not None:
+            if (why := why_wrong_role(event, delivery.rest)) is not None:
                 raise DeadLetter(why)
             return event
 

@@ -11,7 +11,7 @@
   happen twice.
 - Invariant: an effect of an archived transfer never happens, although its claims are gone. A claim that is
   granted after its command's deadline is checked for that. A transfer is archived only later. While its log
-  goes on, the archive is not believed.
+  goes on, only the log decides.
 - Invariant: an effect that has not happened by `settled_at` never happens. By then the owner's request has
   ended, and a request with unknown outcome has had `settle_s` to take effect.
 """

@@ -167,7 +167,7 @@ class FakeActors:
         await self.bus.publish(subjects.event(self.id, self._role_of(event)), encode(event))
 
     def _role_of(self, event: AnyEvent) -> str:
-        """Return the actor that says `event`: of several, the one that this transfer believes."""
+        """Return the actor that says `event`: of several, the one that this transfer accepts."""
         if isinstance(event, CommandFailed):
             command = next(each for each in self.commands if each.command_id == event.command_id)
             return _replying_role(PendingCommand(wire_name(type(command)), 0.0), self.consultant)

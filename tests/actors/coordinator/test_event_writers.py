@@ -1,4 +1,4 @@
-"""An event is believed only from the actor that may say it."""
+"""An event is accepted only from the actor that may say it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from warmxfer.actors.coordinator.event_writers import EVENT_WRITERS, why_foreign, why_not_believed
+from warmxfer.actors.coordinator.event_writers import EVENT_WRITERS, why_not_accepted, why_wrong_role
 from warmxfer.actors.coordinator.inbound_events import INTERNAL_EVENTS, TriggerReader
 from warmxfer.actors.coordinator.state_machine import PendingCommand, Stage, Transfer
 from warmxfer.bus import Bus, DeadLetter, Delivery, subjects
@@ -45,10 +45,10 @@ def transfer(brief_by: str = "briefing", **pending: str) -> Transfer:
     return state
 
 
-def believed(state: Transfer, event: AnyEvent) -> set[str]:
-    """Return the roles from which `state` believes `event`."""
+def accepted(state: Transfer, event: AnyEvent) -> set[str]:
+    """Return the roles from which `state` accepts `event`."""
     return {
-        role for role in (*subjects.WRITERS, "coordinator", "") if not why_not_believed(state, event, role)
+        role for role in (*subjects.WRITERS, "coordinator", "") if not why_not_accepted(state, event, role)
     }
 
 
@@ -60,17 +60,17 @@ def test_each_event_of_an_actor_has_writers_and_no_other_event_has() -> None:
 
 
 @pytest.mark.parametrize("event", DECISIONS, ids=lambda event: type(event).__name__)
-def test_a_decision_is_believed_only_from_who_was_given_the_briefing(event: AnyEvent) -> None:
-    assert believed(transfer("briefing"), event) == {"briefing"}
-    assert believed(transfer("session"), event) == {"primary"}
+def test_a_decision_is_accepted_only_from_who_was_given_the_briefing(event: AnyEvent) -> None:
+    assert accepted(transfer("briefing"), event) == {"briefing"}
+    assert accepted(transfer("session"), event) == {"primary"}
 
 
-def test_a_participant_is_believed_from_the_actors_of_that_room() -> None:
+def test_a_participant_is_accepted_from_the_actors_of_that_room() -> None:
     heard = AudioStreamEnabled(room_id="consultation-room", participant_id="wxs-t-1")
-    assert believed(transfer("briefing"), heard) == {"gateway", "briefing"}
-    assert believed(transfer("session"), heard) == {"gateway", "primary"}
+    assert accepted(transfer("briefing"), heard) == {"gateway", "briefing"}
+    assert accepted(transfer("session"), heard) == {"gateway", "primary"}
     left = ParticipantLeft(room_id="primary-room", participant_id="caller-1")
-    assert believed(transfer(), left) == {"gateway", "primary"}
+    assert accepted(transfer(), left) == {"gateway", "primary"}
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,18 @@ def test_a_participant_is_believed_from_the_actors_of_that_room() -> None:
         ("brief_supervisor", "briefing"),
     ],
 )
-def test_a_failure_is_believed_from_who_was_asked(command: str, by: str) -> None:
+def test_a_failure_is_accepted_from_who_was_asked(command: str, by: str) -> None:
     failed = CommandFailed(command_id="t-1", failure=FailureKind.REFUSED)
-    assert believed(transfer(**{"t-1": command}), failed) == {by}
-    session = believed(transfer("session", **{"t-1": command}), failed)
+    assert accepted(transfer(**{"t-1": command}), failed) == {by}
+    session = accepted(transfer("session", **{"t-1": command}), failed)
     assert session == {"primary" if by == "briefing" else by}
 
 
 def test_the_sentence_names_event_and_writers() -> None:
-    assert why_foreign(SupervisorReady(), "summarizer") == (
-        "SupervisorReady is believed from briefing or primary, and not from 'summarizer'"
+    assert why_wrong_role(SupervisorReady(), "summarizer") == (
+        "SupervisorReady is accepted from briefing or primary, and not from 'summarizer'"
     )
-    assert why_foreign(SupervisorReady(), "briefing") is None
+    assert why_wrong_role(SupervisorReady(), "briefing") is None
 
 
 @pytest.mark.parametrize("role", ["summarizer", "gateway", "coordinator", "", "a.b"])
@@ -105,7 +105,7 @@ def test_a_foreign_event_is_unreadable_on_arrival(role: str) -> None:
     delivery = Delivery("t", "event", role, "", encode(SupervisorReady()), 1, 0.0, 1, {})
     error = TriggerReader().check(delivery)
     assert isinstance(error, DeadLetter)
-    assert "SupervisorReady is believed from briefing or primary" in str(error)
+    assert "SupervisorReady is accepted from briefing or primary" in str(error)
 
 
 @pytest.mark.parametrize("liar", ["summarizer", "gateway", "primary"])
@@ -125,7 +125,7 @@ async def test_a_forged_ready_moves_no_caller_and_ends_no_transfer(fresh_bus: Bu
         await asyncio.wait_for(forged.wait(), 30)
         await fresh_bus.publish(subjects.event("t-forged", liar), encode(SupervisorReady()))
         dead = json.loads((await until_stored(fresh_bus, subjects.dead_letter("t-forged"))).data)
-        assert "believed from" in dead["cause"]
+        assert "accepted from" in dead["cause"]
         assert "SwitchCaller" not in actors.command_names
         assert not running.done()
         await actors.publish(SupervisorReady())
