@@ -30,7 +30,7 @@ from .errors import (
     UnsupportedServer,
     Unwanted,
 )
-from .job_place import job_given_back
+from .job_slot import job_given_back
 from .messages import Delivery, LiveMessage, Outgoing, Stored
 from .request_reply import Responder
 from .services import ProcessStatistics

@@ -17,7 +17,7 @@ class InFlight:
         "identity",
         "invalid_subject",
         "message",
-        "placeless",
+        "outside_window",
         "returned",
         "running",
         "unreadable",
@@ -32,7 +32,7 @@ class InFlight:
         self.waiting = False
         """Its handler has given its job back."""
         self.unreadable = False
-        self.placeless = False
+        self.outside_window = False
         """It takes no place in the window: it was unreadable on arrival, within the budget."""
         self.returned = False
         """It was given back before it was handled."""

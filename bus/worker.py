@@ -26,7 +26,7 @@ jobs, at a limited rate (`unreadable.py`).
 With traces, each delivery of a message that names a trace is a span (`delivery_span.py`). With `makes_spans`
 False the handler makes its own.
 
-A handler that only waits gives its job back meanwhile (`job_place.py`).
+A handler that only waits gives its job back meanwhile (`job_slot.py`).
 
 With `keyed`, messages of one transfer are handled one at a time, in the order in which they arrive, whichever
 of its consumers delivers them. A message that is redelivered later does not delay the ones behind it. Those
@@ -57,7 +57,7 @@ from .delivery_span import delivery_span
 from .errors import DeadLetter, InvalidRequest
 from .failed_messages import FailedMessages, OnDeadLetter
 from .in_flight import Identity, InFlight, identity
-from .job_place import MAX_GIVEN_BACK, JobPlace
+from .job_slot import MAX_GIVEN_BACK, JobSlot
 from .keyed_queue import KeyedQueue
 from .messages import ConsumerMessage, Delivery
 from .newer_retries import NewerRetries
@@ -145,8 +145,8 @@ class Worker:
             return_queued=self._return_queued,
             on_open=bus.endpoints.of_consumer,  # shown from the start, before its first message
         )
-        self._places: Counter[str] = Counter()
-        """Messages in flight of each consumer that take a place in its window."""
+        self._in_window: Counter[str] = Counter()
+        """Messages in flight of each consumer that count in its window."""
         self._loop = asyncio.get_running_loop()
         self._in_flight: dict[Identity, InFlight] = {}
         self._queue: KeyedQueue[InFlight] = KeyedQueue()
@@ -177,8 +177,8 @@ class Worker:
         return sum(self.in_flight_of(consumer) for consumer in self._consumers.names)
 
     def in_flight_of(self, consumer: str) -> int:
-        """Number of messages of `consumer` that take a place in its window."""
-        return self._places.get(consumer, 0) + self._unreadable.surplus_of(consumer)
+        """Number of messages of `consumer` that count in its window."""
+        return self._in_window.get(consumer, 0) + self._unreadable.surplus_of(consumer)
 
     async def start(self) -> None:
         """Begin to take messages."""
@@ -208,12 +208,12 @@ class Worker:
             self._forget_gauge()
             self._forget_gauge = None
         self._consumers.stop_asking()
-        giving_up = asyncio.ensure_future(self._consumers.give_up())
+        closing = asyncio.ensure_future(self._consumers.close())
         try:
             await self._unreadable.stop()
             await self._end_runners(self._drain_s if drain_s is None else drain_s)
         finally:
-            await giving_up
+            await closing
         if self._progress_reporter is not None:
             self._progress_reporter.cancel()
             await asyncio.wait({self._progress_reporter})
@@ -253,12 +253,12 @@ class Worker:
         item = InFlight(message, key)
         unreadable = self._why_unreadable(item)
         if unreadable is not None:
-            item.unreadable = item.placeless = True
+            item.unreadable = item.outside_window = True
             if self._unreadable.admit(item, unreadable):
                 self._put_in_flight(key, item)
             return
         self._put_in_flight(key, item)
-        self._count_place(message.consumer, 1)
+        self._count_in_window(message.consumer, 1)
         self._queue.put(
             item.delivery.transfer_id if self._keyed else key,
             item,
@@ -306,7 +306,7 @@ class Worker:
                 key, item = self._queue.take()
                 try:
                     if not item.returned:
-                        with self._place_of(item):
+                        with self._slot_of(item):
                             await self._process(item, self._behind(key))
                 finally:
                     self._queue.done(key)
@@ -323,7 +323,7 @@ class Worker:
         found = self._queue.behind(key, self._together.limit - 1)
         return [each for each in found if not each.returned] if found else ()
 
-    def _place_of(self, item: InFlight) -> JobPlace:
+    def _slot_of(self, item: InFlight) -> JobSlot:
         consumer = item.message.consumer
 
         def give_back() -> bool:
@@ -331,7 +331,7 @@ class Worker:
                 return False
             item.waiting = True
             self._given_back += 1
-            self._count_place(consumer, -1)
+            self._count_in_window(consumer, -1)
             self._runner_count -= 1
             self._start_runner()
             self._consumers.of(item.message).request_more()
@@ -340,10 +340,10 @@ class Worker:
         def take_again() -> None:
             item.waiting = False
             self._given_back -= 1
-            self._count_place(consumer, 1)
+            self._count_in_window(consumer, 1)
             self._runner_count += 1
 
-        return JobPlace(give_back, take_again)
+        return JobSlot(give_back, take_again)
 
     async def _process_unreadable(self, item: InFlight) -> None:
         """Handle an unreadable message as any other: it is dead-lettered, or its author gets a reply."""
@@ -444,11 +444,11 @@ class Worker:
 
     def _remove(self, item: InFlight) -> None:
         del self._in_flight[item.identity]
-        if not item.placeless:
-            self._count_place(item.message.consumer, -1)
+        if not item.outside_window:
+            self._count_in_window(item.message.consumer, -1)
 
-    def _count_place(self, consumer: str, change: int) -> None:
-        self._places[consumer] += change
+    def _count_in_window(self, consumer: str, change: int) -> None:
+        self._in_window[consumer] += change
         self._on_in_flight_change()
 
     async def _report_progress(self) -> None:

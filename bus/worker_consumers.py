@@ -32,12 +32,12 @@ class WorkerConsumers:
         self._changing = asyncio.Lock()
 
     def of(self, message: ConsumerMessage) -> PullConsumer:
-        """Return the consumer that delivered `message`. It answers for the message, also when given up."""
+        """Return the consumer that delivered `message`. Also a closed one answers for them."""
         return self._pullers[message.consumer]
 
     @property
     def names(self) -> Collection[str]:
-        """All consumers so far, also those that were given up: their messages may be in flight."""
+        """All consumers so far, also those that were closed: their messages may be in flight."""
         return self._pullers.keys()
 
     async def open(self) -> None:
@@ -47,14 +47,14 @@ class WorkerConsumers:
     async def take_from(self, names: Collection[str]) -> None:
         """Take messages from these consumers, and from no other.
 
-        Messages of a consumer that is given up are handled if they have begun, or else given back at once.
+        Messages of a consumer that is closed are handled if they have begun, or else given back at once.
         """
         async with self._changing:
             self._wanted = tuple(names)
             unwanted = [each for each in self._pullers if each not in self._wanted]
-            # A consumer is given up only when its pulls have ended, and others are not to wait for that.
+            # A consumer is closed only when its pulls have ended, and others are not to wait for that.
             await asyncio.gather(
-                *(self._give_up(name) for name in unwanted),
+                *(self._close(name) for name in unwanted),
                 *(self._open(name) for name in self._wanted),
             )
 
@@ -64,10 +64,10 @@ class WorkerConsumers:
             puller.stop_asking()
             self._return_queued(name)
 
-    async def give_up(self) -> None:
+    async def close(self) -> None:
         """Take no more messages of any consumer. It takes as long as the pulls that are open."""
         async with self._changing:
-            await asyncio.gather(*(self._give_up(name) for name in self._pullers))
+            await asyncio.gather(*(self._close(name) for name in self._pullers))
 
     async def _open(self, name: str) -> None:
         self._on_open(name)
@@ -76,7 +76,7 @@ class WorkerConsumers:
         if not self._pullers[name].pulling:
             await self._pullers[name].start()
 
-    async def _give_up(self, name: str) -> None:
+    async def _close(self, name: str) -> None:
         """Take no more messages of one consumer, and give back those that have not begun. Idempotent."""
         self._pullers[name].stop_asking()
         self._return_queued(name)

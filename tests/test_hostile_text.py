@@ -245,7 +245,7 @@ FUNCTIONS: dict[str, Function] = {
     "reply that is a yes": rules.is_yes,
     "reply that refuses": rules.refuses_plainly,
     "reply of a machine": rules.is_machine,
-    "reply of a person": rules.who_is_there,
+    "reply of a person": rules.classify_first_words,
     "lines to speak": sentences.split,
     "text to speak": lambda text: spoken_check.unfit(text, [text], is_answer=True),
     "sentences": unicode_text.sentences,

@@ -20,7 +20,7 @@
     any          key 1 or 2, after our first line         DECIDED
 
 Each event is one method of `Dialogue`; `dialogue_actions.py` has the actions. The results of three actions
-come back as the events `reply_classified`, `first_words_judged`, `question_answered`.
+come back as the events `reply_classified`, `first_words_classified`, `question_answered`.
 
 Invariants, whatever the classifier and the summary say:
 
@@ -49,17 +49,17 @@ from .dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
+    ClassifyFirstWords,
     ClassifyReply,
     Decide,
     DialogueState,
-    JudgeFirstWords,
     OpeningLines,
     Say,
     StopSpeaking,
 )
 from .reply.echo import ECHO_S, is_echo, without_echo
 from .reply.phrases import clean
-from .reply.rules import ReplyIntent, classify, is_machine, is_yes, refuses_plainly, who_is_there
+from .reply.rules import ReplyIntent, classify, classify_first_words, is_machine, is_yes, refuses_plainly
 
 MAX_REASKS: Final = 3
 """How often the question is asked again after silence or an unclear reply, and how often who it is."""
@@ -228,7 +228,7 @@ class Dialogue:
         if refused and (self._person_found or not _may_be_machine(text)):
             return self._decide(Decide(ReplyIntent.DECLINED, text, words=text))
         if not self._person_found:
-            return self._judge_first_words(text)
+            return self._classify_first_words(text)
         if self.state in (DialogueState.WAITING, DialogueState.SPEAKING) and _put_on_hold(text):
             return self._back_to_unknown(ReplyIntent.HOLD)
         if self.state is DialogueState.SPEAKING and classify(text).intent is ReplyIntent.QUESTION:
@@ -274,7 +274,7 @@ class Dialogue:
         self._machine_suspected = True
         return self._back_to_unknown(ReplyIntent.UNCLEAR)
 
-    def first_words_judged(
+    def first_words_classified(
         self, request_id: int, intent: ReplyIntent, *, machine_suspected: bool = False
     ) -> list[Action]:
         """The first words are those of a person, a machine, a screening robot, a queue, or unclear."""
@@ -336,13 +336,13 @@ class Dialogue:
 
     # ── who is on the line ───────────────────────────────────────────────────────────────────────
 
-    def _judge_first_words(self, text: str) -> list[Action]:
+    def _classify_first_words(self, text: str) -> list[Action]:
         # The parts of one greeting are judged together: its sign may come last.
         self._words = f"{self._words}. {text}".strip(". ")[-MAX_REPLY_CHARS:]
         if is_machine(self._words):
             return self._decide(Decide(ReplyIntent.VOICEMAIL, self._words))
         self._request_id += 1
-        return [JudgeFirstWords(text, self._request_id)]
+        return [ClassifyFirstWords(text, self._request_id)]
 
     def _found_person(self) -> list[Action]:
         self._person_found, self._machine_suspected, self._words = True, False, ""
@@ -483,9 +483,9 @@ class Dialogue:
 
 
 def _put_on_hold(text: str) -> bool:
-    return who_is_there(text).intent in (ReplyIntent.HOLD, ReplyIntent.CALL_SCREENING)
+    return classify_first_words(text).intent in (ReplyIntent.HOLD, ReplyIntent.CALL_SCREENING)
 
 
 def _may_be_machine(text: str) -> bool:
-    found = who_is_there(text)
+    found = classify_first_words(text)
     return found.machine_suspected or found.intent not in (ReplyIntent.PERSON, ReplyIntent.UNCLEAR)

@@ -82,8 +82,8 @@ class ClassifyReply(Struct, frozen=True):
     request_id: int
 
 
-class JudgeFirstWords(Struct, frozen=True):
-    """Judge who says `text`, and pass the result to `first_words_judged` with `request_id`."""
+class ClassifyFirstWords(Struct, frozen=True):
+    """Judge who says `text`, and pass the result to `first_words_classified` with `request_id`."""
 
     text: str
     request_id: int
@@ -97,4 +97,4 @@ class AnswerQuestion(Struct, frozen=True):
     request_id: int
 
 
-Action = Say | StopSpeaking | Decide | ClassifyReply | JudgeFirstWords | AnswerQuestion
+Action = Say | StopSpeaking | Decide | ClassifyReply | ClassifyFirstWords | AnswerQuestion

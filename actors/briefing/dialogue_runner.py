@@ -25,9 +25,9 @@ from .dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
+    ClassifyFirstWords,
     ClassifyReply,
     Decide,
-    JudgeFirstWords,
     OpeningLines,
     Say,
     StopSpeaking,
@@ -72,14 +72,14 @@ class QuestionAnswered(Struct, frozen=True):
     answer: str
 
 
-class FirstWordsJudged(Struct, frozen=True):
-    """Result of the action `JudgeFirstWords` with the same `request_id`."""
+class FirstWordsClassified(Struct, frozen=True):
+    """Result of the action `ClassifyFirstWords` with the same `request_id`."""
 
     request_id: int
     classification: Classification
 
 
-DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | FirstWordsJudged | QuestionAnswered
+DialogueSignal = OneMomentDue | SilenceElapsed | ReplyClassified | FirstWordsClassified | QuestionAnswered
 
 
 class DialogueRunner:
@@ -183,8 +183,8 @@ class DialogueRunner:
                     classification.reason,
                     machine_suspected=classification.machine_suspected,
                 )
-            case FirstWordsJudged(request_id, classification):
-                return dialogue.first_words_judged(
+            case FirstWordsClassified(request_id, classification):
+                return dialogue.first_words_classified(
                     request_id,
                     classification.intent,
                     machine_suspected=classification.machine_suspected,
@@ -228,8 +228,8 @@ class DialogueRunner:
                     await self._events.publish_decision(action)
                 case ClassifyReply(reply, request_id):
                     self._start_model_task(self._classify(reply, request_id))
-                case JudgeFirstWords(text, request_id):
-                    self._start_model_task(self._judge_first_words(text, request_id))
+                case ClassifyFirstWords(text, request_id):
+                    self._start_model_task(self._classify_first_words(text, request_id))
                 case AnswerQuestion(question, summary, request_id):
                     self._start_model_task(self._answer(question, summary, request_id))
 
@@ -237,8 +237,10 @@ class DialogueRunner:
         classification = await self._classifier.classify(self._question, reply, self._language)
         self._enqueue_signal(ReplyClassified(request_id, classification))
 
-    async def _judge_first_words(self, text: str, request_id: int) -> None:
-        self._enqueue_signal(FirstWordsJudged(request_id, await self._classifier.who_is_there(text)))
+    async def _classify_first_words(self, text: str, request_id: int) -> None:
+        self._enqueue_signal(
+            FirstWordsClassified(request_id, await self._classifier.classify_first_words(text))
+        )
 
     async def _answer(self, question: str, summary: str, request_id: int) -> None:
         self._enqueue_signal(QuestionAnswered(request_id, await self._classifier.answer(question, summary)))

@@ -13,10 +13,10 @@ from .dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
+    ClassifyFirstWords,
     ClassifyReply,
     Decide,
     DialogueState,
-    JudgeFirstWords,
     OpeningLines,
     Say,
 )
@@ -71,8 +71,8 @@ async def try_reply(
     dialogue = Dialogue(opening, language)
     dialogue.supervisor_connected()
     for action in dialogue.utterance_heard("Hello?"):
-        if isinstance(action, JudgeFirstWords):
-            dialogue.first_words_judged(action.request_id, ReplyIntent.PERSON)
+        if isinstance(action, ClassifyFirstWords):
+            dialogue.first_words_classified(action.request_id, ReplyIntent.PERSON)
     _finish_speaking(dialogue, dialogue.briefing_received(briefing))
     return await _trial(dialogue, classifier, reply, briefing.question, language)
 
@@ -101,9 +101,9 @@ async def _trial(
             actions = dialogue.reply_classified(
                 request_id, found.intent, found.reason, machine_suspected=found.machine_suspected
             )
-        case [JudgeFirstWords(words, request_id)]:
-            found = await classifier.who_is_there(words)
-            actions = dialogue.first_words_judged(
+        case [ClassifyFirstWords(words, request_id)]:
+            found = await classifier.classify_first_words(words)
+            actions = dialogue.first_words_classified(
                 request_id, found.intent, machine_suspected=found.machine_suspected
             )
     decision = next((action for action in actions if isinstance(action, Decide)), None)

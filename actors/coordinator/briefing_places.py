@@ -12,7 +12,7 @@ Invariants (`test_briefing_places.py`):
 - Coordinators whose announcements arrive within `SETTLE_S / 2` take no more places together than there are.
 - Any request gets a free place, whichever coordinator has it.
 - An estimate that is wrong ends by itself. A start without a record counts for `START_EXPIRES_S`, a transfer
-  without a new record for `HELD_EXPIRES_S`, one of a partition that was given up for `HANDOVER_S`, a
+  without a new record for `HELD_EXPIRES_S`, one of a released partition for `HANDOVER_S`, a
   coordinator that is silent for `LIVE_S`.
 """
 
@@ -48,7 +48,7 @@ class HeldPlaces(NamedTuple):
     wished: int = 0
     """1 if it wishes to take another place, else 0."""
     handed: int = 0
-    """Held by transfers of partitions that it has given up, not in `held`."""
+    """Held by transfers of partitions that it has released, not in `held`."""
 
 
 class BriefingPlaces:
@@ -66,7 +66,7 @@ class BriefingPlaces:
         self._expires_at: dict[str, float] = {}
         """When each of them counts no more without a further record."""
         self._handed: dict[str, float] = {}
-        """Transfers of partitions that were given up, not in `_held`, and when each counts no more."""
+        """Transfers of released partitions, not in `_held`, and when each counts no more."""
         self._others: dict[str, tuple[HeldPlaces, float]] = {}
         self._unknown = 0
         """Places of no known transfer."""

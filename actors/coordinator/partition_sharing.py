@@ -60,7 +60,7 @@ class CoordinatorPresence(Struct, frozen=True):
     wished: int = 0
     """1 if it wishes to take another place, else 0."""
     handed: int = 0
-    """Places that transfers of partitions hold which it has given up."""
+    """Places held by transfers of partitions that it has released."""
 
 
 class PlaceExchange(Protocol):

@@ -80,7 +80,7 @@ class Attachment:
     @property
     def holding(self) -> bool:
         """Whether a transfer holds the caller now."""
-        return self._controller.holder is not None
+        return self._controller.holding_transfer is not None
 
     async def detached(self) -> None:
         """Block until the session is closed or has left the call."""
@@ -190,7 +190,7 @@ async def _catch_up(
     if stored is None or decoded is None or not controller.is_new(*decoded):
         return True
     transfer_id, command = decoded
-    current = transfer_id in (controller.holder, controller.awaited_by)
+    current = transfer_id in (controller.holding_transfer, controller.returning_transfer)
     if isinstance(command, ReleaseCaller | LeaveCall) and current:
         with _span(stored.headers):
             return await _apply_if_held(controller, received, transfer_id, command, stored.data)

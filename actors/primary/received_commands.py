@@ -108,7 +108,7 @@ class ReceivedCommands:
 
     async def _may_release(self, transfer_id: str, command: ToPrimary) -> bool:
         """Return whether `command` releases a caller whose transfer has no log any more."""
-        if not isinstance(command, ReleaseCaller) or self._controller.holder != transfer_id:
+        if not isinstance(command, ReleaseCaller) or self._controller.holding_transfer != transfer_id:
             return False
         try:
             gone = not await self._check.exists(transfer_id)

@@ -71,21 +71,21 @@ class SessionController:
         self._lock = asyncio.Lock()
         self._instance_id = secrets.token_hex(4)
         self._room_events = 0
-        self.holder: str | None = None
+        self.holding_transfer: str | None = None
         """The transfer that holds the caller."""
-        self.awaited_by: str | None = None
+        self.returning_transfer: str | None = None
         """The transfer whose caller was moved and may return. The AI session stays in the room for them."""
         self._caller_known = False
         """Whether the framework reported the caller's id. Only then a missing id means that they left."""
         self.active_transfer: str | None = None
         """The transfer that is notified of room events."""
-        self._briefed: str | None = None
-        """The transfer whose briefing is over. Who leaves this room then does not change it: a move of the
-        caller looks the same from here.
+        self._briefed_transfer: str | None = None
+        """The transfer whose briefing is over. `ParticipantLeft` is not published for it any more: a caller
+        who is moved also leaves this room.
         """
         self.own_lines = self._hold.own_lines
         """What the session was told to speak."""
-        self._guarded: str | None = None
+        self._guarding_transfer: str | None = None
         """The transfer that is complete and in its bridge guard. A new transfer may take the caller over."""
         self.on_new_stage: Callable[[], None] = lambda: None
         """Called when a transfer that holds the caller has another stage: a command may have been missed."""
@@ -129,7 +129,7 @@ class SessionController:
 
     def participant_left(self, participant_id: str, reason: str) -> None:
         """Notify the active transfer, if there is one whose briefing is not over."""
-        if self.active_transfer is not None and self.active_transfer == self._briefed:
+        if self.active_transfer is not None and self.active_transfer == self._briefed_transfer:
             return
         if provider_id(participant_id) is None:
             return  # None of warmxfer's participants: it gives no id that is as long.
@@ -150,7 +150,7 @@ class SessionController:
     async def _act(self, transfer_id: str, command: ToPrimary) -> None:
         if isinstance(command, HoldCaller):
             self._end_guard_of_other(transfer_id)
-        other_transfer = (self.holder or self.awaited_by) not in (None, transfer_id)
+        other_transfer = (self.holding_transfer or self.returning_transfer) not in (None, transfer_id)
         if not other_transfer:
             self._stop_waiting()
         match command:
@@ -169,12 +169,16 @@ class SessionController:
 
     def _end_guard_of_other(self, transfer_id: str) -> None:
         """Let a new transfer take the caller over from a complete one, which is notified."""
-        guarded = self._guarded
-        if guarded is None or transfer_id == guarded or (self.holder or self.awaited_by) != guarded:
+        guarded = self._guarding_transfer
+        if (
+            guarded is None
+            or transfer_id == guarded
+            or (self.holding_transfer or self.returning_transfer) != guarded
+        ):
             return
         self._tasks.cancel("lease")
         self._stop_waiting()
-        self.holder = self._guarded = None
+        self.holding_transfer = self._guarding_transfer = None
         self._fences.retire(guarded)
         self._publish(guarded, CallerReleased(command_id=None, cause="new_transfer"))
 
@@ -184,7 +188,7 @@ class SessionController:
         except HoldFailed as error:
             self._reply(transfer_id, _refused(command, str(error)))
             return
-        self.holder = self.active_transfer = transfer_id
+        self.holding_transfer = self.active_transfer = transfer_id
         caller = await self._see_caller()
         caller_id = provider_id(caller.value) if caller else None
         self._caller_known = caller_id is not None
@@ -195,7 +199,7 @@ class SessionController:
 
     async def _release_caller(self, transfer_id: str, command: ReleaseCaller) -> None:
         self._tasks.cancel("lease")
-        self.holder = None
+        self.holding_transfer = None
         await self._hold.release(stay=command.stay_s > 0)
         self._reply(transfer_id, CallerReleased(command_id=command.command_id))
         if command.stay_s > 0:
@@ -205,7 +209,7 @@ class SessionController:
 
     async def _leave_call(self) -> None:
         self._tasks.cancel("lease")
-        self.holder = None
+        self.holding_transfer = None
         await self._hold.leave()
         # No reply: the transfer is over, and no coordinator waits for one.
         self.ended.set()
@@ -233,7 +237,7 @@ class SessionController:
                 )
 
     def _clear_holder(self) -> str | None:
-        transfer_id, self.holder = self.holder, None
+        transfer_id, self.holding_transfer = self.holding_transfer, None
         return transfer_id
 
     # ── after the caller was moved ───────────────────────────────────────────────────────────────────
@@ -241,11 +245,11 @@ class SessionController:
     def _wait_for_caller(
         self, transfer_id: str, stay_s: float, line: str | None, *, full_time: bool = False
     ) -> None:
-        self.awaited_by = transfer_id
+        self.returning_transfer = transfer_id
         self._tasks.start("stay", self._stay_for_caller(stay_s, line, full_time))
 
     def _stop_waiting(self) -> None:
-        self.awaited_by = None
+        self.returning_transfer = None
         self._tasks.cancel("stay")
 
     async def _stay_for_caller(self, stay_s: float, line: str | None, full_time: bool) -> None:
@@ -262,7 +266,7 @@ class SessionController:
         if full_time:
             await asyncio.sleep(deadline_at - asyncio.get_running_loop().time())
         async with self._lock:
-            self.awaited_by = None
+            self.returning_transfer = None
             await self._hold.restore_auto_end()
 
     async def _wait_for_return(self, deadline_at: float) -> bool:
@@ -291,9 +295,9 @@ class SessionController:
     async def _relay_phases(self, transfer_id: str) -> None:
         async for phase in follow_phases(self._bus, transfer_id):
             if phase.phase is WarmTransferPhase.BRIEFING_COMPLETE:
-                self._briefed = transfer_id
+                self._briefed_transfer = transfer_id
             if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
-                self._guarded = transfer_id
+                self._guarding_transfer = transfer_id
             await guarded_call(
                 "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
             )

@@ -150,7 +150,7 @@ def take_the_echo_for_a_yes(patch: Patch) -> None:
 def brief_whatever_answers(patch: Patch) -> None:
     """Take the first words of every line for those of a person."""
     patch.setattr(dialogue, "is_machine", lambda text: False)
-    patch.setattr(dialogue.Dialogue, "_judge_first_words", lambda self, text: self._found_person())
+    patch.setattr(dialogue.Dialogue, "_classify_first_words", lambda self, text: self._found_person())
 
 
 def close_room_at_complete(patch: Patch) -> None:

@@ -162,9 +162,9 @@ class ReplyClassifier:
             return _by_rules(finding, supervisor_reply)
         return judge_reply(call, supervisor_reply, language)
 
-    async def who_is_there(self, first_words: str) -> Classification:
+    async def classify_first_words(self, first_words: str) -> Classification:
         """Return who says the first words of the call, within `CLASSIFY_TIMEOUT_S`. Never raises."""
-        finding = rules.who_is_there(first_words)
+        finding = rules.classify_first_words(first_words)
         if self._model is None or (finding.certain and finding.intent is not ReplyIntent.UNCLEAR):
             return _first_by_rules(finding)
         messages = [Message("system", FIRST_WORDS_PROMPT), Message("user", first_words)]

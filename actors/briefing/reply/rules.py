@@ -182,7 +182,7 @@ def is_machine(text: str) -> bool:
 
 
 @kept_if_short
-def who_is_there(text: str) -> Finding:
+def classify_first_words(text: str) -> Finding:
     """Return who says `text` as the first words of a call: person, machine, screening robot or queue."""
     cleaned = phrases.clean(text)
     if _has("screening", cleaned, _ALL):

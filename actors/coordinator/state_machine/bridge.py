@@ -264,7 +264,7 @@ def supervisor_call_ended(ctx: StepContext, event: SupervisorCallEnded) -> None:
 
 def supervisor_lost(ctx: StepContext, *, source: str) -> None:
     """The supervisor left after saying yes: the caller must not stay alone."""
-    give_up_bridge(
+    abort_bridge(
         ctx,
         Outcome.SUPERVISOR_DISCONNECTED,
         "The supervisor hung up before the caller was connected.",
@@ -279,7 +279,7 @@ def caller_lost(ctx: StepContext, *, source: str) -> None:
         start_cleanup(ctx, Outcome.CALLER_LEFT, CALLER_HUNG_UP)
 
 
-def give_up_bridge(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
+def abort_bridge(ctx: StepContext, outcome: Outcome, detail: str, **evidence: EvidenceValue) -> None:
     """Decide against the bridge. During a switch, wait for its reply before the caller is moved back."""
     if ctx.state.stage is Stage.SWITCHING:
         ctx.decide(outcome, detail, **evidence)
@@ -315,7 +315,7 @@ def return_failed(ctx: StepContext, event: CommandFailed) -> None:
     elif event.failure is FailureKind.UNKNOWN:
         schedule_check(ctx)
     else:
-        give_up_return(ctx, return_fault=event.failure.value)
+        stop_return(ctx, return_fault=event.failure.value)
 
 
 def return_timed_out(ctx: StepContext, command: type[Command]) -> None:
@@ -325,7 +325,7 @@ def return_timed_out(ctx: StepContext, command: type[Command]) -> None:
         request_return(ctx)
 
 
-def give_up_return(ctx: StepContext, **evidence: EvidenceValue) -> None:
+def stop_return(ctx: StepContext, **evidence: EvidenceValue) -> None:
     """Stop the return. Leg and room stay up while the caller may be with the supervisor."""
     ctx.add_evidence(**evidence)
     _unwind_with_decision(ctx)

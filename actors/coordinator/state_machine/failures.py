@@ -172,7 +172,7 @@ def _switch_stage_timed_out(ctx: StepContext) -> None:
 
 
 def _return_stage_timed_out(ctx: StepContext) -> None:
-    bridge.give_up_return(ctx, return_fault="unanswered")
+    bridge.stop_return(ctx, return_fault="unanswered")
 
 
 ON_STAGE_TIMEOUT: Mapping[Stage, Callable[[StepContext], None]] = {

@@ -130,20 +130,20 @@ def session_released(ctx: StepContext, event: CallerReleased) -> None:
 def timer_lost(ctx: StepContext) -> None:
     """The guard's deadline was dead-lettered: treat the wait that it limits as over."""
     if is_returning(ctx):
-        give_up_return(ctx)
+        stop_return(ctx)
     elif ctx.state.awaits(ReleaseCaller):
         session_lost(ctx)
     elif is_alone(ctx):
-        _give_up_rescue(ctx)
+        _stop_rescue(ctx)
     else:
         _end(ctx)
 
 
 def stage_timed_out(ctx: StepContext) -> None:
     if is_returning(ctx):
-        give_up_return(ctx)
+        stop_return(ctx)
     else:
-        _give_up_rescue(ctx)
+        _stop_rescue(ctx)
 
 
 # ── the caller is alone ──────────────────────────────────────────────────────────────────────────
@@ -220,7 +220,7 @@ def caller_returned(ctx: StepContext, event: CallerReturned) -> None:
     _end_if_returned(ctx)
 
 
-def give_up_return(ctx: StepContext) -> None:
+def stop_return(ctx: StepContext) -> None:
     """Stop the return. The AI stays for a caller who may still come."""
     if not _is_release_begun(ctx):
         _release(ctx, awaited=False)
@@ -313,7 +313,7 @@ def _repeat_rescue_later(ctx: StepContext) -> None:
     schedule_check(ctx)
 
 
-def _give_up_rescue(ctx: StepContext) -> None:
+def _stop_rescue(ctx: StepContext) -> None:
     ctx.stop_waiting_for(RescueCaller)
     not_rescued(ctx)
 

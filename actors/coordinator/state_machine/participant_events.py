@@ -125,7 +125,7 @@ def cancelled(ctx: StepContext, event: CancelRequested) -> None:
 
 
 def cancelled_during_bridge(ctx: StepContext, event: CancelRequested) -> None:
-    bridge.give_up_bridge(ctx, Outcome.CANCELLED, event.reason)
+    bridge.abort_bridge(ctx, Outcome.CANCELLED, event.reason)
 
 
 _RELEASED_DETAIL = "The primary session took the caller back by itself: {}."

@@ -13,9 +13,9 @@ from warmxfer.actors.briefing.dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
+    ClassifyFirstWords,
     ClassifyReply,
     Decide,
-    JudgeFirstWords,
     OpeningLines,
     Say,
 )
@@ -61,10 +61,10 @@ async def play_dialogue(
                             request_id, found.intent, found.reason, machine_suspected=found.machine_suspected
                         )
                     )
-                case JudgeFirstWords(text, request_id):
-                    found = await classifier.who_is_there(text)
+                case ClassifyFirstWords(text, request_id):
+                    found = await classifier.classify_first_words(text)
                     await perform(
-                        dialogue.first_words_judged(
+                        dialogue.first_words_classified(
                             request_id, found.intent, machine_suspected=found.machine_suspected
                         )
                     )

@@ -9,13 +9,13 @@ from warmxfer.actors.briefing.dialogue_actions import (
     Action,
     AnswerQuestion,
     Briefing,
+    ClassifyFirstWords,
     ClassifyReply,
     Decide,
-    JudgeFirstWords,
     OpeningLines,
     Say,
 )
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, who_is_there
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, classify_first_words
 
 BRIEFING = Briefing(
     summary="Ann was charged twice. She wants a refund.",
@@ -63,11 +63,13 @@ class DialogueHarness:
         if isinstance(last_action, ClassifyReply):
             intent = classify(last_action.text).intent
             self.apply(self.dialogue.reply_classified(last_action.request_id, intent))
-        if isinstance(last_action, JudgeFirstWords):
-            found = who_is_there(last_action.text).intent
+        if isinstance(last_action, ClassifyFirstWords):
+            found = classify_first_words(last_action.text).intent
             suspected = found is ReplyIntent.UNCLEAR
             self.apply(
-                self.dialogue.first_words_judged(last_action.request_id, found, machine_suspected=suspected)
+                self.dialogue.first_words_classified(
+                    last_action.request_id, found, machine_suspected=suspected
+                )
             )
 
     def answer(self, text: str) -> None:

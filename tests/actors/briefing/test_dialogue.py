@@ -401,7 +401,7 @@ def test_no_order_of_events_makes_a_ready_without_a_yes_after_the_question(event
             case ("classify", intent, age):
                 actions = dialogue.reply_classified(dialogue._request_id - age, intent)
             case ("first", intent, age):
-                actions = dialogue.first_words_judged(dialogue._request_id - age, intent)
+                actions = dialogue.first_words_classified(dialogue._request_id - age, intent)
             case (_, text, age):
                 actions = dialogue.question_answered(dialogue._request_id - age, text)
         for action in actions:

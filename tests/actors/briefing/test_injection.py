@@ -21,7 +21,7 @@ from warmxfer.actors.briefing.reply.classifier import (
     ReplyClassifier,
     judge_reply,
 )
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, who_is_there
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify_first_words
 from warmxfer.adapters.llm import Message, Reply, Tool, ToolCall
 
 from .dialogue_driver import play_dialogue
@@ -162,7 +162,7 @@ async def test_nothing_private_follows_a_trick_as_first_words_of_a_machine(injec
     """The model calls every tool that it is told to; who is on the line needs a person's words."""
     model = ObedientModel(ToolCall("voicemail_detected", {}))
     result = await play_dialogue(model, [], "A secret.", first_words=[injection])
-    person = who_is_there(injection)
+    person = classify_first_words(injection)
     assert ("A secret." in result.said) is (person.certain and person.intent is ReplyIntent.PERSON)
 
 

@@ -12,7 +12,13 @@ from msgspec import convert
 
 from warmxfer.actors.briefing.reply.echo import is_echo, without_echo
 from warmxfer.actors.briefing.reply.languages import LANGUAGES
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, is_yes, refuses_plainly, who_is_there
+from warmxfer.actors.briefing.reply.rules import (
+    ReplyIntent,
+    classify,
+    classify_first_words,
+    is_yes,
+    refuses_plainly,
+)
 from warmxfer.schemas import SpokenLines, in_their_language
 
 from .corpus.measure import ASKED_ONCE_MORE, CORPORA, FIRST_HALF, measure, read_corpus
@@ -375,12 +381,12 @@ def test_a_question_is_one(reply: str) -> None:
 
 @pytest.mark.parametrize("words", MACHINE)
 def test_an_unmistakable_machine_is_one(words: str) -> None:
-    assert who_is_there(words).intent is ReplyIntent.VOICEMAIL
+    assert classify_first_words(words).intent is ReplyIntent.VOICEMAIL
 
 
 @pytest.mark.parametrize("words", MAYBE_MACHINE)
 def test_what_a_person_may_say_too_makes_no_machine(words: str) -> None:
-    found = who_is_there(words)
+    found = classify_first_words(words)
     assert found.intent is ReplyIntent.UNCLEAR
     assert classify(words).intent is not ReplyIntent.READY
 
@@ -404,7 +410,7 @@ def test_what_a_person_may_say_too_makes_no_machine(words: str) -> None:
     ],
 )
 def test_a_person_who_takes_messages_is_no_machine(words: str) -> None:
-    assert who_is_there(words).intent is not ReplyIntent.VOICEMAIL
+    assert classify_first_words(words).intent is not ReplyIntent.VOICEMAIL
     assert classify(words).intent not in (ReplyIntent.VOICEMAIL, ReplyIntent.READY)
 
 
@@ -427,7 +433,7 @@ def test_a_person_who_takes_messages_is_no_machine(words: str) -> None:
 )
 def test_words_that_tell_no_person_are_asked_who_it_is(words: str) -> None:
     """What is private would be told to a machine, a television or a child."""
-    assert who_is_there(words).intent is ReplyIntent.UNCLEAR
+    assert classify_first_words(words).intent is ReplyIntent.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -546,7 +552,7 @@ def test_any_text_has_one_classification(text: str) -> None:
     finding = classify(text)
     assert finding.intent in ReplyIntent
     assert is_yes(text) is (finding.intent is ReplyIntent.READY)
-    assert who_is_there(text).intent in ReplyIntent
+    assert classify_first_words(text).intent in ReplyIntent
 
 
 WORDS = [
@@ -570,4 +576,4 @@ WORDS = [
 @settings(deadline=timedelta(milliseconds=2_000), max_examples=20)
 def test_any_sequence_of_words_is_classified_at_once(reply: list[str]) -> None:
     classify(" ".join(reply))
-    who_is_there(" ".join(reply))
+    classify_first_words(" ".join(reply))

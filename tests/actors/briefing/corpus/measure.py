@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, who_is_there
+from warmxfer.actors.briefing.reply.rules import ReplyIntent, classify, classify_first_words
 
 FOLDER = Path(__file__).parent
 FIRST_HALF = FOLDER / "replies_first.toml"
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
     def intent(self, *, told: bool = False) -> ReplyIntent:
         """Return what the rules find; `told`: the language is known."""
         if self.first:
-            return who_is_there(self.text).intent
+            return classify_first_words(self.text).intent
         return classify(self.text, self.language if told else None).intent
 
 

@@ -1,16 +1,16 @@
-"""The place among a worker's jobs that a handler takes. It is given back while the handler only waits.
+"""The slot among a worker's jobs that a handler takes. It is given back while the handler only waits.
 
     with job_given_back():
         await asyncio.sleep(1.0)
 
-The worker then handles another message in that place. The message stays in flight: progress is reported for
-it, and no other worker gets it. A handler that goes on takes a place again at once, so for a moment more
+The worker then handles another message in that slot. The message stays in flight: progress is reported for
+it, and no other worker gets it. A handler that goes on takes a slot again at once, so for a moment more
 handlers may run than the worker has jobs.
 
-- Invariant: at most `MAX_GIVEN_BACK` handlers of a worker wait without a place. Further ones keep theirs.
+- Invariant: at most `MAX_GIVEN_BACK` handlers of a worker wait without a slot. Further ones keep theirs.
 - Outside a worker's job, the block has no effect.
 
-Test: `tests/bus/test_job_place.py`.
+Test: `tests/bus/test_job_slot.py`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from contextvars import ContextVar
 
 MAX_GIVEN_BACK = 4_096
 
-_current: ContextVar[JobPlace | None] = ContextVar("job_place", default=None)
+_current: ContextVar[JobSlot | None] = ContextVar("job_slot", default=None)
 
 
-class JobPlace:
-    """The place of one handler. Tasks that the handler starts share it."""
+class JobSlot:
+    """The slot of one handler. Tasks that the handler starts share it."""
 
     def __init__(self, give_back: Callable[[], bool], take_again: Callable[[], None]) -> None:
         self._give_back = give_back
@@ -34,7 +34,7 @@ class JobPlace:
         self._given_back = False
 
     def __enter__(self) -> None:
-        """Make this the place that `job_given_back` gives back, while the block runs."""
+        """Make this the slot that `job_given_back` gives back, while the block runs."""
         _current.set(self)
 
     def __exit__(self, *_: object) -> None:
@@ -43,7 +43,7 @@ class JobPlace:
 
     @contextmanager
     def given_back(self) -> Generator[None]:
-        """Give the place back while the block runs, unless another task of the handler already has."""
+        """Give the slot back while the block runs, unless another task of the handler already has."""
         self._waiting += 1
         if self._waiting == 1:
             self._given_back = self._give_back()
@@ -58,10 +58,10 @@ class JobPlace:
 
 @contextmanager
 def job_given_back() -> Generator[None]:
-    """Give the place of the running handler back while the block runs."""
-    place = _current.get()
-    if place is None:
+    """Give the slot of the running handler back while the block runs."""
+    slot = _current.get()
+    if slot is None:
         yield
     else:
-        with place.given_back():
+        with slot.given_back():
             yield

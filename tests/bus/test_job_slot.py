@@ -8,7 +8,7 @@ import pytest
 
 from warmxfer.bus import Bus, Delivery, EmbeddedServer, Outgoing, Worker, job_given_back, subjects
 from warmxfer.bus import worker as worker_module
-from warmxfer.bus.job_place import JobPlace
+from warmxfer.bus.job_slot import JobSlot
 from warmxfer.bus.worker_metrics import REDELIVERIES
 
 from .settled import PROGRESS_ACK_WAIT_S, open_bus, until
@@ -41,7 +41,7 @@ async def test_other_messages_are_handled_while_handlers_wait(patient_bus: Bus) 
     await send(patient_bus, *(f"slow{n}" for n in range(8)), *(f"t{n}" for n in range(20)))
     async with Worker(patient_bus, "gateway", handler, jobs=2, progress=True) as worker:
         await until(lambda: handler.waits == 8 and len(handler.done) == 20)
-        assert worker.in_flight == 0, "waiting handlers take no place in the window"
+        assert worker.in_flight == 0, "waiting handlers take no slot in the window"
         handler.go_on.set()
         await until(lambda: len(handler.done) == 28)
         await send(patient_bus, "after")
@@ -136,20 +136,20 @@ def test_tasks_of_one_handler_give_its_job_back_once() -> None:
         changes.append("given back")
         return True
 
-    place = JobPlace(give_back, lambda: changes.append("taken again"))
-    with place.given_back():
-        with place.given_back():
+    slot = JobSlot(give_back, lambda: changes.append("taken again"))
+    with slot.given_back():
+        with slot.given_back():
             pass
         assert changes == ["given back"]
     assert changes == ["given back", "taken again"]
-    with place.given_back():
+    with slot.given_back():
         pass
     assert len(changes) == 4
 
 
 def test_a_job_that_may_not_be_given_back_is_not_taken_again() -> None:
     taken: list[str] = []
-    place = JobPlace(lambda: False, lambda: taken.append("again"))
-    with place, job_given_back():
+    slot = JobSlot(lambda: False, lambda: taken.append("again"))
+    with slot, job_given_back():
         pass
     assert taken == []
