@@ -317,7 +317,7 @@ class PullConsumer:
         self.request_more()
 
     def _heard(self) -> None:
-        """The consumer is alive: it delivered, sent a heartbeat, or let a pull expire."""
+        """The consumer is live: it delivered, sent a heartbeat, or let a pull expire."""
         self._missing = None
         self._pause_s = PAUSE_MIN_S
         self._unanswered_since = self._last_seen_at if self._requested else None

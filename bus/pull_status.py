@@ -2,14 +2,14 @@
 
 The broker ends a pull, or keeps it open, with a message that has a status and a description:
 
-    100                     heartbeat: the pull is open, the consumer is alive
+    100                     heartbeat: the pull is open, the consumer is live
     408                     the pull expired as requested
     409 Consumer Deleted    the consumer was deleted, or its stream was
     404, 503                no consumer answers: it does not exist, its stream does not, or it has no leader
     409, any other          the leader changed, the server shuts down, or a limit was exceeded
     any other               unknown: the pull is taken as ended
 
-Invariant: only a message, a heartbeat or an expiry shows that the consumer is alive. An error does not.
+Invariant: only a message, a heartbeat or an expiry shows that the consumer is live. An error does not.
 """
 
 from __future__ import annotations

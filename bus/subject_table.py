@@ -308,7 +308,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "warmxfer.ask.token.<session>",
         (PRIMARY,),
         (GATEWAY,),
-        "the same, for the seat of this session or for its own briefing",
+        "the same, for this session's own participant id or for its own briefing",
     ),
     SubjectSpec(
         "ask.pulse",

@@ -34,8 +34,6 @@ class Attribute(StrEnum):
     """An outcome of docs/protocol.md."""
     STAGE = "warmxfer.stage"
     """The stage of the transfer after the event."""
-    EVENT = "warmxfer.event"
-    """The type of an event of docs/internals.md."""
     COMMAND = "warmxfer.command"
     """The type of a command of docs/internals.md."""
     REPLY = "warmxfer.reply"

@@ -73,10 +73,8 @@ class Admission:
         self._log_budget = Budget(LOG_BURST, LOG_PER_S)
         self._unlogged = 0
 
-    async def rejection(
-        self, id: str, requested_at: float, config: WarmTransferConfig
-    ) -> TransferRefused | None:
-        """Return why transfer `id` may not start now, or None; then the transfer counts as running."""
+    async def admit(self, id: str, requested_at: float, config: WarmTransferConfig) -> TransferRefused | None:
+        """Block until transfer `id` may start and counts as running. If it may not, return why."""
         queued_s = await self._queued_s(requested_at)
         if queued_s > MAX_QUEUED_S:
             reason = f"The request waited {queued_s:.0f} s in the queue"

@@ -166,7 +166,7 @@ class StartLimits:
             reason = "No briefing agent has announced itself yet"
             return Hindrance("briefings", reason, more, is_brief=True, least_wait_s=LISTEN_S)
         places = sum(each.places for each in live)
-        if self._places.may_take(places, now):
+        if self._places.request_place(places, now):
             return None
         taken = self._places.taken(places)
         reason = f"{taken} of {places} places of the briefing agents are taken"

@@ -134,8 +134,8 @@ class BriefingPlaces:
 
     # ── what follows ─────────────────────────────────────────────────────────────────────────────
 
-    def may_take(self, places: int, now: float) -> bool:
-        """Return whether another transfer may take one of `places`. If not at once, this is a wish."""
+    def request_place(self, places: int, now: float) -> bool:
+        """Return whether another transfer may take one of `places` now. If not, announce a wish for one."""
         self._expire(now)
         self._asked_at = now
         borrowed = sum(each.borrowed for each, _ in self._others.values())

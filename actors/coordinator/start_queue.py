@@ -101,7 +101,7 @@ class StartQueue:
     def start_ready(self) -> None:
         """Start what may start now, in order. A request that needs no briefing passes those that do."""
         if self._waiting:
-            self._blocked()
+            self._start_ready()
 
     def close(self) -> None:
         """Let no request wait: the broker gives them to another coordinator."""
@@ -111,7 +111,7 @@ class StartQueue:
             if not request.decided.done():
                 request.decided.set_exception(RetryableError("This coordinator stops"))
 
-    def _blocked(self) -> dict[bool, Hindrance]:
+    def _start_ready(self) -> dict[bool, Hindrance]:
         """Start what may start now; return what hinders the rest, with and without a briefing."""
         now = asyncio.get_running_loop().time()
         blocked: dict[bool, Hindrance] = {}
@@ -150,7 +150,7 @@ class StartQueue:
         """Look while requests wait: an estimate may expire, and time passes."""
         while self._waiting:
             await asyncio.sleep(TICK_S)
-            blocked, now = self._blocked(), asyncio.get_running_loop().time()
+            blocked, now = self._start_ready(), asyncio.get_running_loop().time()
             if any(each.is_brief for each in blocked.values()):
                 self._rate.begin(now)
             waiting, self._waiting = self._waiting, []

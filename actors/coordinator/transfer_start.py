@@ -82,7 +82,7 @@ class TransferStart:
             id, config = event.transfer_id, event.request.config
             rejection = self._dial_rejection(id, config)
             if rejection is None:
-                rejection = await self._admission.rejection(id, delivery.at, config)
+                rejection = await self._admission.admit(id, delivery.at, config)
             if rejection is not None:
                 return rejection
             conflicting_id = await lock_caller(

@@ -59,7 +59,7 @@ def serve_room_tokens(bus: Bus, provider: Provider, check: LogCheck) -> tuple[Re
 
 
 def _is_own_seat(query: RoomTokenQuery, session: str | None) -> bool:
-    """Return whether a session asks for the seat of its AI in its own room."""
+    """Return whether a session asks for the participant id of its AI in its own room."""
     return session == query.room_id and query.participant_id == participant_ids.session_agent(query.room_id)
 
 

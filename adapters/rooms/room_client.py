@@ -31,7 +31,8 @@ TokenSource = Callable[[], Awaitable[RoomToken]]
 def token_source(bus: Bus, room_id: str, participant_id: str, *, session: str | None = None) -> TokenSource:
     """Return a source that requests tokens from the gateway. Tokens are never stored and never logged.
 
-    `session`: the session that asks, for its own seat or for its own briefing; None for a briefing worker.
+    `session`: the session that asks, for its own participant id or for its own briefing; None for a briefing
+    worker.
     The source raises `NoReply` if no gateway replies, and `Busy` if the gateway cannot say yet; both are
     `RetryableError`. It raises `InvalidRequest` if no live transfer needs this participant in this room.
     """

@@ -58,11 +58,11 @@ def _lost_session_violation(transfer: Transfer, world: World) -> str:
     if not ended or world.session != "dead" or world.caller == "hung_up":
         return ""
     if not transfer.session_lost:
-        return "I29: the transfer has ended, and it was not noticed that the session is dead"
+        return "I29: the transfer has ended, and it was not noticed that the session is lost"
     assert transfer.request is not None
     rescued = world.rescue != "idle" or "rescue_caller" in world.sent
     if transfer.request.config.rescue and not rescued:
-        return "I29: the session is dead, and no rescue was sent"
+        return "I29: the session is lost, and no rescue was sent"
     return ""
 
 

@@ -135,8 +135,8 @@ class World:
     def token(self) -> str:
         return f"{self.chance.getrandbits(64):016x}"
 
-    def open_room_client(self, seat: JoinOptions) -> SimRoomClient:
-        return SimRoomClient(self, seat)
+    def open_room_client(self, options: JoinOptions) -> SimRoomClient:
+        return SimRoomClient(self, options)
 
     def open_model(self) -> SimModel | None:
         return SimModel(self) if self.plan.has_model else None

@@ -114,7 +114,7 @@ def session_released(ctx: StepContext, event: CallerReleased) -> None:
     """The session released the caller, closed, or holds the caller for a new transfer.
 
     A return that was begun goes on: a notice says how it ended. A session that holds the caller for a new
-    transfer is alive, and ignores a release of this one: none is sent, and the caller is not rescued.
+    transfer is live, and ignores a release of this one: none is sent, and the caller is not rescued.
     """
     if event.cause in ("new_transfer", "session_closed") and not is_alone(ctx):
         _end(ctx, leave=False)
@@ -267,7 +267,7 @@ def _end_if_returned(ctx: StepContext) -> None:
 
 
 def _ask_session(ctx: StepContext) -> None:
-    """A return without success may mean that the session is dead: have it release the caller, and wait."""
+    """A return without success may mean that the session is lost: have it release the caller, and wait."""
     if ctx.config.rescue and not _is_release_begun(ctx):
         _release(ctx, awaited=True)
 
@@ -319,7 +319,7 @@ def _stop_rescue(ctx: StepContext) -> None:
 
 
 def not_rescued(ctx: StepContext) -> None:
-    """There is no rescue, or it was not confirmed. A session that has a new transfer is alive meanwhile."""
+    """There is no rescue, or it was not confirmed. A session that has a new transfer is live meanwhile."""
     if ctx.state.session_lost:
         _publish_notice(ctx, NoticeKind.CALLER_ALONE, NO_SESSION)
     _end_if_returned(ctx)

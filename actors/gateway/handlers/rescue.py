@@ -1,4 +1,4 @@
-"""RescueCaller: bring a person or an agent to a caller whose session is dead, at most once per transfer.
+"""RescueCaller: bring a person or an agent to a caller whose session is lost, at most once per transfer.
 
 - Invariant: no rescue is dialled or dispatched before the provider replied that the caller's leg is up and
   that the caller is not with the supervisor.

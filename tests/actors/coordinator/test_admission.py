@@ -109,7 +109,7 @@ async def test_requests_that_waited_together_do_not_exceed_the_limit(fresh_bus: 
     config = decode_as(WarmTransferRequest, request("room-a")).config
     await admission.listen()
     waiting = [
-        asyncio.create_task(admission.rejection(f"t-{number}", clock.now(), config)) for number in range(20)
+        asyncio.create_task(admission.admit(f"t-{number}", clock.now(), config)) for number in range(20)
     ]
     refusals = await asyncio.gather(*waiting)
     assert refusals.count(None) == 3

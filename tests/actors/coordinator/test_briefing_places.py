@@ -104,7 +104,7 @@ class Process:
         world.at(world.random.uniform(0, ASK_EVERY_S), self._tick)
 
     def ask(self) -> None:
-        while self.waiting and self.counted.may_take(self.world.places, self.world.now):
+        while self.waiting and self.counted.request_place(self.world.places, self.world.now):
             self._start(self.waiting.pop(0))
 
     def hear_agent(self, taken: int) -> None:
@@ -233,33 +233,33 @@ def places_of(partitions: frozenset[int] = ALL) -> BriefingPlaces:
 def test_a_place_beyond_the_share_is_taken_once_a_wish_has_settled() -> None:
     places = places_of(UPPER)
     places.hold("t-1", 0.0)
-    assert not places.may_take(2, 0.1)
+    assert not places.request_place(2, 0.1)
     assert places.announced(2, 0.1) == HeldPlaces(1, 1, 1)
-    assert not places.may_take(2, 0.1 + SETTLE_S - 0.01)
-    assert places.may_take(2, 0.1 + SETTLE_S)
+    assert not places.request_place(2, 0.1 + SETTLE_S - 0.01)
+    assert places.request_place(2, 0.1 + SETTLE_S)
 
 
 @pytest.mark.parametrize(("other", "takes"), [("a", False), ("c", True)])
 def test_of_two_wishes_that_of_the_first_name_counts(other: str, takes: bool) -> None:
     places = places_of(UPPER)
     places.hold("t-1", 0.0)
-    places.may_take(2, 0.0)
+    places.request_place(2, 0.0)
     places.hear(other, HeldPlaces(0, 1, 1), 0.1)
-    assert places.may_take(2, SETTLE_S) is takes
+    assert places.request_place(2, SETTLE_S) is takes
 
 
 def test_a_wish_ends_when_no_request_needs_it() -> None:
     places = places_of(UPPER)
     places.hold("t-1", 0.0)
-    places.may_take(2, 0.0)
+    places.request_place(2, 0.0)
     assert places.announced(2, WISH_EXPIRES_S + 0.01).wished == 0
 
 
 def test_a_start_without_a_record_expires() -> None:
     places = places_of()
     places.hold("t-1", 0.0)
-    assert not places.may_take(1, START_EXPIRES_S - 0.01)
-    assert places.may_take(1, START_EXPIRES_S)
+    assert not places.request_place(1, START_EXPIRES_S - 0.01)
+    assert places.request_place(1, START_EXPIRES_S)
 
 
 def test_a_transfer_without_a_new_record_counts_no_more_after_a_while() -> None:
@@ -268,11 +268,13 @@ def test_a_transfer_without_a_new_record_counts_no_more_after_a_while() -> None:
     for at in (0.0, HELD_EXPIRES_S - 1):
         places.hold("t-1", at)
         places.keep("t-1", at, joined=True)
-    assert not places.may_take(1, HELD_EXPIRES_S)
+    assert not places.request_place(1, HELD_EXPIRES_S)
     over_at = 2 * HELD_EXPIRES_S
-    assert not places.may_take(1, over_at), "it counts until the agents announce how many places are taken"
+    assert not places.request_place(1, over_at), (
+        "it counts until the agents announce how many places are taken"
+    )
     places.observe_taken(0, over_at)
-    assert places.may_take(1, over_at)
+    assert places.request_place(1, over_at)
 
 
 def test_a_transfer_of_a_partition_that_was_given_up_keeps_its_place_for_a_while() -> None:
@@ -293,7 +295,7 @@ def test_the_places_of_a_silent_coordinator_count_until_the_agents_announce_thei
     places = places_of()
     places.hear("a", HeldPlaces(3), 0.0)
     assert places.taken(4) == 3
-    assert places.may_take(4, LIVE_S + 0.1)
+    assert places.request_place(4, LIVE_S + 0.1)
     assert places.taken(4) == 3
     places.observe_taken(0, LIVE_S + 0.2)
     assert places.taken(4) == 0

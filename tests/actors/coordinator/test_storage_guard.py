@@ -132,9 +132,9 @@ async def test_requests_that_arrive_during_a_count_wait_for_it(fresh_bus: Bus) -
 
     admission = Admission(SlowBus(fresh_bus._connection), 10, BrokerClock())
     config = read_request(request("room-a")).config
-    first = asyncio.create_task(admission.rejection("t-1", 0.0, config))
+    first = asyncio.create_task(admission.admit("t-1", 0.0, config))
     await asyncio.wait_for(counting.wait(), 30)
-    second = asyncio.create_task(admission.rejection("t-2", 0.0, config))
+    second = asyncio.create_task(admission.admit("t-2", 0.0, config))
     await asyncio.sleep(0)
     go_on.set()
     for rejection in await asyncio.gather(first, second):

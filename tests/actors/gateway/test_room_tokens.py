@@ -1,4 +1,4 @@
-"""Room tokens: for an agent that a live transfer needs in this room, or a session's own seat; short-lived."""
+"""Room tokens: for an agent that a live transfer needs in this room, or a session's own; short-lived."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ async def test_no_token_for_a_transfer_without_a_log(idle_harness: GatewayHarnes
 
 async def test_a_session_gets_the_seat_of_its_ai_in_its_own_room_only(idle_harness: GatewayHarness) -> None:
     await idle_harness.start_with_webhooks()
-    seat = encode(RoomTokenQuery(room_id="room-1", participant_id="agent-room-1"))
-    reply = await request_token(idle_harness, seat, subjects.ask_session_token("room-1"))
+    own = encode(RoomTokenQuery(room_id="room-1", participant_id="agent-room-1"))
+    reply = await request_token(idle_harness, own, subjects.ask_session_token("room-1"))
     assert jwt.decode(reply.token, SECRET, algorithms=["HS256"])["participantId"] == "agent-room-1"
     for subject in (subjects.ask_session_token("room-2"), subjects.ASK_ROOM_TOKEN):
         with pytest.raises(InvalidRequest):
-            await request_token(idle_harness, seat, subject)
+            await request_token(idle_harness, own, subject)
     other = encode(RoomTokenQuery(room_id="room-1", participant_id="agent-room-2"))
     with pytest.raises(InvalidRequest):
         await request_token(idle_harness, other, subjects.ask_session_token("room-1"))
