@@ -35,17 +35,19 @@ def longest_clean_up_s(world: World) -> float:
     """Return how long clean-up may take then.
 
     A guard repeats a return for an hour at most, while the provider refuses it or does not answer in time:
-    the AI may come back. A rescue follows.
+    the AI may come back. A rescue follows. Clean-up checks search for a caller who is alone as long.
 
     Clean-up checks ask for the return of a caller, which is tried again for a while after its deadline.
     """
     read_stream(world)
     newest = [each.records[-1][1].state for each in world.histories.values() if each.records]
-    requests = [each.request for each in newest if each.stage is Stage.GUARDING and each.request]
-    guard_s = [MAX_CALLER_SEARCH_S + 2 * guard_return_s(each.config) for each in requests]
+    searches = [each for each in newest if each.stage is Stage.GUARDING or each.caller.may_be_in_consultation]
+    search_s = [
+        MAX_CALLER_SEARCH_S + 2 * guard_return_s(each.request.config) for each in searches if each.request
+    ]
     configs = [each.request.config for each in newest if each.request]
     checks_s = [guard_return_s(each) + 2 * effect_s(each) for each in configs]
-    return CLEAN_UP_S + REFUSED_AFTER_S + max(checks_s, default=0.0) + max(guard_s, default=0.0)
+    return CLEAN_UP_S + REFUSED_AFTER_S + max(checks_s, default=0.0) + max(search_s, default=0.0)
 
 
 def read_stream(world: World) -> None:
