@@ -33,7 +33,7 @@ class InFlight:
         """Its handler has given its job back."""
         self.unreadable = False
         self.outside_window = False
-        """It takes no place in the window: it was unreadable on arrival, within the budget."""
+        """It does not count in the window: it was unreadable on arrival, within the budget."""
         self.returned = False
         """It was given back before it was handled."""
         self.invalid_subject = ""

@@ -32,7 +32,7 @@ class WorkerConsumers:
         self._changing = asyncio.Lock()
 
     def of(self, message: ConsumerMessage) -> PullConsumer:
-        """Return the consumer that delivered `message`. Also a closed one answers for them."""
+        """Return the consumer that delivered `message`. A closed one also answers for its messages."""
         return self._pullers[message.consumer]
 
     @property

@@ -68,7 +68,8 @@ from .phase_stream import MAX_PHASES, phase_of
 from .transfer_handle import TransferHandle
 
 CONNECT_DEADLINE_S = 2.0
-REPLAY_TIMEOUT_S = 10.0
+REPLAY_TIMEOUT_S = 75.0
+"""A replayed request may wait for a free place for 60 s; a coordinator answers within 70 s."""
 ERASE_TIMEOUT_S = 12.0
 """A coordinator answers within 10 s. What it has not overwritten by then, it does when asked again."""
 API_TIMEOUT_S = 10.0

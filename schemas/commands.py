@@ -174,7 +174,7 @@ class CheckLegs(Command, frozen=True, kw_only=True):
 
 
 class RescueCaller(Command, frozen=True, kw_only=True):
-    """Bring a person or an agent into `room_id`, to a caller whose session is dead. -> CallerRescued
+    """Bring a person or an agent into `room_id`, to a caller whose session is lost. -> CallerRescued
 
     The gateway checks first that the caller's leg is up and that the caller is not with the supervisor.
     """

@@ -254,7 +254,7 @@ class WarmTransferConfig(Struct, frozen=True, forbid_unknown_fields=True):
             }
         ),
     ] = UNSET
-    """What is done for a caller whose session is dead. None: nothing, and the evidence says so.
+    """What is done for a caller whose session is lost. None: nothing, and the evidence says so.
 
     The coordinator writes None into a request without it. UNSET is left only in records of older versions.
     """

@@ -337,7 +337,7 @@ class Dialogue:
     # ── who is on the line ───────────────────────────────────────────────────────────────────────
 
     def _classify_first_words(self, text: str) -> list[Action]:
-        # The parts of one greeting are judged together: its sign may come last.
+        # The parts of one greeting are classified together: its sign may come last.
         self._words = f"{self._words}. {text}".strip(". ")[-MAX_REPLY_CHARS:]
         if is_machine(self._words):
             return self._decide(Decide(ReplyIntent.VOICEMAIL, self._words))

@@ -83,7 +83,7 @@ class ClassifyReply(Struct, frozen=True):
 
 
 class ClassifyFirstWords(Struct, frozen=True):
-    """Judge who says `text`, and pass the result to `first_words_classified` with `request_id`."""
+    """Classify who says `text`, and pass the result to `first_words_classified` with `request_id`."""
 
     text: str
     request_id: int

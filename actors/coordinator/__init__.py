@@ -2,7 +2,7 @@
 
 coordinator.py       load, step, append, publish
 inbound_events.py    message on a subject -> event
-event_writers.py     which actor may say which event
+event_writers.py     which actor may publish which event
 outbox.py            outputs of a record -> messages on subjects
 request_owner.py     one request per transfer id
 caller_lock.py       one transfer per caller

@@ -11,7 +11,7 @@ from warmxfer.bus.worker import Together
 from ..common.capacity import CapacityFollower, new_instance
 from .api import Api
 from .coordinator import Coordinator
-from .dead_letter_replay import DeadLetterReplay
+from .dead_letter_replay import REPLAY_DEADLINE_S, DeadLetterReplay
 from .erasure import Erasure
 from .folding import TOGETHER_MAX
 from .partition_sharing import PartitionSharing
@@ -63,7 +63,7 @@ async def run(bus: Bus, settings: CoordinatorSettings, *, ready: Callable[[], No
         replay = DeadLetterReplay(bus, coordinator.handle)
         async with (
             bus.serve(subjects.ASK_LIVENESS, coordinator.answer_liveness, queue=COORDINATOR),
-            bus.serve(subjects.ASK_REPLAY, replay.answer, queue=COORDINATOR),
+            bus.serve(subjects.ASK_REPLAY, replay.answer, COORDINATOR, deadline_s=REPLAY_DEADLINE_S),
             bus.serve(subjects.ASK_ERASE, Erasure(bus).answer, queue=COORDINATOR),
             Api(bus, settings.policy),
             CapacityFollower(bus, admission.heard),

@@ -102,7 +102,7 @@ class Admission:
         if self._clock.now() - requested_at > MAX_QUEUED_S:
             asked_at = _monotonic_s()
             self._clock.correct(await self._bus.broker_time(), _monotonic_s() - asked_at)
-        return self._clock.now() - requested_at
+        return max(0.0, self._clock.now() - requested_at)
 
     async def _hindrance(self) -> Hindrance | None:
         """Return what keeps each further transfer from starting: the limit on all, or the storage."""

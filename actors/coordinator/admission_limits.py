@@ -33,14 +33,16 @@ from .briefing_places import SETTLE_S, START_EXPIRES_S, BriefingPlaces, HeldPlac
 from .state_machine import PreparationTask, Stage, Transfer
 
 BRIEFING, GATEWAY = "briefing", "gateway"
+MORE_AGENTS = "start more briefing agents, or raise WARMXFER_BRIEFING_JOBS"
 MAX_PROCESSES = 4_096
 STARTING_AT_ONCE = 200
 """Transfers of one coordinator between their request and the reply to their dial. More of them would only
 wait for each other, each with its caller on hold."""
 LISTEN_S = ANNOUNCE_EVERY_S + 0.25
 """In this time each live process of another role announces itself."""
-WISH_WAIT_S = 2 * SETTLE_S
-"""In this time a wish for a free place of another coordinator is granted, also after one wish before it."""
+WISH_WAIT_S = LISTEN_S + 2 * SETTLE_S + 0.3
+"""In this time a wish for a free place of another coordinator is granted, also after one wish before it. The
+coordinator may have listened first."""
 PROVIDER_CALLS_PER_START = 3
 """The caller's call is found, a room is created, the supervisor is dialled."""
 PROVIDER_WORK_S = 3.0
@@ -70,7 +72,7 @@ class Hindrance(NamedTuple):
     is_brief: bool = False
     """It ends by itself within seconds, whatever the rate at which others start."""
     least_wait_s: float = 0.0
-    """It may end in this time without any change. No request that waits is refused before."""
+    """It may end in this time without any change. A request's own time ends no earlier."""
 
 
 class StartLimits:
@@ -149,31 +151,33 @@ class StartLimits:
 
     def hindrance(self, *, needs_briefing: bool, now: float) -> Hindrance | None:
         """Return what keeps a transfer from starting now, or None."""
+        unknown = self._unknown_places(now) if needs_briefing else None
         # A place of another coordinator is wished for only if the transfer could start with it.
-        found = self._start_hindrance(now)
+        found = unknown or self._start_hindrance(now)
         return found if found or not needs_briefing else self._briefing_hindrance(now)
 
     def held_places(self, now: float) -> HeldPlaces:
         """Return what this coordinator announces to the others."""
         return self._places.announced(sum(each.places for each in self._live(BRIEFING, now)), now)
 
+    def _unknown_places(self, now: float) -> Hindrance | None:
+        """Return that this coordinator still listens which places there are, or None."""
+        if now >= self._listens_until or self._live(BRIEFING, now):
+            return None
+        reason = "No briefing agent has announced itself yet"
+        return Hindrance("briefings", reason, MORE_AGENTS, is_brief=True, least_wait_s=LISTEN_S)
+
     def _briefing_hindrance(self, now: float) -> Hindrance | None:
-        more = "start more briefing agents, or raise WARMXFER_BRIEFING_JOBS"
         live = self._live(BRIEFING, now)
-        if not live:
-            if now >= self._listens_until:
-                return None
-            reason = "No briefing agent has announced itself yet"
-            return Hindrance("briefings", reason, more, is_brief=True, least_wait_s=LISTEN_S)
         places = sum(each.places for each in live)
-        if self._places.request_place(places, now):
+        if not live or self._places.request_place(places, now):
             return None
         taken = self._places.taken(places)
         reason = f"{taken} of {places} places of the briefing agents are taken"
         if taken == places:
-            return Hindrance("briefings", reason, more)
+            return Hindrance("briefings", reason, MORE_AGENTS)
         reason += ", the others belong to other coordinators"
-        return Hindrance("briefings", reason, more, least_wait_s=WISH_WAIT_S)
+        return Hindrance("briefings", reason, MORE_AGENTS, least_wait_s=WISH_WAIT_S)
 
     def _start_hindrance(self, now: float) -> Hindrance | None:
         while self._starting and (oldest := next(iter(self._starting.items())))[1] <= now:

@@ -135,7 +135,7 @@ class BriefingPlaces:
     # ── what follows ─────────────────────────────────────────────────────────────────────────────
 
     def request_place(self, places: int, now: float) -> bool:
-        """Return whether another transfer may take one of `places` now. If not, announce a wish for one."""
+        """Return whether a transfer may take one of `places` now. If it is not ours, wish for it."""
         self._expire(now)
         self._asked_at = now
         borrowed = sum(each.borrowed for each, _ in self._others.values())

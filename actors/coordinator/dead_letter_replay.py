@@ -41,6 +41,7 @@ from warmxfer.schemas import (
     encode,
 )
 
+from .settings import MAX_MAX_WAIT_S
 from .state_machine import UnreadableRecord, decode_record
 
 CLEAN_UP = (EndCall, CloseRoom)
@@ -48,8 +49,12 @@ CLEAN_UP = (EndCall, CloseRoom)
 TRIGGERS = ("request", "cancel", "event", "timeout")
 ACT_NOW = ("request", "cancel", "event")
 """Triggers that act at the time of the replay."""
+UNDER_ANOTHER_ID = "request a new transfer under another id"
 REDELIVERED = 2
 """The delivery count of a replay: a first delivery may be handled by cached state."""
+
+REPLAY_DEADLINE_S = MAX_MAX_WAIT_S + 10.0
+"""A request may wait for a free place as long as the settings allow."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +78,18 @@ class DeadLetterReplay:
         letter = await find_dead_letter(self._bus, number)
         message = await self._message(letter)
         address = subjects.parse(message.subject)
-        if address.kind == "request" and await self._log.get_last_from_leader(address.id) is not None:
+        if address.kind == "request" and await self._has_begun(address.id):
             raise InvalidRequest(
                 f"Dead letter {number} is about the request of transfer {address.id}, which has begun; "
-                "request a new transfer under another id"
+                f"{UNDER_ANOTHER_ID}"
             )
         if address.kind in TRIGGERS:
             await self._handle(await self._delivery(address, letter, message))
+            if address.kind == "request" and not await self._has_begun(address.id):
+                raise InvalidRequest(
+                    f"Transfer {address.id} of dead letter {number} did not begin, because its id was used "
+                    f"before; {UNDER_ANOTHER_ID}"
+                )
         elif address.kind == "do":
             await self._publish_again(letter, message)
         else:
@@ -142,6 +152,9 @@ class DeadLetterReplay:
             )
         msg_id = f"{id}:replay:{letter.number}"
         await self._bus.publish(message.subject, message.data, msg_id=msg_id)
+
+    async def _has_begun(self, id: str) -> bool:
+        return await self._log.get_last_from_leader(id) is not None
 
     async def _is_awaited(self, id: str, command: AnyCommand) -> bool:
         newest = await self._log.get_last_from_leader(id)

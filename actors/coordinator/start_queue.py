@@ -5,7 +5,7 @@ soon as it cannot start within `max_wait_s` of its storing by the rate at which 
 at the latest. What waits takes no job of the worker.
 
 - Invariant: each request that waits is started or refused within `max_wait_s`, whatever is announced or lost.
-  A shorter `max_wait_s` than the hindrance's `least_wait_s` refuses no request before that.
+  If `max_wait_s` is shorter than the hindrance's `least_wait_s`, that time counts instead.
 - Invariant: at most `MAX_WAITING` requests wait in one process. Further ones are refused at once.
 
 Test: `tests/actors/coordinator/test_start_queue.py`.

@@ -41,7 +41,7 @@ async def test_other_messages_are_handled_while_handlers_wait(patient_bus: Bus) 
     await send(patient_bus, *(f"slow{n}" for n in range(8)), *(f"t{n}" for n in range(20)))
     async with Worker(patient_bus, "gateway", handler, jobs=2, progress=True) as worker:
         await until(lambda: handler.waits == 8 and len(handler.done) == 20)
-        assert worker.in_flight == 0, "waiting handlers take no slot in the window"
+        assert worker.in_flight == 0, "waiting handlers do not count in the window"
         handler.go_on.set()
         await until(lambda: len(handler.done) == 28)
         await send(patient_bus, "after")

@@ -7,7 +7,7 @@ Invariants:
 - The model that answers questions sees the summary, and has no tools.
 - A model's yes alone moves no caller: `dialogue.py` asks for a second, plain yes. A request for time, another
   destination or a refusal in the rules' words stands against any model. Held by `test_replies.py`.
-- A model's word alone makes nobody a machine.
+- A model's word alone makes no line a machine.
 - If the model is late or fails, the rules classify.
 """
 
@@ -173,7 +173,7 @@ class ReplyClassifier:
         except (RetryableError, InvalidRequest) as error:
             log.warning("first_words_classification_failed", why=str(error))
             return _first_by_rules(finding)
-        return judge_first_words(call, finding)
+        return first_words_in(call, finding)
 
     async def answer(self, question: str, summary: str) -> str:
         """Return one sentence that answers the supervisor, within `CLASSIFY_TIMEOUT_S`. Never raises."""
@@ -230,7 +230,7 @@ def judge_reply(call: ToolCall | None, supervisor_reply: str, language: str | No
             )
 
 
-def judge_first_words(call: ToolCall | None, finding: Finding) -> Classification:
+def first_words_in(call: ToolCall | None, finding: Finding) -> Classification:
     """Return who is on the line, by the model's tool call beside what the rules found. Pure."""
     match call:
         case ToolCall(name=ToolName.PERSON) if not finding.certain:

@@ -76,6 +76,8 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
     elif caller.room_id == ctx.request.room_id:
         send_return(ctx, awaited=False)
         rescue_caller(ctx)
+    elif supervisor is not None:
+        ctx.state.found_alone_at = None  # both are together, so a caller who is alone later was not before
 
 
 def supervisor_left_caller_behind(ctx: StepContext, event: SupervisorCallEnded) -> None:
@@ -112,8 +114,12 @@ def _return_alone(ctx: StepContext) -> None:
 def _search_on(ctx: StepContext) -> None:
     """Begin the time for clean-up checks again, while the search for the caller lasts."""
     began_at = ctx.state.found_alone_at or ctx.state.started_at
-    ctx.state.ended_at = min(ctx.now, began_at + timeouts.MAX_CALLER_SEARCH_S)
-    if ctx.state.check_due_at is None and ctx.state.follows_version_4:
+    counts_from = min(ctx.now, began_at + timeouts.MAX_CALLER_SEARCH_S)
+    if not ctx.state.follows_version_4:
+        ctx.state.ended_at = counts_from
+        return
+    ctx.state.ended_at = max(ctx.state.ended_at or 0.0, counts_from)
+    if ctx.state.check_due_at is None:
         schedule_cleanup_check(ctx)
 
 

@@ -272,8 +272,8 @@ class TransferFields(Struct, kw_only=True):
     """Command id of the newest `EndCall` without a reply: the only one whose reply is handled when none is
     awaited. Since version 4."""
     found_alone_at: float | None = None
-    """When a caller who could not be returned was first found alone. The search for them begins again then.
-    Since version 4."""
+    """When a caller who could not be returned was found alone, since they were last with the supervisor. The
+    search for them begins again then. Since version 4."""
 
 
 class Transfer(TransferFields, kw_only=True):

@@ -15,7 +15,7 @@ from warmxfer.actors.common.dial_policy import DialPolicy
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as run_coordinator
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, InvalidRequest, NoReply, subjects
+from warmxfer.bus import Bus, Busy, InvalidRequest, NoReply, subjects
 from warmxfer.bus.dead_letters import DeadLetterBody
 from warmxfer.bus.subject_table import BOARD, CLIENT, COORDINATOR, DEPLOY, SUBJECTS
 from warmxfer.client import Client, IdInUse, NoCoordinator, NoSuchTransfer
@@ -83,7 +83,7 @@ async def served(bus: Bus, verb: str, query: Any) -> Any:
     """Return the reply, or None while the broker has not connected the two accounts yet."""
     try:
         return await ask(bus, verb, query)
-    except NoReply:
+    except (Busy, NoReply):
         return None
 
 

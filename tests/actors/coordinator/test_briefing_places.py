@@ -277,7 +277,7 @@ def test_a_transfer_without_a_new_record_counts_no_more_after_a_while() -> None:
     assert places.request_place(1, over_at)
 
 
-def test_a_transfer_of_a_partition_that_was_given_up_keeps_its_place_for_a_while() -> None:
+def test_a_transfer_of_a_released_partition_keeps_its_place_for_a_while() -> None:
     places = places_of()
     places.hold("t-1", 0.0)
     places.take_partitions(ALL - {partition_of("t-1")}, 1.0)
@@ -285,7 +285,7 @@ def test_a_transfer_of_a_partition_that_was_given_up_keeps_its_place_for_a_while
     assert places.announced(16, 1.0 + HANDOVER_S) == HeldPlaces()
 
 
-def test_a_late_record_of_a_partition_that_was_given_up_keeps_no_place_for_ever() -> None:
+def test_a_late_record_of_a_released_partition_keeps_no_place_for_ever() -> None:
     places = places_of(ALL - {partition_of("t-1")})
     places.keep("t-1", 0.0, joined=True)
     assert places.announced(16, HANDOVER_S) == HeldPlaces()

@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from warmxfer.actors.coordinator import Coordinator
+from warmxfer.actors.coordinator.dead_letter_replay import DeadLetterReplay
 from warmxfer.actors.coordinator.state_machine import Stage
-from warmxfer.bus import Bus, InvalidRequest, Stored, subjects
+from warmxfer.bus import Bus, InvalidRequest, LiveMessage, Stored, subjects
 from warmxfer.client import Client, NoCoordinator, NoSuchDeadLetter
 from warmxfer.schemas import (
     CallerCallEnded,
@@ -23,6 +24,7 @@ from warmxfer.schemas import (
     DialSupervisor,
     EndCall,
     HoldCaller,
+    ReplayQuery,
     SwitchCaller,
     decode_command,
     encode,
@@ -70,6 +72,17 @@ async def test_a_request_that_no_coordinator_handled_starts_its_transfer(fresh_b
         with pytest.raises(InvalidRequest, match="the request of transfer t-1, which has begun;"):
             await Client(fresh_bus).replay(number)
         assert sum(each.trigger == stored.seq for each in await records(fresh_bus, ID)) == 1
+
+
+async def test_a_request_whose_id_was_used_before_is_not_replayed_in_silence(fresh_bus: Bus) -> None:
+    """The first request with an id owns it. Its transfer is gone here, and its request is stored."""
+    await fresh_bus.publish(subjects.request(ID), request("room-a"))
+    await fresh_bus.publish(subjects.request(ID), request("room-b"), msg_id="second")
+    second = await until_stored(fresh_bus, subjects.request(ID))
+    number = await store_dead_letter(fresh_bus, second.subject, second.seq)
+    replay = DeadLetterReplay(fresh_bus, Coordinator(fresh_bus).handle)
+    with pytest.raises(InvalidRequest, match="did not begin, because its id was used before"):
+        await replay.answer(LiveMessage(subjects.ASK_REPLAY, encode(ReplayQuery(number))))
 
 
 async def skip(bus: Bus, stored: Stored) -> None:

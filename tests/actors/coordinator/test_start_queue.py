@@ -295,6 +295,28 @@ def test_a_free_place_of_another_coordinator_is_taken_with_little_time_to_wait(m
     scenario()
 
 
+@pytest.mark.parametrize(("max_wait_s", "age_s"), [(0.0, 0.0), (0.4, 0.0), (2.0, 0.0), (15.0, 20.0)])
+def test_after_listening_a_free_place_of_another_coordinator_is_taken(
+    max_wait_s: float, age_s: float
+) -> None:
+    """After a restart a request may be old. Its coordinator listens first, and then wishes for a place."""
+
+    @virtually
+    async def scenario() -> None:
+        requests = Requests(places=2, max_wait_s=max_wait_s)
+        requests.limits.heard(BRIEFING, RoleCapacity("a", 2, live=False), now())
+        requests.limits.take_partitions(frozenset(), now())
+        requests.limits.listen(now())
+        requests.add("a", age_s=age_s)
+        await asyncio.sleep(LISTEN_S - start_queue.TICK_S)
+        requests.limits.heard_coordinator("other", HeldPlaces(), now())
+        requests.announce()
+        await asyncio.sleep(WISH_WAIT_S - LISTEN_S)
+        assert (requests.started, requests.refused) == (["a"], {})
+
+    scenario()
+
+
 @pytest.mark.parametrize("max_wait_s", [0.0, 0.4, 2.0])
 def test_a_coordinator_that_listens_refuses_no_request_for_that(max_wait_s: float) -> None:
     @virtually

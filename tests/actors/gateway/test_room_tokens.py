@@ -82,7 +82,7 @@ async def test_no_token_for_a_transfer_without_a_log(idle_harness: GatewayHarnes
         await request_token(idle_harness, encode(query))
 
 
-async def test_a_session_gets_the_seat_of_its_ai_in_its_own_room_only(idle_harness: GatewayHarness) -> None:
+async def test_a_session_gets_a_token_for_its_ai_in_its_own_room_only(idle_harness: GatewayHarness) -> None:
     await idle_harness.start_with_webhooks()
     own = encode(RoomTokenQuery(room_id="room-1", participant_id="agent-room-1"))
     reply = await request_token(idle_harness, own, subjects.ask_session_token("room-1"))

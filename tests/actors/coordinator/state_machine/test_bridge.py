@@ -400,7 +400,10 @@ def test_a_stranded_caller_is_returned_when_the_supervisor_hangs_up_after_the_en
 
 def checked_together_until_the_checks_end() -> TransferBuilder:
     """Return a transfer whose clean-up checks found the caller with the supervisor, until none is due."""
-    transfer = stranded()
+    return until_no_check_is_due(stranded())
+
+
+def until_no_check_is_due(transfer: TransferBuilder) -> TransferBuilder:
     while transfer.state.check_due_at is not None:
         transfer.fire_timers_until_sent(CheckLegs)
         check_id = transfer.sent(CheckLegs)[-1].command_id
@@ -430,6 +433,27 @@ def test_the_return_of_a_caller_who_is_left_alone_after_the_last_check_is_repeat
         assert len(transfer.sent(ReturnCaller)) == len(returned) + 1
     back = CallerReturned(command_id=transfer.sent(ReturnCaller)[-1].command_id, caller_up=True)
     assert [type(each) for each in transfer.apply(back)] == [EndCall, CloseRoom]
+
+
+def test_a_caller_who_was_with_the_supervisor_again_is_searched_for_anew() -> None:
+    """Regression: the time of the search began when the caller was first found alone, hours before."""
+    transfer = stranded().fire_timers_until_sent(CheckLegs)
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=False)))
+    until_no_check_is_due(transfer)
+    transfer.now += 7_200.0
+    transfer.apply(HUNG_UP)
+    assert transfer.state.check_due_at is not None
+
+
+def test_the_search_for_a_caller_does_not_shorten_the_checks_of_a_late_leg() -> None:
+    transfer = left_behind_hours_later()
+    transfer.now += 7_200.0
+    transfer.caller_joins()
+    began_again_at = transfer.state.ended_at
+    check_id = transfer.sent(CheckLegs)[-1].command_id
+    transfer.apply(LegsChecked(command_id=check_id, caller=ALONE, supervisor=LegReport(up=False)))
+    assert transfer.state.ended_at == began_again_at
 
 
 def test_the_search_for_a_caller_who_was_left_alone_later_ends() -> None:
