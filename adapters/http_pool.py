@@ -15,6 +15,7 @@ Tests: `tests/adapters/test_http_pool.py`, `tests/adapters/test_late_answers.py`
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -250,11 +251,19 @@ class _Exchange:
         return {"trace": self._on_event, "timeout": self._timeouts}
 
     async def run(self, http: httpx.AsyncClient, read: Read[T], request: dict[str, Any]) -> T:
-        response = await http.send(http.build_request(**request), stream=True)
+        """Send the request and read its response.
+
+        httpcore lets an error of a connection through that TLS notices after its handshake.
+        """
         try:
-            return await read(response, self._body(response))
-        finally:
-            await response.aclose()
+            response = await http.send(http.build_request(**request), stream=True)
+            try:
+                return await read(response, self._body(response))
+            finally:
+                await response.aclose()
+        except (ssl.SSLError, ConnectionError) as error:
+            broken = httpx.ReadError if self.sent else httpx.ConnectError
+            raise broken(f"The connection failed ({type(error).__name__})") from error
 
     async def _on_event(self, event: str, info: dict[str, Any]) -> None:
         """Follow the request through httpcore.

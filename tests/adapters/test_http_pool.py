@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator
 
@@ -54,6 +55,22 @@ async def all_connections_work(pool: HttpPool, server: SlowServer) -> bool:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
     return True
+
+
+class BrokenTls(httpx.AsyncByteStream):
+    """A body in which TLS finds a record that it cannot decrypt. httpcore raises such an error as it is."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        raise ssl.SSLError("decryption failed or bad record mac")
+
+
+async def test_an_error_of_tls_after_the_handshake_is_one_of_httpx() -> None:
+    """Regression: it crossed every border, and one of them ended the gateway."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=BrokenTls()))
+    async with HttpPool(max_connections=1, base_url="https://provider", transport=transport) as pool:
+        with pytest.raises(httpx.HTTPError, match="The connection failed"):
+            await send(pool)
 
 
 # ── callers who stop waiting ─────────────────────────────────────────────────────────────────────

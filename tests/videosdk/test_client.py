@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -433,6 +434,31 @@ async def test_h21_a_component_that_hangs_on_close_does_not_delay_leaving(
         assert utterance.ended.result() is True
         await asyncio.wait_for(recorder.reading, 1)
         assert Disconnected not in {type(event) for event in recorder.seen}
+
+
+async def test_h21_a_line_that_ignores_its_cancellation_does_not_delay_leaving(
+    consultation: Consultation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = asyncio.Event()
+
+    class Stubborn(OfflineTTS):
+        async def synthesize(self, text: Any, voice_id: str | None = None, **_: Any) -> None:
+            self.said.append("begun")
+            while not over.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await over.wait()
+
+    monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.agent_session.CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("warmxfer.adapters.rooms.videosdk.client.CLOSE_TIMEOUT_S", 0.1)
+    consultation.tts = tts = Stubborn()
+    client = consultation.client()
+    await client.join()
+    client.say("Goodbye.")
+    await until(lambda: bool(tts.said))
+    async with asyncio.timeout(30):
+        await client.leave()
+    assert consultation.meeting.left
+    over.set()
 
 
 async def test_h21_a_component_that_ignores_cancellation_does_not_delay_leaving(

@@ -84,6 +84,12 @@ _ASKING_END = re.compile(r"(?:[吗呢か]|(?<!\S)(?:kya|क्या))$")
 """The end of a question that speech recognition gives without its mark."""
 
 
+_HESITATION = re.compile(rf"(?:na ja|nou ja|そうですね$)(?: |$)(?:\{phrases.BOUNDARY} )?")
+"""Words that hesitate, although each of them is a word of a yes. With one more word they are no plain yes."""
+_SHARED_NO = frozenset({"no", "ne", "non"})
+"""A no in several languages, one of which says yes by it."""
+
+
 class ReplyIntent(StrEnum):
     """What a reply means, and who is on the line."""
 
@@ -149,9 +155,13 @@ def is_yes(text: str) -> bool:
     counts = Counter(word for word in cleaned.split() if word != phrases.BOUNDARY)
     if _MARKUP.search(text) or any(count > MAX_SAME_WORDS for count in counts.values()):
         return False
-    if any(each.vocabulary.covers(cleaned, asked=asked) for each in _ALL):
+    hesitation = _HESITATION.match(cleaned)
+    if hesitation is not None and len(cleaned[hesitation.end() :].split()) <= 1:
+        return False
+    covering = [each for each in _ALL if each.vocabulary.covers(cleaned, asked=asked)]
+    if any(each not in _begins_yes_with_no() or not _is_no_elsewhere(cleaned, each) for each in covering):
         return True
-    return not asked and cleaned.replace(f" {phrases.BOUNDARY} ", " ") in _elsewhere_yes()
+    return not covering and not asked and cleaned.replace(f" {phrases.BOUNDARY} ", " ") in _elsewhere_yes()
 
 
 @kept_if_short
@@ -281,7 +291,24 @@ def _ends_with_yes(plain: str, language: Language) -> bool:
 
 def _is_shared_no(cleaned: str) -> bool:
     """Return whether the no is a word of several languages, one of which says yes by it."""
-    return set(cleaned.split()) <= {"no", "ne", "non", phrases.BOUNDARY}
+    return set(cleaned.split()) <= {*_SHARED_NO, phrases.BOUNDARY}
+
+
+@cache
+def _begins_yes_with_no() -> Collection[Language]:
+    """Return the languages in which a no can begin a yes: Polish "no tak", Spanish "no no, ok"."""
+    begun = [f"{no} {yes}" for no in ("no", "no no", "non", "ne") for yes in ("ok", "tak")]
+    return frozenset(each for each in _ALL if any(each.vocabulary.covers(text) for text in begun))
+
+
+def _is_no_elsewhere(cleaned: str, language: Language) -> bool:
+    """Return whether the text has a no of other languages, and no word that only `language` knows."""
+    words = set(cleaned.split()) - {phrases.BOUNDARY}
+    if not words & _SHARED_NO:
+        return False
+    others = [each for each in _ALL if each is not language and any(each.is_no(no) for no in _SHARED_NO)]
+    own = words - _SHARED_NO
+    return not any(word in language.words and not any(word in each.words for each in others) for word in own)
 
 
 def _yes_after_no(clauses: list[str], language: Language) -> bool:

@@ -152,10 +152,14 @@ class SilentAgentSession:
             if not saying.done():
                 saying.cancel()
                 await _within("speech", orchestrator.interrupt)
-        (failed,) = await asyncio.gather(saying, return_exceptions=True)
-        if isinstance(failed, Exception):
+        await asyncio.wait((saying,), timeout=CLOSE_TIMEOUT_S)
+        if not saying.done():
+            log.warning("line_abandoned", room=self.room.meeting_id, timeout_s=CLOSE_TIMEOUT_S)
+            return True
+        failed = None if saying.cancelled() else saying.exception()
+        if failed is not None:
             log.warning("line_failed", room=self.room.meeting_id, error=type(failed).__name__)
-        return line.interrupted or failed is not None
+        return line.interrupted or saying.cancelled() or failed is not None
 
     async def close(self) -> None:
         """Leave the room, then close session and job. Never raises; each step has `CLOSE_TIMEOUT_S`.

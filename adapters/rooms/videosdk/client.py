@@ -33,7 +33,7 @@ from ..room_client import (
 from ..roster import Roster
 from ..settings import PipelineFactory
 from ..utterance_queue import UtteranceQueue
-from .agent_session import SessionCallbacks, SilentAgentSession
+from .agent_session import CLOSE_TIMEOUT_S, SessionCallbacks, SilentAgentSession
 from .chat_model import FrameworkChatModel
 from .framework import UtteranceHandle
 
@@ -95,9 +95,11 @@ class VideoSDKRoomClient:
     async def leave(self) -> None:
         session, self._session = self._session, None
         self._end(None)
-        if self._speaking is not None:
-            self._speaking.cancel()
-            await asyncio.gather(self._speaking, return_exceptions=True)
+        speaking = self._speaking
+        if speaking is not None:
+            # A component that ignores its cancellation must not keep the agent in the room.
+            speaking.cancel()
+            await asyncio.wait({speaking}, timeout=CLOSE_TIMEOUT_S)
         if session is not None:
             await self._run_in_context(session.close())
 

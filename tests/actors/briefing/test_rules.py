@@ -357,6 +357,26 @@ def test_a_plain_yes_is_ready(reply: str) -> None:
     assert is_yes(reply)
 
 
+NO_AND_HESITATION = (
+    "No. Okay. / No, okay. / No, ok. / No. OK. / No no, okay. / Non, ok. / Na ja. / Na ja, gut."
+)
+NO_AND_HESITATION += " / Nou ja. / Nou ja, oké. / そうですね"
+YES_WITH_NO = "No tak. / No dobra. / No pewnie. / No no, pásamela. / No problem. / Na gut. / Na klar."
+YES_WITH_NO += " / Na ja, stellen Sie durch. / そうですね、お願いします"
+
+
+@pytest.mark.parametrize("reply", NO_AND_HESITATION.split(" / "))
+def test_a_no_before_a_word_of_every_language_and_a_hesitation_are_no_plain_yes(reply: str) -> None:
+    """Regression: Polish begins a yes with "no", and the caller was moved in a call in English."""
+    assert not is_yes(reply)
+    assert classify(reply).intent is ReplyIntent.UNCLEAR
+
+
+@pytest.mark.parametrize("reply", YES_WITH_NO.split(" / "))
+def test_a_yes_that_begins_with_such_a_word_in_its_own_language_is_plain(reply: str) -> None:
+    assert is_yes(reply)
+
+
 @pytest.mark.parametrize("reply", DECLINED)
 def test_a_plain_refusal_is_declined(reply: str) -> None:
     assert classify(reply).intent is ReplyIntent.DECLINED
