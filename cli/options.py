@@ -67,14 +67,17 @@ def pace_option(help: str = PACE_HELP, *, option: str = "--pace") -> Any:
     return typer.Option(option, metavar="FACTOR", help=help, callback=within(option, 0, MAX_PACE))
 
 
-def _writable_directory(directory: Path | None) -> Path | None:
-    """Create `directory` and check that it is writable, before anything runs whose logs would be lost."""
+def _writable_directory(given: str) -> Path:
+    """Create a directory and check that it is writable, before anything runs whose logs would be lost."""
     from warmxfer.schemas import InvalidRequest
 
+    if not given:
+        # It would be the current one, which may be a clone: passwords of the stack would be files in it.
+        raise InvalidRequest("--keep is empty; give a directory that you may write to", field="--keep")
+    directory = Path(given).resolve()
     try:
-        if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=directory).close()
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
     except OSError as error:
         raise InvalidRequest(
             f"--keep is {str(directory)!r}, which is not writable ({error.strerror}); "
@@ -122,8 +125,7 @@ Keep = Annotated[
     typer.Option(
         "--keep",
         metavar="DIR",
-        callback=_writable_directory,
-        resolve_path=True,
+        parser=_writable_directory,
         help="Keep the stream and all logs in this directory.",
     ),
 ]

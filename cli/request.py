@@ -51,7 +51,7 @@ def request(
     """Request a warm transfer."""
     from warmxfer.client import new_id
 
-    raw = _read(file) if file else {}
+    raw = {} if file is None else _read(file)
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
     _put(raw, ("config", "destination", "sip_call_from"), sender)
@@ -106,7 +106,7 @@ def _read(file: str) -> Any:
         raise InvalidRequest(
             f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file, or - for stdin."
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(
             f"FILE is {file!r}, which is not JSON ({error}); give one JSON object."
         ) from error

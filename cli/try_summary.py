@@ -111,7 +111,7 @@ def read_transcript(file: str) -> list[TranscriptTurn]:
             f"TRANSCRIPT is {file!r}, which cannot be read ({error.strerror}); "
             "give a JSON file, or - for stdin"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(
             f"TRANSCRIPT is {file!r}, which is not JSON ({error}); give one JSON list of turns"
         ) from error

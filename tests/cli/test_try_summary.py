@@ -109,6 +109,7 @@ async def test_a_transcript_has_the_usual_shapes(warmxfer: Warmxfer, text: str) 
     ("text", "why"),
     [
         ("not json", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("5", "holds no list of turns"),
         ('{"role": "caller"}', "holds no list of turns"),
         ('[{"role": "nurse", "text": "x"}]', "TRANSCRIPT[0] is no turn"),
