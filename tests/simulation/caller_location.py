@@ -20,7 +20,7 @@ from tests.testkit.invariants import (
     caller_not_muted,
 )
 from tests.testkit.transfer_history import TransferHistory
-from warmxfer.actors.coordinator.state_machine import Stage
+from warmxfer.actors.coordinator.state_machine import PreparationTask, Stage
 from warmxfer.schemas import NoticeKind, Outcome, SpokenLines, TransferRefused
 
 from .cloud import Call
@@ -178,9 +178,15 @@ def with_supervisor(history: TransferHistory) -> bool:
 
 
 def ran(history: TransferHistory) -> bool:
-    """Return whether the transfer ever had the caller: no refusal, and no other transfer had the caller."""
+    """Return whether the transfer ever had the caller: no refusal, and no other transfer had the caller.
+
+    A caller who is with the supervisor of a complete transfer is not found by another one, which holds no
+    caller then.
+    """
     if not history.records or isinstance(history.records[0][1].event, TransferRefused):
         return False
+    if history.result is not None and history.result.outcome is Outcome.CALLER_NOT_FOUND:
+        return any(PreparationTask.HOLD in record.state.done for _, record in history.records)
     return history.result is None or history.result.outcome is not Outcome.CALLER_IN_TRANSFER
 
 
