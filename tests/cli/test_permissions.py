@@ -188,7 +188,9 @@ async def test_secrets_that_may_be_in_use_are_not_replaced(warmxfer: Warmxfer, t
 
 
 async def test_tenants_have_accounts_and_users_of_their_own(warmxfer: Warmxfer) -> None:
-    printed = (await warmxfer("permissions", "--tenant", "acme", "--tenant", "globex")).out
+    output = await warmxfer("permissions", "--tenant", "acme", "--tenant", "globex")
+    assert (output.code, output.err) == (0, "")
+    printed = output.out
     for tenant in ("acme", "globex"):
         assert f'"{tenant}" {{' in printed
         assert f'"{tenant}-users" {{' in printed
