@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,24 @@ def _writable_directory(given: str) -> Path:
             field="--keep",
         ) from error
     return directory
+
+
+def read_json_file(argument: str, file: str, wanted: str) -> Any:
+    """Return the JSON in the file that `argument` names; `-` is stdin. Raises `InvalidRequest`."""
+    import msgspec
+
+    from warmxfer.schemas import InvalidRequest
+
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return msgspec.json.decode(data)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{argument} is {file!r}, which cannot be read ({error.strerror}); "
+            "give a JSON file, or - for stdin"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"{argument} is {file!r}, which is not JSON ({error}); give {wanted}") from error
 
 
 Url = Annotated[

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +10,7 @@ import typer
 from warmxfer.actors.runtime.exit_codes import UNSUCCESSFUL
 
 from .invocation import command_line, told_how_to_cancel
-from .options import Json, NewTransferId, Url
+from .options import Json, NewTransferId, Url, read_json_file
 from .output import console, print_json, run_command
 
 
@@ -51,7 +49,7 @@ def request(
     """Request a warm transfer."""
     from warmxfer.client import new_id
 
-    raw = {} if file is None else _read(file)
+    raw = {} if file is None else read_json_file("FILE", file, "one JSON object")
     _put(raw, ("room_id",), room)
     _put(raw, ("config", "destination", "sip_call_to"), to)
     _put(raw, ("config", "destination", "sip_call_from"), sender)
@@ -92,24 +90,6 @@ def _check(raw: Any) -> None:
     from warmxfer.schemas import encode, read_request
 
     read_request(encode(raw))
-
-
-def _read(file: str) -> Any:
-    import msgspec
-
-    from warmxfer.schemas import InvalidRequest
-
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(data)
-    except OSError as error:
-        raise InvalidRequest(
-            f"FILE is {file!r}, which cannot be read ({error.strerror}); give a JSON file, or - for stdin."
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(
-            f"FILE is {file!r}, which is not JSON ({error}); give one JSON object."
-        ) from error
 
 
 def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, within
+from .options import Json, read_json_file, within
 from .output import console, plain, print_json, run_command
 
 if TYPE_CHECKING:
@@ -98,23 +96,10 @@ async def _write(
 
 def read_transcript(file: str) -> list[TranscriptTurn]:
     """Return the turns in a JSON file, as a session replies with them. Raises InvalidRequest."""
-    import msgspec
-
     from warmxfer.actors.primary.query_handlers import newest_turns
     from warmxfer.schemas import InvalidRequest
 
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        value = msgspec.json.decode(data)
-    except OSError as error:
-        raise InvalidRequest(
-            f"TRANSCRIPT is {file!r}, which cannot be read ({error.strerror}); "
-            "give a JSON file, or - for stdin"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(
-            f"TRANSCRIPT is {file!r}, which is not JSON ({error}); give one JSON list of turns"
-        ) from error
+    value = read_json_file("TRANSCRIPT", file, "one JSON list of turns")
     if isinstance(value, dict):
         value = next((value[name] for name in TURNS if name in value), value)
     if not isinstance(value, list):
