@@ -84,10 +84,8 @@ _ASKING_END = re.compile(r"(?:[吗呢か]|(?<!\S)(?:kya|क्या))$")
 """The end of a question that speech recognition gives without its mark."""
 
 
-_HESITATION = re.compile(rf"(?:na ja|nou ja|そうですね$)(?: |$)(?:\{phrases.BOUNDARY} )?")
-"""Words that hesitate, although each of them is a word of a yes. With one more word they are no plain yes."""
 _SHARED_NO = frozenset({"no", "ne", "non"})
-"""A no in several languages, one of which says yes by it."""
+"""Words that are a no in several languages. Polish begins a yes with one of them."""
 
 
 class ReplyIntent(StrEnum):
@@ -155,10 +153,7 @@ def is_yes(text: str) -> bool:
     counts = Counter(word for word in cleaned.split() if word != phrases.BOUNDARY)
     if _MARKUP.search(text) or any(count > MAX_SAME_WORDS for count in counts.values()):
         return False
-    hesitation = _HESITATION.match(cleaned)
-    if hesitation is not None and len(cleaned[hesitation.end() :].split()) <= 1:
-        return False
-    covering = [each for each in _ALL if each.vocabulary.covers(cleaned, asked=asked)]
+    covering = [each for each in _ALL if each.is_yes(cleaned, asked=asked)]
     if any(each not in _begins_yes_with_no() or not _is_no_elsewhere(cleaned, each) for each in covering):
         return True
     return not covering and not asked and cleaned.replace(f" {phrases.BOUNDARY} ", " ") in _elsewhere_yes()
@@ -303,12 +298,16 @@ def _begins_yes_with_no() -> Collection[Language]:
 
 def _is_no_elsewhere(cleaned: str, language: Language) -> bool:
     """Return whether the text has a no of other languages, and no word that only `language` knows."""
-    words = set(cleaned.split()) - {phrases.BOUNDARY}
-    if not words & _SHARED_NO:
-        return False
-    others = [each for each in _ALL if each is not language and any(each.is_no(no) for no in _SHARED_NO)]
-    own = words - _SHARED_NO
-    return not any(word in language.words and not any(word in each.words for each in others) for word in own)
+    words = set(cleaned.split())
+    own = (words & language.words) - _SHARED_NO - _words_beside_no(language)
+    return bool(words & _SHARED_NO) and not own
+
+
+@cache
+def _words_beside_no(language: Language) -> frozenset[str]:
+    """Return the words of the other languages that have a no of `_SHARED_NO`."""
+    others = (each for each in _ALL if each is not language and any(map(each.is_no, _SHARED_NO)))
+    return frozenset().union(*(each.words for each in others))
 
 
 def _yes_after_no(clauses: list[str], language: Language) -> bool:

@@ -55,6 +55,7 @@ GERMAN: Final = Language(
     bitte; danke (schön|sehr|); vielen dank; jetzt; sofort; direkt; schnell; gerne; gern; ruhig; mal; doch; durch; mit mir; zu mir; an mich; hier; dann; auch; natürlich; klar; aber (bitte|) (schnell|kurz); ich habe (nur|) (kurz|fünf minuten|5 minuten|zehn minuten|zwei minuten|ein paar minuten|einen moment) (zeit|); ich habe zeit; ich bin (bereit|da|soweit)
     """,
     never="nicht; kein; keine; nie; niemand; nein; krank; weg; beschäftigt; kaum; fast; anrufer; kunde; falsch; unsicher; müde; unterwegs; dagegen; im; nur",
+    hesitation=r"na ja(?: \|)?(?: \S+)?",
     no=r"(?:(?:äh|ähm|oh|ach|also|hm|tut mir leid|leider) )*(?:nein|nee|nö|ne|nicht|niemals|auf keinen fall|lieber nicht|leider nicht|besser nicht|keinesfalls)(?: (?:nein|nee|nö|danke|leider|sorry|bitte nicht|vielen dank|auf keinen fall))*",
     refusal=r"""
     nein(?: \|)? (?:danke|leider|tut mir|ich (?:kann|will|habe|möchte)(?: \S+)?|das geht|jetzt nicht|gerade nicht|auf keinen)(?: \S+)?; (?:ich (?:kann|will|möchte|werde)|(?:kann|will|möchte|werde) ich)(?: \S+){0,4} nicht(?: (?:sprechen|annehmen|übernehmen|rangehen|reden))?; (?:kann|will|möchte)(?: (?:leider|gerade|jetzt|grad|heute|momentan|im|moment))* nicht(?: (?:sprechen|annehmen|übernehmen|rangehen|reden))?; (?:das )?geht (?:gerade |jetzt |heute |leider |im moment |grad )*nicht; (?:jetzt|gerade|heute|im moment|momentan|grad) (?:leider |gerade |grad )?(?:nicht|keine zeit|schlecht); keine zeit; nicht (?:jetzt|heute|möglich|bereit|verfügbar|zuständig);

@@ -13,10 +13,12 @@ INTERNATIONAL: Final = "ok;okay;okey;o k;hello;hi;hallo;halo;alo"
 
 
 SIGNS: Final = (
-    "no", "no_refusal", "refusal", "wait", "elsewhere", "question",
+    "no", "hesitation", "no_refusal", "refusal", "wait", "elsewhere", "question",
     "beep", "reached", "machine", "maybe_machine", "offer", "person", "screening", "hold",
 )  # fmt: skip
 """The fields of `Language` that are patterns."""
+WHOLE: Final = ("no", "hesitation")
+"""Those of them that are a whole clause or reply."""
 
 _WORD = re.compile(r"[^\s()|;?:*+\\.\[\]{}]{1,}")
 
@@ -29,6 +31,7 @@ class Language:
     A bare no is in `despite` only where it cannot negate the verb that follows it: "no conecte" says "do not".
 
     `no`         a whole clause that says no, and nothing else
+    `hesitation` a whole reply of words that would be a yes, and that hesitates
     `refusal`    a no, wherever it stands
     `no_refusal` words that look like a no and are none; they are taken out before `no` and `refusal`
     `wait`       the supervisor needs time
@@ -56,6 +59,7 @@ class Language:
     before: str = ""
     after: str = ""
     never: str = ""
+    hesitation: str = ""
     no_refusal: str = ""
     elsewhere: str = ""
     question: str = ""
@@ -101,7 +105,7 @@ class Language:
 
     def _pattern(self, sign: str) -> re.Pattern[str]:
         if sign not in self._patterns:
-            self._patterns[sign] = pattern(getattr(self, sign), spaced=self.spaced, whole=sign == "no")
+            self._patterns[sign] = pattern(getattr(self, sign), spaced=self.spaced, whole=sign in WHOLE)
         return self._patterns[sign]
 
     @cached_property
@@ -141,6 +145,11 @@ class Language:
     def is_no(self, clause: str) -> bool:
         """Return whether the clause is a no and nothing else."""
         return self._pattern("no").fullmatch(self.text(clause)) is not None
+
+    def is_yes(self, cleaned: str, *, asked: bool) -> bool:
+        """Return whether the text is a plain yes and nothing else; `asked`: it ends with a question mark."""
+        hesitates = self._pattern("hesitation").fullmatch(self.text(cleaned)) is not None
+        return not hesitates and self.vocabulary.covers(cleaned, asked=asked)
 
     def text(self, cleaned: str) -> str:
         """Return the clean text as this language's phrases are matched against."""
