@@ -115,18 +115,19 @@ class TransferHandle:
         if archived is None:
             return True
         if not same_request(archived.request, data, archived.without):
-            line = await find_archived_summary(self._bus, self.id)
+            summary = await find_archived_summary(self._bus, self.id)
             raise IdInUse(
                 self.id,
-                None if line is None else line.phase,
-                erased=line is not None and line.erased,
+                None if summary is None else summary.phase,
+                erased=summary is not None and summary.erased,
             )
         return False
 
     async def unknown(self) -> NoSuchTransfer:
         """Return the error for a transfer without a stored message: it was erased, or never existed."""
-        line = await find_archived_summary(self._bus, self.id)
-        return ErasedTransfer(self.id) if line is not None and line.erased else NoSuchTransfer(self.id)
+        summary = await find_archived_summary(self._bus, self.id)
+        erased = summary is not None and summary.erased
+        return ErasedTransfer(self.id) if erased else NoSuchTransfer(self.id)
 
     async def newest_phase(self) -> PhaseChanged | None:
         """Return the newest phase, or None if the transfer has not started, or does not exist."""

@@ -159,7 +159,7 @@ class Admission:
     def _refused(
         self, id: str, hindrance: Hindrance, retry_after_s: float = RETRY_AFTER_S
     ) -> TransferRefused:
-        limit, reason, remedy, *_ = hindrance
+        limit, reason = hindrance.limit, hindrance.reason
         if self._log_budget.take(_monotonic_s()):
             unlogged, self._unlogged = self._unlogged, 0
             log.warning("transfer_rejected", transfer_id=id, limit=limit, reason=reason, more_before=unlogged)
@@ -167,7 +167,7 @@ class Admission:
             self._unlogged += 1
         return TransferRefused(
             transfer_id=id,
-            detail=f"{reason}; ask again in {retry_after_s:g} s, or {remedy}.",
+            detail=f"{reason}; ask again in {retry_after_s:g} s, or {hindrance.remedy}.",
             outcome=Outcome.TOO_BUSY,
             retry_after_s=retry_after_s,
             limit=limit,

@@ -78,18 +78,10 @@ class DeadLetterReplay:
         letter = await find_dead_letter(self._bus, number)
         message = await self._message(letter)
         address = subjects.parse(message.subject)
-        if address.kind == "request" and await self._has_begun(address.id):
-            raise InvalidRequest(
-                f"Dead letter {number} is about the request of transfer {address.id}, which has begun; "
-                f"{UNDER_ANOTHER_ID}"
-            )
-        if address.kind in TRIGGERS:
+        if address.kind == "request":
+            await self._begin(await self._delivery(address, letter, message), number)
+        elif address.kind in TRIGGERS:
             await self._handle(await self._delivery(address, letter, message))
-            if address.kind == "request" and not await self._has_begun(address.id):
-                raise InvalidRequest(
-                    f"Transfer {address.id} of dead letter {number} did not begin, because its id was used "
-                    f"before; {UNDER_ANOTHER_ID}"
-                )
         elif address.kind == "do":
             await self._publish_again(letter, message)
         else:
@@ -102,6 +94,21 @@ class DeadLetterReplay:
             seq=message.seq,
         )
         return encode(ReplayReply(message.subject, message.seq))
+
+    async def _begin(self, request: Delivery, number: int) -> None:
+        """Have a request begin its transfer. Raises `InvalidRequest` if it has begun, or does not begin."""
+        id = request.transfer_id
+        if await self._has_begun(id):
+            raise InvalidRequest(
+                f"Dead letter {number} is about the request of transfer {id}, which has begun; "
+                f"{UNDER_ANOTHER_ID}"
+            )
+        await self._handle(request)
+        if not await self._has_begun(id):
+            raise InvalidRequest(
+                f"Transfer {id} of dead letter {number} did not begin, because its id was used before; "
+                f"{UNDER_ANOTHER_ID}"
+            )
 
     async def _delivery(
         self, address: subjects.Address, letter: StoredDeadLetter, message: Stored

@@ -5,7 +5,7 @@ soon as it cannot start within `max_wait_s` of its storing by the rate at which 
 at the latest. What waits takes no job of the worker.
 
 - Invariant: each request that waits is started or refused within `max_wait_s`, whatever is announced or lost.
-  If `max_wait_s` is shorter than the hindrance's `least_wait_s`, that time counts instead.
+  The hindrance's `least_wait_s` counts instead of a shorter `max_wait_s`.
 - Invariant: at most `MAX_WAITING` requests wait in one process. Further ones are refused at once.
 
 Test: `tests/actors/coordinator/test_start_queue.py`.

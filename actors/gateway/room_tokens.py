@@ -46,7 +46,7 @@ def serve_room_tokens(bus: Bus, provider: Provider, check: LogCheck) -> tuple[Re
     async def reply(message: LiveMessage) -> bytes:
         query = _read_query(message.data)
         session = subjects.session_of_token_query(message.subject)
-        if not _is_own_seat(query, session):
+        if not _is_own_agent(query, session):
             await _check_consultation(check, query, session)
         token = provider.mint_token(query.room_id, query.participant_id)
         log.info("room_token_issued", room_id=query.room_id, participant_id=query.participant_id)
@@ -58,7 +58,7 @@ def serve_room_tokens(bus: Bus, provider: Provider, check: LogCheck) -> tuple[Re
     )
 
 
-def _is_own_seat(query: RoomTokenQuery, session: str | None) -> bool:
+def _is_own_agent(query: RoomTokenQuery, session: str | None) -> bool:
     """Return whether a session asks for the participant id of its AI in its own room."""
     return session == query.room_id and query.participant_id == participant_ids.session_agent(query.room_id)
 

@@ -185,9 +185,10 @@ def ran(history: TransferHistory) -> bool:
     """
     if not history.records or isinstance(history.records[0][1].event, TransferRefused):
         return False
-    if history.result is not None and history.result.outcome is Outcome.CALLER_NOT_FOUND:
+    outcome = None if history.result is None else history.result.outcome
+    if outcome is Outcome.CALLER_NOT_FOUND:
         return any(PreparationTask.HOLD in record.state.done for _, record in history.records)
-    return history.result is None or history.result.outcome is not Outcome.CALLER_IN_TRANSFER
+    return outcome is not Outcome.CALLER_IN_TRANSFER
 
 
 def is_last_of_caller(world: World, history: TransferHistory) -> bool:

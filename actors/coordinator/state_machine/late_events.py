@@ -74,8 +74,7 @@ def legs_checked_after_end(ctx: StepContext, event: LegsChecked) -> None:
     elif supervisor is not None and not supervisor.up:
         _return_alone(ctx)
     elif caller.room_id == ctx.request.room_id:
-        send_return(ctx, awaited=False)
-        rescue_caller(ctx)
+        _request_return(ctx)
     elif supervisor is not None:
         ctx.state.found_alone_at = None  # both are together, so a caller who is alone later was not before
 
@@ -103,12 +102,16 @@ def late_hang_up(ctx: StepContext, event: CallerCallEnded) -> None:
 
 def _return_alone(ctx: StepContext) -> None:
     """Return a caller who is alone. Clean-up checks repeat it until it is confirmed, for up to an hour."""
-    send_return(ctx, awaited=False)
-    rescue_caller(ctx)
+    _request_return(ctx)
     if ctx.state.follows_version_4 and ctx.state.stage.ended:
         if ctx.state.found_alone_at is None:
             ctx.state.found_alone_at = ctx.now
         _search_on(ctx)
+
+
+def _request_return(ctx: StepContext) -> None:
+    send_return(ctx, awaited=False)
+    rescue_caller(ctx)
 
 
 def _search_on(ctx: StepContext) -> None:
