@@ -124,7 +124,7 @@ class TransferStart:
         return round(waited_s, 3) if waited_s > NOTED_WAIT_S else 0.0
 
     def _may_be_early(self, delivery: Delivery) -> bool:
-        """Return whether the request may still come, after its user's cancel. In a flood it may not."""
-        if delivery.kind != "cancel" or delivery.delivery_count >= EARLY_TRIES:
+        """Return whether the request may still come, after its user's cancel. In a flood or a replay not."""
+        if delivery.kind != "cancel" or delivery.replayed or delivery.delivery_count >= EARLY_TRIES:
             return False
         return delivery.delivery_count > 1 or self._early_cancels.take(asyncio.get_running_loop().time())

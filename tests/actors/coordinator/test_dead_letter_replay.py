@@ -127,6 +127,14 @@ async def test_a_cancel_or_an_event_acts_at_the_time_of_the_replay(
         assert min(deadlines) > asked_at
 
 
+async def test_a_cancel_of_no_transfer_is_refused_with_the_cause(fresh_bus: Bus) -> None:
+    """Regression: the operator was asked to try again, as for a cancel that came before its request."""
+    _, number = await old_cancel(fresh_bus)
+    async with running_coordinators(fresh_bus):
+        with pytest.raises(InvalidRequest, match=f"there is no transfer {ID}"):
+            await Client(fresh_bus).replay(number)
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_cancel_is_replayed_once(fresh_bus: Bus, restarted: bool) -> None:
     """Neither another replay nor its own consumer, which delivers it as if for the first time, repeats it."""
