@@ -8,7 +8,8 @@ Invariants:
 - A model's yes alone moves no caller: `dialogue.py` asks for a second, plain yes. A request for time, another
   destination or a refusal in the rules' words stands against any model. Held by `test_replies.py`.
 - A model's word alone makes no line a machine.
-- If the model is late or fails, the rules classify.
+- If the model is late or fails, the rules classify. An application may pass a model of its own, which may
+  raise anything: a supervisor who replied must not wait for a task that is dead.
 """
 
 from __future__ import annotations
@@ -156,11 +157,10 @@ class ReplyClassifier:
             Message("user", supervisor_reply),
         ]
         try:
-            call = await self._call(messages, TOOLS)
-        except (RetryableError, InvalidRequest) as error:
-            log.warning("reply_classification_failed", why=str(error))
+            return judge_reply(await self._call(messages, TOOLS), supervisor_reply, language)
+        except Exception as error:
+            log.warning("reply_classification_failed", **_cause(error))
             return _by_rules(finding, supervisor_reply)
-        return judge_reply(call, supervisor_reply, language)
 
     async def classify_first_words(self, first_words: str) -> Classification:
         """Return who says the first words of the call, within `CLASSIFY_TIMEOUT_S`. Never raises."""
@@ -169,11 +169,10 @@ class ReplyClassifier:
             return _first_by_rules(finding)
         messages = [Message("system", FIRST_WORDS_PROMPT), Message("user", first_words)]
         try:
-            call = await self._call(messages, FIRST_WORDS_TOOLS)
-        except (RetryableError, InvalidRequest) as error:
-            log.warning("first_words_classification_failed", why=str(error))
+            return first_words_in(await self._call(messages, FIRST_WORDS_TOOLS), finding)
+        except Exception as error:
+            log.warning("first_words_classification_failed", **_cause(error))
             return _first_by_rules(finding)
-        return first_words_in(call, finding)
 
     async def answer(self, question: str, summary: str) -> str:
         """Return one sentence that answers the supervisor, within `CLASSIFY_TIMEOUT_S`. Never raises."""
@@ -185,13 +184,14 @@ class ReplyClassifier:
             reply = await self._model.reply(
                 messages, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS
             )
-        except (RetryableError, InvalidRequest) as error:
-            log.warning("question_answer_failed", why=str(error))
+            answer, why = reply.text.strip(), unfit(reply.text, is_answer=True)
+        except Exception as error:
+            log.warning("question_answer_failed", **_cause(error))
             return sentences.ANSWER_UNAVAILABLE
-        if why := unfit(reply.text, is_answer=True):
+        if why:
             log.warning("question_answer_unfit", why=why)
             return sentences.ANSWER_UNAVAILABLE
-        return reply.text.strip() or sentences.ANSWER_NOT_MENTIONED
+        return answer or sentences.ANSWER_NOT_MENTIONED
 
     async def _call(self, messages: list[Message], tools: tuple[Tool, ...]) -> ToolCall | None:
         assert self._model is not None
@@ -258,6 +258,13 @@ def _reason(call: ToolCall, reply: str) -> str:
     reason = call.arguments.get("reason")
     text = reason if isinstance(reason, str) and reason.strip() else reply
     return text.strip()[:MAX_REASON_CHARS]
+
+
+def _cause(error: Exception) -> dict[str, str]:
+    """Return what the log says of a failure; the text of an unknown error may repeat the call's words."""
+    if isinstance(error, RetryableError | InvalidRequest):
+        return {"why": str(error)}
+    return {"why": f"bug in the model or its client: {type(error).__name__}"}
 
 
 def _language_of(call: ToolCall | None) -> str | None:
