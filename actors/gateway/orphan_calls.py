@@ -25,7 +25,7 @@ import structlog
 from warmxfer.adapters.telephony import CallRecord, Provider
 from warmxfer.bus import Bus, subjects
 from warmxfer.bus.archive import archived_success
-from warmxfer.schemas import DecodeError, WarmxferError, decode_result
+from warmxfer.schemas import DecodeError, WarmxferError, decode_result, format_traceback
 
 from ..common.liveness import is_live
 from . import call_marks
@@ -66,6 +66,8 @@ class OrphanCallReaper:
             except (WarmxferError, TimeoutError) as error:
                 # A gateway whose scan fails must still execute commands.
                 log.warning("orphan_scan_failed", cause=type(error).__name__)
+            except Exception as error:  # a bug in the clean-up must not end the gateway either
+                log.error("orphan_scan_failed", exception=format_traceback(error))
 
     async def scan(self) -> None:
         """Read the legs once; end each leg that the scans before also found to be an orphan."""

@@ -198,3 +198,26 @@ async def test_no_leg_is_ended_when_a_coordinator_fails_at_the_liveness_query(
     await dial(idle_harness, await idle_harness.cloud.open_room())
     async with idle_harness.bus.serve(subjects.ASK_LIVENESS, fail):
         assert await scan(DEPLOYMENT) == 1
+
+
+async def test_a_bug_in_one_scan_ends_neither_the_scans_nor_the_gateway(
+    idle_harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans = 0
+
+    async def broken(*_: object) -> None:
+        nonlocal scans
+        scans += 1
+        raise KeyError("a record without a field")
+
+    monkeypatch.setattr(OrphanCallReaper, "scan", broken)
+    provider = choose_provider(idle_harness.env).open(None, None)
+    running = asyncio.create_task(OrphanCallReaper(idle_harness.bus, provider, DEPLOYMENT, 0.01).run())
+    async with asyncio.timeout(10):
+        while scans < 3 and not running.done():
+            await asyncio.sleep(0.01)
+    assert scans >= 3
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await provider.aclose()
