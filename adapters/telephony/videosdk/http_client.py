@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, cast
@@ -56,6 +57,8 @@ AGAIN_AFTER_S = 1.0
 MAX_CONNECTIONS = 64
 KEEP_ALIVE_S = 4.0
 """Less than usual servers allow: a dial on a connection that the server closes has an unknown outcome."""
+
+_NO_CREDIT = re.compile(r"balance|credit|payment|billing|funds|subscription|quota|top up", re.IGNORECASE)
 
 REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "x-amz-request-id")
 
@@ -257,6 +260,9 @@ def _raise_for_status(
     whole = f"{what}: {sentence}" if sentence else what
     if status == 429:
         raise RateLimited(f"VideoSDK accepts no more requests for now; {what}", after_s=_after_s(retry_after))
+    if status == 402 and _NO_CREDIT.search(sentence):
+        # The same status as for an absent call. A caller must not count as gone when only credit is missing.
+        raise Rejected(f"{whole}; check the credit of the VideoSDK account", status=status)
     if status in (402, 404):
         raise NotFound(whole, status=status)
     if status in (401, 403):

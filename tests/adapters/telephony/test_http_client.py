@@ -255,6 +255,25 @@ async def test_an_unknown_call_is_none(
     assert scripted_cloud.requests[0].target == "/v2/sip/call/..%2F..%2Fx%3Fy%23z"
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Insufficient balance",
+        "Your account has no credits left.",
+        "PAYMENT REQUIRED",
+        "Subscription has expired",
+    ],
+)
+async def test_a_call_is_not_absent_because_the_account_has_no_credit(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, sentence: str
+) -> None:
+    scripted_cloud.responses = [Response(402, {"message": sentence})] * 2
+    with pytest.raises(Rejected, match="check the credit of the VideoSDK account"):
+        await videosdk.look_up_call("c1")
+    with pytest.raises(Rejected, match=f"answered 402: {sentence}; check the credit"):
+        await videosdk.room_exists("r1")
+
+
 async def test_the_token_is_raw_and_bodies_are_json(
     videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud
 ) -> None:
