@@ -27,6 +27,7 @@ from .chat_model import (
 from .openai import OpenAIModel
 from .prompt_data import as_data, summarize_transcript
 from .reasoning import without_reasoning
+from .tool_calls import ToolCalls
 
 __all__ = [
     "API_KEY",
@@ -40,6 +41,7 @@ __all__ = [
     "StreamReading",
     "Tool",
     "ToolCall",
+    "ToolCalls",
     "as_data",
     "open_model",
     "summarize_transcript",

@@ -70,6 +70,35 @@ async def test_a_tool_call_is_returned(called: Any, tool_call: ToolCall) -> None
     assert reply == Reply("", tool_call)
 
 
+class SeveralCallsLLM(ScriptedLLM):
+    """Calls several tools in one answer, in pieces as frameworks send them."""
+
+    def __init__(self, *calls: tuple[str, Any]) -> None:
+        super().__init__()
+        self._calls = calls
+
+    async def chat(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[LLMResponse]:
+        for name, arguments in self._calls:
+            call = {"name": name, "arguments": arguments}
+            yield LLMResponse(content="", role=ChatRole.ASSISTANT, metadata={"function_call": call})
+
+
+@pytest.mark.parametrize(
+    ("called", "tool_call"),
+    [
+        ([("done_briefing", {}), ("decline_transfer", {"reason": "busy"})], None),
+        ([("decline_transfer", {"reason": "busy"}), ("done_briefing", "{}")], None),
+        ([("done_briefing", ""), ("done_briefing", '{"language": "en"}')], {"language": "en"}),
+    ],
+)
+async def test_a_model_that_says_yes_and_no_has_not_decided(
+    called: list[tuple[str, Any]], tool_call: dict[str, Any] | None
+) -> None:
+    llm = SeveralCallsLLM(*called)
+    reply = await FrameworkChatModel(llm).reply(MESSAGES, tools=TOOLS, deadline_s=1, max_chars=100)
+    assert reply.call == (None if tool_call is None else ToolCall("done_briefing", tool_call))
+
+
 async def test_a_timeout_an_error_and_an_endless_reply_raise_different_errors() -> None:
     with pytest.raises(RetryableError, match=r"did not answer within 0\.05 s"):
         await FrameworkChatModel(ScriptedLLM(hangs=True)).reply(MESSAGES, deadline_s=0.05, max_chars=100)
@@ -78,6 +107,10 @@ async def test_a_timeout_an_error_and_an_endless_reply_raise_different_errors() 
     with pytest.raises(InvalidRequest, match="more than 10 characters"):
         await FrameworkChatModel(ScriptedLLM("I could go on and on.")).reply(
             MESSAGES, deadline_s=1, max_chars=10
+        )
+    with pytest.raises(InvalidRequest, match="more than 100 characters"):
+        await FrameworkChatModel(ScriptedLLM(("decline_transfer", "{" * 200))).reply(
+            MESSAGES, tools=TOOLS, deadline_s=1, max_chars=100
         )
 
 

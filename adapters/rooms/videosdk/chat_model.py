@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-
 from warmxfer.schemas import InvalidRequest, RetryableError, WarmxferError
 
-from ...llm import Message, Reply, Tool, ToolCall, without_reasoning
+from ...llm import Message, Reply, Tool, ToolCalls, without_reasoning
 from .framework import ChatContext, ChatRole, make_tool
 
 ROLES = {"system": ChatRole.SYSTEM, "user": ChatRole.USER, "assistant": ChatRole.ASSISTANT}
@@ -43,27 +41,15 @@ class FrameworkChatModel:
         context = ChatContext.empty()
         for message in messages:
             context.add_message(role=ROLES[message.role], content=message.content)
-        text, call = "", None
+        text, calls, call_chars = "", ToolCalls([tool.name for tool in tools]), 0
         offered = [make_tool(tool.name, tool.description, tool.parameters) for tool in tools]
         chunks = self._llm.chat(context, tools=offered)
         async with aclosing(chunks):
             async for chunk in chunks:
                 text += chunk.content or ""
-                call = call or _tool_call(chunk.metadata)
-                if len(text) > max_chars:
+                match chunk.metadata:
+                    case {"function_call": {"name": str()} as function}:
+                        call_chars += calls.add(function)
+                if len(text) > max_chars or call_chars > max_chars:
                     raise InvalidRequest(f"The model said more than {max_chars} characters")
-        return Reply(without_reasoning(text), call)
-
-
-def _tool_call(metadata: Any) -> ToolCall | None:
-    match metadata:
-        case {"function_call": {"name": str(name), "arguments": dict(arguments)}}:
-            return ToolCall(name, arguments)
-        case {"function_call": {"name": str(name), "arguments": str(arguments)}}:
-            try:
-                return ToolCall(name, msgspec.json.decode(arguments or "{}", type=dict[str, Any]))
-            except msgspec.DecodeError:
-                return ToolCall(name, {})
-        case {"function_call": {"name": str(name)}}:
-            return ToolCall(name, {})
-    return None
+        return Reply(without_reasoning(text), calls.decided())
