@@ -41,7 +41,7 @@ from warmxfer.schemas import (
 
 from ..common.command_replies import publish_reply
 from ..common.log_check import LogCheck
-from ..common.sent_by_log import Held, leave_in_log
+from ..common.sent_by_log import FoundInLog, leave_in_log
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 
@@ -182,10 +182,10 @@ class ConsultCommands:
             return
         if not isinstance(command, BriefSupervisor | LeaveConsultation) or command.fence <= self._fence:
             return
-        held = await self._find_in_log(data)
-        if held is Held.SENT:
+        found = await self._find_in_log(data)
+        if found is FoundInLog.SENT:
             self._take(command)
-        elif held is Held.UNKNOWN and len(self._checking) < MAX_CHECKS:
+        elif found is FoundInLog.UNKNOWN and len(self._checking) < MAX_CHECKS:
             task = asyncio.create_task(self._check_again(command, data))
             self._checking.add(task)
             task.add_done_callback(self._checking.discard)
@@ -195,27 +195,27 @@ class ConsultCommands:
                 "consult_command_not_taken",
                 transfer_id=self._transfer_id,
                 command_id=command.command_id,
-                log_says=held.name.lower(),
+                log_says=found.name.lower(),
             )
 
-    async def _find_in_log(self, data: bytes) -> Held:
+    async def _find_in_log(self, data: bytes) -> FoundInLog:
         try:
             return await self._check.find(self._transfer_id, data)
         except RetryableError as error:
             log.info("log_read_failed", transfer_id=self._transfer_id, error=str(error))
-            return Held.UNKNOWN
+            return FoundInLog.UNKNOWN
 
     async def _check_again(self, command: ToConsult, data: bytes) -> None:
         """Take a command that the log did not hold at the first read, once it does."""
-        held = await self._check.find_patiently(self._transfer_id, data)
-        if held is Held.SENT:
+        found = await self._check.find_patiently(self._transfer_id, data)
+        if found is FoundInLog.SENT:
             self._take(command)
             return
         log.warning(
             "consult_command_not_taken",
             transfer_id=self._transfer_id,
             command_id=command.command_id,
-            log_says=held.name.lower(),
+            log_says=found.name.lower(),
         )
 
     def _take(self, command: ToConsult) -> None:
@@ -228,7 +228,7 @@ class ConsultCommands:
             self.leave.set_result(command)
 
     async def _reject_unknown(self, data: bytes) -> None:
-        if await self._find_in_log(data) is not Held.SENT:
+        if await self._find_in_log(data) is not FoundInLog.SENT:
             return
         reply = self._unknown.reply_once(self._transfer_id, data)
         try:

@@ -43,7 +43,7 @@ from warmxfer.schemas import (
 from ..common.command_replies import publish_reply, read_command
 from ..common.liveness import CONFIRMATIONS, is_live
 from ..common.log_check import LogCheck
-from ..common.sent_by_log import Held
+from ..common.sent_by_log import FoundInLog
 from ..common.unknown_commands import UnknownCommands
 from ..runtime.log_setup import log_task_failure
 from .consultation import LIVENESS_TIMEOUT_S, MAX_CONSULTATION_S, Consultation, ConsultationTask
@@ -162,7 +162,7 @@ class _InSessionBriefings:
         try:
             join = read_command(stored, JoinConsultation, ACTOR)
         except NewerVersionNeeded:
-            if await self._check.find(transfer_id, stored.data, self._session) is not Held.SENT:
+            if await self._check.find(transfer_id, stored.data, self._session) is not FoundInLog.SENT:
                 return True
             if reply := self._unknown.reply_once(transfer_id, stored.data):
                 await publish_reply(self._bus, transfer_id, reply, role="primary")
@@ -171,10 +171,10 @@ class _InSessionBriefings:
             return True
         if len(self._running) >= MAX_CONSULTATIONS:
             return False
-        held = await self._check.find_patiently(transfer_id, stored.data, self._session)
-        if held is not Held.SENT:
-            log.warning("consultation_not_started", transfer_id=transfer_id, log_says=held.name.lower())
-            return held is not Held.UNKNOWN
+        found = await self._check.find_patiently(transfer_id, stored.data, self._session)
+        if found is not FoundInLog.SENT:
+            log.warning("consultation_not_started", transfer_id=transfer_id, log_says=found.name.lower())
+            return found is not FoundInLog.UNKNOWN
         live = received_live or await self._is_live(transfer_id)
         if join.command_id in self._handled_ids:
             return True

@@ -11,7 +11,7 @@ from warmxfer.schemas.fields import Id
 
 from .command_replies import MAX_DETAIL_CHARS, publish_reply
 from .log_check import LogCheck
-from .sent_by_log import Held
+from .sent_by_log import FoundInLog
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ async def reply_to_dead_letter(
     command_id = _command_id(delivery.data, command_types)
     if command_id is None:
         return
-    if await check.find(delivery.transfer_id, delivery.data) is not Held.SENT:
+    if await check.find(delivery.transfer_id, delivery.data) is not FoundInLog.SENT:
         log.warning("dead_letter_not_replied_to", transfer_id=delivery.transfer_id, seq=delivery.seq)
         return
     detail = cause[:MAX_DETAIL_CHARS]

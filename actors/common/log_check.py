@@ -24,7 +24,7 @@ from warmxfer.bus import Bus, Delivery, NewerVersionNeeded, RetryableError, Unwa
 from warmxfer.schemas import WarmxferError
 
 from .log_record import LogRecord, decode_log_record
-from .sent_by_log import KNOWN_STAGES, Held, find_in_log
+from .sent_by_log import KNOWN_STAGES, FoundInLog, find_in_log
 
 MAX_KEPT: Final = 256
 """Records kept, so that later commands of the same record need no read."""
@@ -51,31 +51,31 @@ class LogCheck:
         """The records, and when each was read, by the loop's clock. The oldest is the first."""
         self._dropping: asyncio.TimerHandle | None = None
 
-    async def find(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
+    async def find(self, transfer_id: str, data: bytes, session: str | None = None) -> FoundInLog:
         """Return what the log of `transfer_id` says about the command in `data`.
 
         `session`: the session on whose subject the command came. Raises what `Bus.get_last` raises.
         """
         command = _as_object(data)
         if command is None:
-            return Held.NOT_SENT
+            return FoundInLog.NOT_SENT
         kept = self.kept(transfer_id)
-        if kept is not None and find_in_log(kept, command, session) is Held.SENT:
-            return Held.SENT
+        if kept is not None and find_in_log(kept, command, session) is FoundInLog.SENT:
+            return FoundInLog.SENT
         return find_in_log(await self.read(transfer_id), command, session)
 
-    async def find_patiently(self, transfer_id: str, data: bytes, session: str | None = None) -> Held:
+    async def find_patiently(self, transfer_id: str, data: bytes, session: str | None = None) -> FoundInLog:
         """As `find`, with repeated reads while the log is behind or cannot be read."""
         for pause_s in RETRY_PAUSES_S:
             try:
-                held = await self.find(transfer_id, data, session)
+                found = await self.find(transfer_id, data, session)
             except WarmxferError as error:  # also a refusal: the rights may be corrected
                 log.info("log_read_failed", transfer_id=transfer_id, error=str(error))
-                held = Held.UNKNOWN
-            if held is not Held.UNKNOWN:
-                return held
+                found = FoundInLog.UNKNOWN
+            if found is not FoundInLog.UNKNOWN:
+                return found
             await asyncio.sleep(pause_s)
-        return Held.UNKNOWN
+        return FoundInLog.UNKNOWN
 
     async def is_wanted(self, delivery: Delivery, actor: str) -> bool:
         """Return whether the command of a work queue is carried out; False if its transfer goes on without.
@@ -83,15 +83,15 @@ class LogCheck:
         Raises `NotSentByLog` if the log has not sent it, `RetryableError` while the log does not say, and
         `NewerVersionNeeded` if only a newer version knows whether the command is wanted.
         """
-        held = await self.find(delivery.transfer_id, delivery.data)
-        if held is Held.SENT:
+        found = await self.find(delivery.transfer_id, delivery.data)
+        if found is FoundInLog.SENT:
             return True
-        if held is Held.OUTDATED:
+        if found is FoundInLog.OUTDATED:
             if not self._knows_stage(delivery.transfer_id):
                 raise NewerVersionNeeded("The log of the transfer is in a stage of a newer version")
             log.info("command_not_wanted", transfer_id=delivery.transfer_id, seq=delivery.seq, actor=actor)
             return False
-        if held is Held.UNKNOWN:
+        if found is FoundInLog.UNKNOWN:
             raise RetryableError(
                 "The log of the transfer does not hold the command yet", after_s=READ_AGAIN_S
             )

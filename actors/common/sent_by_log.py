@@ -1,7 +1,7 @@
 """Whether the log of a transfer has sent a command, and still wants it. Pure.
 
-A command is carried out only if its log holds it. Anyone who may publish on a command's subject could
-otherwise dial, move, end or record calls. The newest log record decides:
+A command is carried out only if its log has sent it. Otherwise each client that may publish on a command's
+subject could dial, move, end or record calls. The newest log record decides:
 
 - A command in its outbox was sent by this record.
 - A command that it still waits for was sent by an earlier one. What the command says must be what the state
@@ -53,7 +53,7 @@ _CLEAN_UP = frozenset(
 _BRIEFING_LINES = ("greeting", "question", "connecting", "understood", "confirm", "keys")
 
 
-class Held(Enum):
+class FoundInLog(Enum):
     """What the log says about a command."""
 
     SENT = auto()
@@ -74,49 +74,49 @@ class Rule(NamedTuple):
     wanted_late: Callable[[LogState], bool]
 
 
-def find_in_log(record: LogRecord | None, command: Command, session: str | None = None) -> Held:
+def find_in_log(record: LogRecord | None, command: Command, session: str | None = None) -> FoundInLog:
     """Return what the newest record says about `command`.
 
     `session`: the session on whose subject the command came; None if the subject names the transfer.
     """
     if record is None:
-        return Held.UNKNOWN
+        return FoundInLog.UNKNOWN
     state = record.state
     if state.archived:
         return _find_in_archived(state, command)
     if session is not None and (state.request is None or state.request.session_name != session):
-        return Held.NOT_SENT
+        return FoundInLog.NOT_SENT
     if _is_in_outbox(record, command):
-        return Held.SENT
+        return FoundInLog.SENT
     number = command_number(state.id, command.get("command_id"))
     if number is None or command.get("fence", number) != number:
-        return Held.NOT_SENT
+        return FoundInLog.NOT_SENT
     if number > state.commands:
-        return Held.UNKNOWN
+        return FoundInLog.UNKNOWN
     if not _is_plausible(record, command):
-        return Held.NOT_SENT
+        return FoundInLog.NOT_SENT
     kind, pending = command.get("type"), state.pending.get(str(command["command_id"]))
     awaited = pending is not None and pending.kind == kind
     if pending is not None and command["deadline_at"] > pending.due_at + DEADLINE_SLACK_S:
-        return Held.NOT_SENT
+        return FoundInLog.NOT_SENT
     rule = RULES.get(str(kind))
     if rule is None:
         # A command of a newer version: its number and kind are all that can be compared.
-        return Held.SENT if awaited else Held.OUTDATED
+        return FoundInLog.SENT if awaited else FoundInLog.OUTDATED
     if not _says(command, rule.allowed(state)):
-        return Held.NOT_SENT
-    return Held.SENT if awaited or rule.wanted_late(state) else Held.OUTDATED
+        return FoundInLog.NOT_SENT
+    return FoundInLog.SENT if awaited or rule.wanted_late(state) else FoundInLog.OUTDATED
 
 
-def _find_in_archived(state: LogState, command: Command) -> Held:
+def _find_in_archived(state: LogState, command: Command) -> FoundInLog:
     """Return what the last record of an archived transfer says. It has no request, no leg and no room.
 
     So it cannot say whether clean-up is done. Another command of the transfer is not wanted any more.
     """
     number = command_number(state.id, command.get("command_id"))
     if number is None or number > state.commands or command.get("type") in _CLEAN_UP:
-        return Held.UNKNOWN
-    return Held.OUTDATED
+        return FoundInLog.UNKNOWN
+    return FoundInLog.OUTDATED
 
 
 def leave_in_log(record: LogRecord) -> LeaveConsultation | None:

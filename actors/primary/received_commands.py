@@ -20,7 +20,7 @@ import structlog
 from warmxfer.schemas import ReleaseCaller, ToPrimary, WarmxferError
 
 from ..common.log_check import LogCheck
-from ..common.sent_by_log import Held
+from ..common.sent_by_log import FoundInLog
 from .named_tasks import NamedTasks
 from .session_controller import SessionController
 
@@ -55,28 +55,28 @@ class ReceivedCommands:
             await self._controller.apply(transfer_id, command)
             return
         try:
-            held = await self._check.find(transfer_id, data, self._session)
+            found = await self._check.find(transfer_id, data, self._session)
         except WarmxferError as error:
             log.info("log_read_failed", transfer_id=transfer_id, error=str(error))
-            held = Held.UNKNOWN
-        if held is Held.UNKNOWN:
+            found = FoundInLog.UNKNOWN
+        if found is FoundInLog.UNKNOWN:
             self._check_again(transfer_id, command, data)
         else:
-            await self._decide(transfer_id, command, held)
+            await self._decide(transfer_id, command, found)
 
     async def is_held(self, transfer_id: str, command: ToPrimary, data: bytes) -> bool | None:
         """Return whether a stored command may be applied; None if the log does not say."""
-        held = await self._check.find_patiently(transfer_id, data, self._session)
-        if held is Held.UNKNOWN:
+        found = await self._check.find_patiently(transfer_id, data, self._session)
+        if found is FoundInLog.UNKNOWN:
             return True if await self._may_release(transfer_id, command) else None
-        if held is not Held.SENT:
-            _log_not_applied(transfer_id, command, held)
-        return held is Held.SENT
+        if found is not FoundInLog.SENT:
+            _log_not_applied(transfer_id, command, found)
+        return found is FoundInLog.SENT
 
     async def is_sent(self, transfer_id: str, data: bytes) -> bool:
         """Return whether the log holds a command of which this version knows only the id."""
         try:
-            return await self._check.find(transfer_id, data, self._session) is Held.SENT
+            return await self._check.find(transfer_id, data, self._session) is FoundInLog.SENT
         except WarmxferError:
             return False
 
@@ -93,18 +93,18 @@ class ReceivedCommands:
 
     async def _apply_later(self, name: str, transfer_id: str, command: ToPrimary, data: bytes) -> None:
         try:
-            held = await self._check.find_patiently(transfer_id, data, self._session)
-            if held is Held.UNKNOWN and await self._may_release(transfer_id, command):
-                held = Held.SENT
-            await self._decide(transfer_id, command, held)
+            found = await self._check.find_patiently(transfer_id, data, self._session)
+            if found is FoundInLog.UNKNOWN and await self._may_release(transfer_id, command):
+                found = FoundInLog.SENT
+            await self._decide(transfer_id, command, found)
         finally:
             del self._checking[name]
 
-    async def _decide(self, transfer_id: str, command: ToPrimary, held: Held) -> None:
-        if held is Held.SENT:
+    async def _decide(self, transfer_id: str, command: ToPrimary, found: FoundInLog) -> None:
+        if found is FoundInLog.SENT:
             await self._controller.apply(transfer_id, command)
         else:
-            _log_not_applied(transfer_id, command, held)
+            _log_not_applied(transfer_id, command, found)
 
     async def _may_release(self, transfer_id: str, command: ToPrimary) -> bool:
         """Return whether `command` releases a caller whose transfer has no log any more."""
@@ -119,10 +119,10 @@ class ReceivedCommands:
         return gone
 
 
-def _log_not_applied(transfer_id: str, command: ToPrimary, held: Held) -> None:
+def _log_not_applied(transfer_id: str, command: ToPrimary, found: FoundInLog) -> None:
     log.warning(
         "command_not_applied",
         transfer_id=transfer_id,
         command_id=command.command_id,
-        log_says=held.name.lower(),
+        log_says=found.name.lower(),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from warmxfer.actors.briefing import dialogue
 from warmxfer.actors.common.log_check import LogCheck
-from warmxfer.actors.common.sent_by_log import Held
+from warmxfer.actors.common.sent_by_log import FoundInLog
 from warmxfer.actors.coordinator import inbound_events, transfer_start
 from warmxfer.actors.coordinator.state_machine import CallerPlace, Stage, bridge, cleanup, failures, guard
 from warmxfer.actors.coordinator.state_machine.command_policy import POLICY
@@ -199,9 +199,11 @@ def apply_outdated_commands(patch: Patch) -> None:
     """Apply a hold that comes after the release. The fencing tokens prevent it, and so does the log."""
     find = LogCheck.find
 
-    async def find_any(self: LogCheck, transfer_id: str, data: bytes, session: str | None = None) -> Held:
-        held = await find(self, transfer_id, data, session)
-        return Held.SENT if held is Held.OUTDATED and session is not None else held
+    async def find_any(
+        self: LogCheck, transfer_id: str, data: bytes, session: str | None = None
+    ) -> FoundInLog:
+        found = await find(self, transfer_id, data, session)
+        return FoundInLog.SENT if found is FoundInLog.OUTDATED and session is not None else found
 
     patch.setattr(FencingTokens, "check", lambda self, transfer_id, command: Freshness.NEW)
     patch.setattr(LogCheck, "find", find_any)

@@ -10,7 +10,7 @@ import pytest
 from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.common import log_check
 from warmxfer.actors.common.log_check import LogCheck
-from warmxfer.actors.common.sent_by_log import Held
+from warmxfer.actors.common.sent_by_log import FoundInLog
 from warmxfer.bus import AccessDenied, Bus, Delivery, NewerVersionNeeded, Unavailable, subjects
 from warmxfer.schemas import CreateRoom, LeaveCall, encode
 
@@ -33,10 +33,10 @@ async def test_a_record_serves_for_its_other_commands_and_for_a_moment_only(
     monkeypatch.setattr(bus, "get_last", counted)
     monkeypatch.setattr(log_check, "KEPT_S", 60.0)
     for number in (1, 2, 1):
-        assert await check.find(transfer_id, encode(command(transfer_id, number))) is Held.SENT
+        assert await check.find(transfer_id, encode(command(transfer_id, number))) is FoundInLog.SENT
     assert len(reads) == 1
     monkeypatch.setattr(log_check, "KEPT_S", -1.0)
-    assert await check.find(transfer_id, encode(command(transfer_id, 1))) is Held.SENT
+    assert await check.find(transfer_id, encode(command(transfer_id, 1))) is FoundInLog.SENT
     assert len(reads) == 2
 
 
@@ -57,17 +57,17 @@ async def test_a_record_that_serves_no_more_is_not_kept(
 async def test_the_record_of_another_transfer_allows_nothing(bus: Bus, transfer_id: str) -> None:
     check, other = LogCheck(bus), f"{transfer_id}-other"
     await store_in_log(bus, transfer_id, command(other, 1), id=other)
-    assert await check.find(transfer_id, encode(command(other, 1))) is Held.UNKNOWN
+    assert await check.find(transfer_id, encode(command(other, 1))) is FoundInLog.UNKNOWN
     assert await check.read(transfer_id) is None
 
 
 async def test_a_refusal_is_read_anew(bus: Bus, transfer_id: str) -> None:
     check = LogCheck(bus)
     await store_in_log(bus, transfer_id, command(transfer_id, 1))
-    assert await check.find(transfer_id, encode(command(transfer_id, 1))) is Held.SENT
-    assert await check.find(transfer_id, encode(command(transfer_id, 2))) is Held.UNKNOWN
+    assert await check.find(transfer_id, encode(command(transfer_id, 1))) is FoundInLog.SENT
+    assert await check.find(transfer_id, encode(command(transfer_id, 2))) is FoundInLog.UNKNOWN
     await store_in_log(bus, transfer_id, command(transfer_id, 2))
-    assert await check.find(transfer_id, encode(command(transfer_id, 2))) is Held.SENT
+    assert await check.find(transfer_id, encode(command(transfer_id, 2))) is FoundInLog.SENT
 
 
 @pytest.mark.parametrize("stored", [None, b"", b"{", b"[]", b'{"at": 1}', b"\xff", b"[" * 50_000])
@@ -77,14 +77,14 @@ async def test_a_log_that_cannot_be_read_decides_nothing(
     if stored is not None:
         await bus.publish(subjects.log(transfer_id), stored)
     check = LogCheck(bus)
-    assert await check.find(transfer_id, encode(command(transfer_id))) is Held.UNKNOWN
+    assert await check.find(transfer_id, encode(command(transfer_id))) is FoundInLog.UNKNOWN
     assert await check.exists(transfer_id) is (stored is not None)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"7", b"\xff", b"[" * 50_000, b"{}"])
 async def test_what_is_no_command_was_not_sent(bus: Bus, transfer_id: str, data: bytes) -> None:
     await store_in_log(bus, transfer_id, command(transfer_id))
-    assert await LogCheck(bus).find(transfer_id, data) is Held.NOT_SENT
+    assert await LogCheck(bus).find(transfer_id, data) is FoundInLog.NOT_SENT
 
 
 async def test_a_read_that_fails_is_repeated(
@@ -100,7 +100,7 @@ async def test_a_read_that_fails_is_repeated(
         return await get_last(subject, **more)
 
     monkeypatch.setattr(bus, "get_last", failing)
-    assert await LogCheck(bus).find_patiently(transfer_id, encode(command(transfer_id))) is Held.SENT
+    assert await LogCheck(bus).find_patiently(transfer_id, encode(command(transfer_id))) is FoundInLog.SENT
 
 
 async def test_the_kept_records_are_limited(
@@ -123,7 +123,7 @@ async def test_a_record_of_a_newer_version_is_read(bus: Bus, transfer_id: str) -
         "min_machine_version": 99,
     }
     await bus.publish(subjects.log(transfer_id), json.dumps(newer).encode())
-    assert await LogCheck(bus).find(transfer_id, encode(command(transfer_id))) is Held.SENT
+    assert await LogCheck(bus).find(transfer_id, encode(command(transfer_id))) is FoundInLog.SENT
 
 
 @pytest.mark.parametrize("stage", ["meditating", "cancelled"])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from warmxfer.actors.common.log_record import LogRecord, decode_log_record
-from warmxfer.actors.common.sent_by_log import KNOWN_STAGES, RULES, Held, command_number, find_in_log
+from warmxfer.actors.common.sent_by_log import KNOWN_STAGES, RULES, FoundInLog, command_number, find_in_log
 from warmxfer.actors.coordinator.state_machine import decode_record, encode_record, last_record
 from warmxfer.actors.coordinator.state_machine.state import Stage
 
@@ -47,13 +47,13 @@ def test_every_stage_that_a_record_can_have_is_known() -> None:
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
-def test_a_command_is_held_by_the_record_that_sent_it(log: Path) -> None:
+def test_a_command_is_found_in_the_record_that_sent_it(log: Path) -> None:
     records = records_of(log)
     for place, command in commands_of(log):
         published = command | {"first_event": 7, "transfer_id": records[place].state.id}
-        assert find_in_log(records[place], published) is Held.SENT
+        assert find_in_log(records[place], published) is FoundInLog.SENT
         before = records[place - 1] if place else None
-        assert find_in_log(before, published) is Held.UNKNOWN, "the log is behind"
+        assert find_in_log(before, published) is FoundInLog.UNKNOWN, "the log is behind"
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
@@ -62,10 +62,12 @@ def test_a_command_that_comes_late_is_never_taken_for_a_forged_one(log: Path) ->
     records = records_of(log)
     for place, command in commands_of(log):
         for record in records[place:]:
-            held = find_in_log(record, command)
-            assert held in (Held.SENT, Held.OUTDATED), f"{command['type']} in {record.state.stage}"
+            found = find_in_log(record, command)
+            assert found in (FoundInLog.SENT, FoundInLog.OUTDATED), (
+                f"{command['type']} in {record.state.stage}"
+            )
             if command["command_id"] in record.state.pending:
-                assert held is Held.SENT, f"{command['type']} in {record.state.stage}"
+                assert found is FoundInLog.SENT, f"{command['type']} in {record.state.stage}"
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
@@ -74,19 +76,19 @@ def test_a_hold_and_clean_up_are_wanted_until_they_are_over(log: Path) -> None:
     records = records_of(log)
     for place, command in commands_of(log):
         for record in records[place:]:
-            state, held = record.state, find_in_log(record, command)
+            state, found = record.state, find_in_log(record, command)
             if command["type"] == "end_call" and state.leg_doubtful:
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
             if command["type"] == "close_room" and (state.room_closing or state.closing_doubtful):
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
             if command["type"] == "return_caller" and state.caller_moved and not state.caller_arrived:
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
             if command["type"] == "release_caller" and state.stage in ("unwinding", "failed", "cancelled"):
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
             if command["type"] == "hold_caller" and not state.ended:
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
             if command["type"] == "leave_consultation" and state.stage != "preparing":
-                assert held is Held.SENT
+                assert found is FoundInLog.SENT
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
@@ -96,7 +98,7 @@ def test_no_dial_and_no_move_is_wanted_after_the_decision(log: Path) -> None:
         if command["type"] in EFFECTS:
             for record in records[place + 1 :]:
                 if command["command_id"] not in record.state.pending:
-                    assert find_in_log(record, command) is Held.OUTDATED
+                    assert find_in_log(record, command) is FoundInLog.OUTDATED
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.stem)
@@ -107,9 +109,11 @@ def test_an_archived_transfer_wants_no_effect_and_does_not_say_what_is_cleaned_u
     assert archived is not None
     for _, command in commands_of(log):
         ends_something = command["type"].startswith(("end_", "close_", "return_", "release_", "leave_"))
-        assert find_in_log(archived, command) is (Held.UNKNOWN if ends_something else Held.OUTDATED)
+        assert find_in_log(archived, command) is (
+            FoundInLog.UNKNOWN if ends_something else FoundInLog.OUTDATED
+        )
         later = command | {"command_id": f"{archived.state.id}-{archived.state.commands + 1}"}
-        assert find_in_log(archived, later) is Held.UNKNOWN
+        assert find_in_log(archived, later) is FoundInLog.UNKNOWN
 
 
 FORGED = {
@@ -163,7 +167,9 @@ def test_a_command_with_any_other_value_is_not_held(log: Path) -> None:
             for value in values if name in command else ():
                 forged = command | {name: value}
                 for record in records[place:]:
-                    assert find_in_log(record, forged) is not Held.SENT, f"{command['type']}.{name}={value}"
+                    assert find_in_log(record, forged) is not FoundInLog.SENT, (
+                        f"{command['type']}.{name}={value}"
+                    )
                 tried += 1
     assert tried or not any(commands_of(log))
 
@@ -174,8 +180,8 @@ def test_a_command_of_another_transfer_or_session_is_not_held(log: Path) -> None
     for place, command in commands_of(log):
         request = records[place].state.request
         assert request is not None
-        assert find_in_log(records[place], command, request.session_name) is Held.SENT
-        assert find_in_log(records[place], command, "another-session") is Held.NOT_SENT
+        assert find_in_log(records[place], command, request.session_name) is FoundInLog.SENT
+        assert find_in_log(records[place], command, "another-session") is FoundInLog.NOT_SENT
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.testkit.sent_log import store_in_log
 from warmxfer.actors.common.log_check import LogCheck
-from warmxfer.actors.common.sent_by_log import Held
+from warmxfer.actors.common.sent_by_log import FoundInLog
 from warmxfer.actors.primary import attach
 from warmxfer.actors.primary.event_queue import EventQueue
 from warmxfer.actors.primary.named_tasks import NamedTasks
@@ -112,7 +112,7 @@ async def test_a_read_of_the_log_that_the_broker_denies_does_not_end_the_receivi
     """The rights may be corrected. Before, the session applied no live command from then on."""
     checked: list[str] = []
 
-    async def deny(_: LogCheck, transfer_id: str, *__: object) -> Held:
+    async def deny(_: LogCheck, transfer_id: str, *__: object) -> FoundInLog:
         checked.append(transfer_id)
         raise AccessDenied("This user may not read the log")
 
