@@ -30,6 +30,7 @@ STOP_S = 10.0
 POLL_S = 0.01
 HOST = "127.0.0.1"
 PRIVATE_FILE = 0o600
+LOCK_FILE = "warmxfer.lock"
 
 CIPHER = "chachapoly"
 """How nats-server encrypts a store that has a key."""
@@ -67,13 +68,15 @@ class EmbeddedServer:
         self._tls = tls
         if store_key is not None and len(store_key) < MIN_STORE_KEY_CHARS:
             raise InvalidRequest(
-                f"The key of the store has {len(store_key)} characters; give {MIN_STORE_KEY_CHARS} or more",
+                f"The key of the store, WARMXFER_STORE_KEY, has {len(store_key)} characters; "
+                f"give {MIN_STORE_KEY_CHARS} or more",
                 field="store_key",
             )
         self._store_key = store_key
         self._given_store = store_dir
         self._sync_interval = sync_interval
         self._work_dir: Path | None = None
+        self._store_lock: BinaryIO | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -106,8 +109,10 @@ class EmbeddedServer:
     async def start(self) -> EmbeddedServer:
         """Start the server and return when it accepts connections.
 
-        Raises InvalidRequest with its last log line.
+        Raises InvalidRequest with its last log line, or if another server uses the given store.
         """
+        if self._given_store is not None and self._store_lock is None:
+            self._store_lock = _lock(self._given_store)
         if self._work_dir is None:
             self._work_dir = Path(tempfile.mkdtemp(prefix="warmxfer-nats-"))
         for old in self._work_dir.glob("*.ports"):
@@ -154,6 +159,9 @@ class EmbeddedServer:
         A server whose store is removed is killed: its own shutdown takes half a second.
         """
         await self.stop(kill=self._given_store is None)
+        if self._store_lock is not None:
+            self._store_lock.close()
+            self._store_lock = None
         if self._work_dir is not None:
             shutil.rmtree(self._work_dir, ignore_errors=True)
             self._work_dir = None
@@ -223,6 +231,28 @@ class EmbeddedServer:
                     return
             finally:
                 writer.close()
+
+
+def _lock(store_dir: Path) -> BinaryIO:
+    """Lock a store for one server, until the returned file is closed or this process ends.
+
+    Two servers on one store would overwrite each other's streams. Raises InvalidRequest.
+    """
+    store_dir.mkdir(parents=True, exist_ok=True)
+    lock = open_private(store_dir / LOCK_FILE, "ab")
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise InvalidRequest(
+                f"The directory {str(store_dir)!r} is the store of a nats-server that runs; give another "
+                "directory, or stop that server",
+                field="store_dir",
+            ) from error
+    return lock
 
 
 def open_private(path: Path, mode: str) -> BinaryIO:

@@ -372,4 +372,4 @@ def _of(id: str) -> str:
 
 def _show(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…{text[-1]}"

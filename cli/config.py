@@ -128,10 +128,11 @@ def _shown(value: str) -> str:
 def computed_defaults(role: Role, env: Mapping[str, str]) -> dict[str, str]:
     """Return the defaults that depend on other variables. Raises `InvalidRequest` as the process would."""
     from warmxfer.actors.runtime.health_probe import probe_port
-    from warmxfer.actors.runtime.log_setup import log_level
+    from warmxfer.actors.runtime.log_setup import log_level, wants_json_lines
     from warmxfer.bus import BusSettings
 
     log_level(env)
+    wants_json_lines(env)
     probe_port(env)
     settings = settings_class(role).from_env(env)
     defaults = {"NATS_INBOX_PREFIX": BusSettings.from_env(env).inbox}

@@ -90,13 +90,16 @@ def _writable_directory(given: str) -> Path:
 
 def read_json_file(argument: str, file: str, wanted: str) -> Any:
     """Return the JSON in the file that `argument` names; `-` is stdin. Raises `InvalidRequest`."""
+    from json import detect_encoding
+
     import msgspec
 
     from warmxfer.schemas import InvalidRequest
 
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(data)
+        # Windows writes UTF-16, and UTF-8 with a mark at its start.
+        return msgspec.json.decode(data.decode(detect_encoding(data)))
     except OSError as error:
         raise InvalidRequest(
             f"{argument} is {file!r}, which cannot be read ({error.strerror}); "

@@ -77,6 +77,8 @@ def _bind(host: str, port: int) -> socket.socket:
     The socket names IPPROTO_TCP explicitly. Otherwise asyncio leaves Nagle's algorithm on, which delays every
     response by 40 ms.
     """
+    if not host:
+        raise CannotBind("host is empty; give an address such as 127.0.0.1, or 0.0.0.0 for every interface")
     if not 0 <= port <= MAX_PORT:
         raise CannotBind(f"port is {port}; give 0 to {MAX_PORT}")
     listening_socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

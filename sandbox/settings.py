@@ -1,6 +1,7 @@
 """Settings of one sandbox."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 MAX_TIME_SCALE = 100.0
 
@@ -23,5 +24,16 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.api_key or not self.secret:
             raise ValueError("api_key and secret must not be empty: clients sign their tokens with them")
+        if self.webhook_url and not _is_http(self.webhook_url):
+            raise ValueError(f"webhook_url is {self.webhook_url!r}: write it as http://HOST:PORT/PATH")
         if not 0 <= self.time_scale <= MAX_TIME_SCALE:
             raise ValueError(f"time_scale is {self.time_scale}: choose 0 to {MAX_TIME_SCALE:g}")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # The port is read only when it is asked for.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -53,7 +53,7 @@ _NEVER_MASKED = frozenset({int, float, bool, type(None)})
 
 def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "") -> None:
     """Configure structlog and the standard library's logging for this process. Raises `InvalidRequest`."""
-    given = log_level(env)
+    given, json_lines = log_level(env), wants_json_lines(env)
     stream = sys.stderr
     shared_processors = [
         structlog.contextvars.merge_contextvars,
@@ -62,7 +62,7 @@ def configure_logs(env: Mapping[str, str], *, level: str = "info", role: str = "
         structlog.processors.format_exc_info,
         redact,
     ]
-    renderer = _renderer(env, stream)
+    renderer = _renderer(env, stream, json_lines=json_lines)
     structlog.configure(
         processors=[*shared_processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, (given or level).upper())),
@@ -88,6 +88,16 @@ def log_level(env: Mapping[str, str]) -> str:
             field="WARMXFER_LOG_LEVEL",
         )
     return given
+
+
+def wants_json_lines(env: Mapping[str, str]) -> bool:
+    """Return whether `env` asks for JSON lines on a terminal too. Raises `InvalidRequest`."""
+    given = env.get("WARMXFER_LOG", "").strip().lower()
+    if given not in ("", "json"):
+        raise InvalidRequest(
+            f"WARMXFER_LOG is {given[:40]!r}; use json, or leave it out", field="WARMXFER_LOG"
+        )
+    return given == "json"
 
 
 def log_task_failure(task: asyncio.Task[None]) -> None:
@@ -145,8 +155,8 @@ def _masked(value: Any, limit: int) -> Any:
     return cut if len(text) <= limit and len(cut) <= limit else cut[:limit] + "…"
 
 
-def _renderer(env: Mapping[str, str], stream: TextIO) -> structlog.typing.Processor:
-    if env.get("WARMXFER_LOG") == "json" or not stream.isatty():
+def _renderer(env: Mapping[str, str], stream: TextIO, *, json_lines: bool) -> structlog.typing.Processor:
+    if json_lines or not stream.isatty():
         return _render_json
     return structlog.dev.ConsoleRenderer(colors=not env.get("NO_COLOR"))
 

@@ -24,7 +24,7 @@ from warmxfer.schemas import InternalError, InvalidRequest, RetryableError
 from warmxfer.tracing import traces
 
 from .garbage_collection import collect_rarely
-from .health_probe import serve_probe
+from .health_probe import probe_port, serve_probe
 from .process_metrics import process_gauges
 from .unknown_variables import unknown_variables
 
@@ -143,6 +143,7 @@ async def _run(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) 
 async def _serve(role: str, actor: Actor[S], settings: S, env: Mapping[str, str]) -> None:
     stop = asyncio.Event()
     on_stop(stop)
+    probe_port(env)  # A wrong value is named before the wait for a broker.
     bus_settings = BusSettings.from_env(env)
     log.info("actor_connects", bus=bus_settings.shown_url)
     bus = await _connect(role, bus_settings, stop)

@@ -107,9 +107,6 @@ class LocalStack(SandboxAdmin):
         return timeout_s * max(1.0, self._time_scale)
 
     async def __aenter__(self) -> LocalStack:
-        self.directory = self._given_directory or Path(tempfile.mkdtemp(prefix="warmxfer-"))
-        # Only this user may read it: it has the logs, the streams and the passwords of the broker.
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = self._given_directory and self.directory / "stream"
         self.nats = EmbeddedServer(
             port=self._nats_port,
@@ -119,6 +116,9 @@ class LocalStack(SandboxAdmin):
             tls=self.certificates.server_tls() if self.certificates else None,
             store_key=self._store_key,
         )
+        self.directory = self._given_directory or Path(tempfile.mkdtemp(prefix="warmxfer-"))
+        # Only this user may read it: it has the logs, the streams and the passwords of the broker.
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             await run_all(self._start_broker(), self._start_sandbox())
             self._write_env_file()

@@ -90,6 +90,21 @@ async def test_a_given_store_is_kept(tmp_path: Path) -> None:
         assert len(await bus.history(subjects.log("a"), 10)) == 2
 
 
+async def test_a_store_has_one_server_at_a_time(tmp_path: Path) -> None:
+    """Two servers on one store would overwrite each other's streams."""
+    sentence = (
+        r"^The directory '.*' is the store of a nats-server that runs; give another directory, or stop "
+    )
+    async with EmbeddedServer(store_dir=tmp_path) as first:
+        for _ in range(2):
+            with pytest.raises(InvalidRequest, match=sentence):
+                await EmbeddedServer(store_dir=tmp_path).__aenter__()
+            await restart(first, kill=True)
+        assert first.running
+    async with EmbeddedServer(store_dir=tmp_path) as second:
+        assert second.running
+
+
 async def test_a_restart_keeps_port_and_store_and_changes_the_process() -> None:
     async with (
         EmbeddedServer() as server,

@@ -40,10 +40,20 @@ def test_importing_the_sandbox_loads_no_other_package_of_warmxfer() -> None:
 
 
 @pytest.mark.parametrize(
-    "invalid", [{"api_key": ""}, {"secret": ""}, {"time_scale": -1.0}, {"time_scale": 1_000.0}]
+    "invalid",
+    [
+        {"api_key": ""},
+        {"secret": ""},
+        {"time_scale": -1.0},
+        {"time_scale": 1_000.0},
+        {"webhook_url": "foo"},
+        {"webhook_url": "http://"},
+        {"webhook_url": "ftp://host/"},
+        {"webhook_url": "http://host:port/"},
+    ],
 )
 def test_settings_out_of_range_are_refused(invalid: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"api_key|time_scale"):
+    with pytest.raises(ValueError, match=r"api_key|time_scale|webhook_url is '"):
         Settings(**{"api_key": "k", "secret": "s", **invalid})
 
 

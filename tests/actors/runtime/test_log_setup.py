@@ -112,6 +112,12 @@ def test_settings_of_a_role_log_as_the_role_does(
     assert (line["event"], line["role"]) == ("voice_not_set", "briefing")
 
 
+@pytest.mark.parametrize("given", ["xml", "JSON lines", "0"])
+def test_an_unknown_form_of_the_log_is_refused(given: str, restored_logging: None) -> None:
+    with pytest.raises(InvalidRequest, match=f"^WARMXFER_LOG is '{given}'; use json, or leave it out$"):
+        configure_logs({"WARMXFER_LOG": given})
+
+
 @pytest.mark.parametrize("text", ["half a pair \ud83d", "é"])
 def test_any_text_becomes_a_line(
     text: str, restored_logging: None, capsys: pytest.CaptureFixture[str]

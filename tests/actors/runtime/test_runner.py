@@ -93,6 +93,12 @@ async def test_an_actor_stops_while_it_waits_for_a_broker() -> None:
             process.kill()
 
 
+async def test_a_wrong_port_of_the_probe_is_named_before_a_broker_answers(tmp_path: Path) -> None:
+    wrong = env("nats://127.0.0.1:1", WARMXFER_HEALTH_PORT="abc")
+    with pytest.raises(InvalidRequest, match="WARMXFER_HEALTH_PORT is 'abc'"):
+        await ManagedProcess.spawn("coordinator", [*RUN, "coordinator"], wrong, tmp_path / "log")
+
+
 async def test_a_failed_start_is_reported_with_the_last_log_line(tmp_path: Path, nats_url: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^primary did not start: warmxfer: WARMXFER_ROOM_ID is ''"):
         await ManagedProcess.spawn("primary", [*RUN, "primary"], env(nats_url), tmp_path / "log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -191,5 +192,14 @@ async def test_a_store_that_gets_a_key_encrypts_what_it_writes_from_then_on(tmp_
 
 
 def test_a_short_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="4 characters; give 16 or more"):
+    with pytest.raises(InvalidRequest, match="WARMXFER_STORE_KEY, has 4 characters; give 16 or more"):
         EmbeddedServer(store_dir=tmp_path, store_key="abcd")
+
+
+async def test_a_stack_with_a_short_key_leaves_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InvalidRequest, match="give 16 or more"):
+        await LocalStack(store_key="abcd").__aenter__()
+    assert os.listdir(tmp_path) == []
