@@ -37,6 +37,7 @@ from warmxfer.schemas import (
     ToPrimary,
     WarmxferError,
     decode_command,
+    format_traceback,
     undecoded_transfer_id,
 )
 
@@ -141,9 +142,13 @@ async def attach(
 
 async def _handle_commands(received: ReceivedCommands, commands: Subscription, read: _CommandReader) -> None:
     async for message in commands:
-        if decoded := await read.decode(message.data):
-            with _span(message.headers):
-                await received.apply(*decoded, message.data)
+        try:
+            if decoded := await read.decode(message.data):
+                with _span(message.headers):
+                    await received.apply(*decoded, message.data)
+        except Exception as error:
+            # The session must still receive the release that follows.
+            log.error("session_command_failed", exception=format_traceback(error))
 
 
 def _span(headers: Mapping[str, str]) -> tracing.SpanContext:

@@ -21,6 +21,9 @@ import structlog
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
+CANCEL_TIMEOUT_S = 1.0
+"""How long a late call may take to end after its cancellation. Then it is left to itself."""
+
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -96,14 +99,37 @@ async def guarded_call(
 
     A framework may raise any exception, and its text may quote the conversation. So only the exception's type
     is logged; not with `log_failure` False, for a call that is repeated.
+
+    The call has a task of its own. A framework may let the cancellation of one of its tasks through, and it
+    may ignore ours: neither may end or stop the task that unmutes the caller.
     """
+    calling = asyncio.create_task(_run(call), name=f"session-{step}")
+    calling.add_done_callback(_retrieve)
     try:
-        async with asyncio.timeout(timeout_s):
-            return Done(await call())
-    except TimeoutError:
+        await asyncio.wait((calling,), timeout=timeout_s)
+    finally:
+        is_late = not calling.done()
+        if is_late:
+            calling.cancel()
+            # A call that takes its cancellation has ended before the next call begins.
+            await asyncio.wait((calling,), timeout=CANCEL_TIMEOUT_S)
+    if is_late:
         if log_failure:
             log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
-    except Exception as error:
-        if log_failure:
-            log.error("session_call_failed", step=step, error=type(error).__name__)
+        return None
+    error = asyncio.CancelledError() if calling.cancelled() else calling.exception()
+    if error is None:
+        return Done(calling.result())
+    if log_failure:
+        log.error("session_call_failed", step=step, error=type(error).__name__)
     return None
+
+
+async def _run(call: Callable[[], Awaitable[T]]) -> T:
+    return await call()
+
+
+def _retrieve(task: asyncio.Task[T]) -> None:
+    """Take the exception of a call that was given up. Otherwise asyncio would log its text."""
+    if not task.cancelled():
+        task.exception()
