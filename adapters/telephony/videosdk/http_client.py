@@ -203,10 +203,10 @@ class HttpClient:
         """Return the sentence for a request that was not sent."""
         fault = tls_fault(error)
         if fault is None:
-            return f"VideoSDK could not be reached ({type(error).__name__})"
-        return (
-            f"VIDEOSDK_BASE_URL is {self._base_url}, which cannot be reached ({fault.what}); {fault.remedy}"
-        )
+            what, remedy = type(error).__name__, "check the address and the network"
+        else:
+            what, remedy = fault.what, fault.remedy
+        return f"VIDEOSDK_BASE_URL is {self._base_url}, which cannot be reached ({what}); {remedy}"
 
     async def _send(self, request: ApiRequest, left_s: float) -> tuple[httpx.Response, bytes]:
         """Return the response and its body. Raises `OutcomeUnknown` beyond `MAX_RESPONSE_BYTES`."""
@@ -263,8 +263,11 @@ def _raise_for_status(
     if status == 402 and _NO_CREDIT.search(sentence):
         # The same status as for an absent call. A caller must not count as gone when only credit is missing.
         raise Rejected(f"{whole}; check the credit of the VideoSDK account", status=status)
-    if status in (402, 404):
+    if status in (402, 404) and _is_json(content):
         raise NotFound(whole, status=status)
+    if status in (402, 404) and request.idempotent:
+        # A proxy on the way does not know which calls and rooms exist. A page of it ends no call.
+        raise OutcomeUnknown(f"{whole}, which is not VideoSDK's JSON; check VIDEOSDK_BASE_URL", status=status)
     if status in (401, 403):
         raise Rejected(f"{whole}; check {credentials}", status=status)
     if status < 400:
@@ -309,6 +312,13 @@ def _denies_success(content: bytes) -> bool:
     try:
         return denies_success(_object(content))
     except Unreadable:
+        return False
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(content), dict | str)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 

@@ -34,7 +34,8 @@ class WebhookKey:
         self._http = http
         self.is_required = setting is not None
         self._is_fetched = setting == FETCH
-        self._key = read_public_key(setting) if setting is not None and setting != FETCH else None
+        given = None if setting in (None, FETCH) else setting
+        self._key = None if given is None else read_public_key(given, "WARMXFER_WEBHOOK_PUBLIC_KEY")
         self._fetching: asyncio.Task[rsa.RSAPublicKey] | None = None
         self._fetched_at = float("-inf")
         self._fetch_failed = True

@@ -41,17 +41,19 @@ _STATUS_TYPES = frozenset({"call-update", "call-transferred"})
 _UP_TYPES = frozenset({"call-started", "call-ringing", "call-answered"})
 
 
-def read_public_key(pem: str) -> rsa.RSAPublicKey:
-    """Return the key in `pem`. Raises `InvalidRequest`."""
+def read_public_key(pem: str, field: str = "The webhook key") -> rsa.RSAPublicKey:
+    """Return the key in `pem`, which the error names as `field`. Raises `InvalidRequest`."""
     try:
         # In environment files a PEM is on one line, with `\n` in place of line breaks.
         key = serialization.load_pem_public_key(pem.replace("\\n", "\n").encode())
     except ValueError as error:
         raise InvalidRequest(
-            "The webhook key is not a public key in PEM; give one, or the word fetch"
+            f"{field} is not a public key in PEM; give one, or the word fetch", field=field
         ) from error
     if not isinstance(key, rsa.RSAPublicKey):
-        raise InvalidRequest("The webhook key is not an RSA key; give VideoSDK's own, or the word fetch")
+        raise InvalidRequest(
+            f"{field} is not an RSA key; give VideoSDK's own, or the word fetch", field=field
+        )
     return key
 
 
@@ -74,9 +76,9 @@ def parse_webhook(body: bytes) -> Notice | None:
         raise InvalidRequest("The webhook is not a JSON object")
     kind, data = _kind_and_data(cast("dict[str, Any]", webhook))
     if kind in _DOWN_TYPES or kind in _STATUS_TYPES or kind in _UP_TYPES:
-        return _call_notice(str(kind), data)
+        return _call_notice(kind, data)
     if kind in ("participant-joined", "participant-left"):
-        return _room_notice(str(kind), data)
+        return _room_notice(kind, data)
     return None
 
 
@@ -99,11 +101,12 @@ def reported_at(body: bytes) -> float | None:
     return max((at for each in values if (at := _epoch(each)) is not None), default=None)
 
 
-def _kind_and_data(fields: dict[str, Any]) -> tuple[object, dict[str, Any]]:
-    """Return the type of a webhook and what it tells. Some senders write `data` as a string of JSON."""
+def _kind_and_data(fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the type of a webhook, or "", and what it tells. Some senders write `data` as JSON text."""
     inner = decoded(fields.get("data"))
     data = {**fields, **cast("dict[str, Any]", inner)} if isinstance(inner, dict) else fields
-    return fields.get("webhookType") or fields.get("type"), data
+    kind = fields.get("webhookType") or fields.get("type")
+    return kind if isinstance(kind, str) else "", data
 
 
 def _epoch(value: object) -> float | None:

@@ -191,9 +191,10 @@ async def test_an_invalid_retry_after_is_ignored(
             NotFound,
             "POST /v2/sip/call answered 402: Room not found.",
         ),
-        (Response(404, b"nope"), NotFound, "POST /v2/sip/call answered 404: nope"),
+        (Response(404, b'"nope"'), NotFound, "POST /v2/sip/call answered 404: nope"),
+        (Response(404, b"nope"), Rejected, "POST /v2/sip/call answered 404: nope"),
         (Response(400, "no such rule"), Rejected, "POST /v2/sip/call answered 400: no such rule"),
-        (Response(404, b"<html>nope</html>"), NotFound, "POST /v2/sip/call answered 404"),
+        (Response(404, b"<html>nope</html>"), Rejected, "POST /v2/sip/call answered 404"),
         (
             Response(302, headers={"Location": "http://127.0.0.1:1/steal"}),
             Rejected,
@@ -272,6 +273,20 @@ async def test_a_call_is_not_absent_because_the_account_has_no_credit(
         await videosdk.look_up_call("c1")
     with pytest.raises(Rejected, match=f"answered 402: {sentence}; check the credit"):
         await videosdk.room_exists("r1")
+
+
+@pytest.mark.parametrize("status", [402, 404])
+@pytest.mark.parametrize("body", [b"<html>not found</html>", b"", b"404 page not found\n"])
+async def test_a_page_of_a_proxy_does_not_say_that_a_call_or_a_room_is_absent(
+    videosdk: VideoSDKProvider, scripted_cloud: ScriptedCloud, status: int, body: bytes
+) -> None:
+    """Before, two such answers one second apart ended a conversation as `caller_left`."""
+    for operation in (videosdk.look_up_call, videosdk.room_exists):
+        scripted_cloud.responses = [Response(status, body)]
+        with pytest.raises(Unanswered, match="which is not VideoSDK's JSON; check VIDEOSDK_BASE_URL"):
+            await operation("c1", within_s=1.0)
+    with pytest.raises(OutcomeUnknown):
+        await videosdk.close_room("r1", within_s=1.0)
 
 
 async def test_the_token_is_raw_and_bodies_are_json(

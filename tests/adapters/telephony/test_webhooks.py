@@ -21,7 +21,7 @@ from warmxfer.adapters.telephony import (
     ParticipantLeftNotice,
 )
 from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
-from warmxfer.adapters.telephony.videosdk.webhooks import parse_webhook, read_public_key, reported_at
+from warmxfer.adapters.telephony.videosdk.webhooks import parse_webhook, reported_at
 from warmxfer.schemas import CallCause, InvalidRequest, RetryableError
 
 from .scripted_cloud import Response, ScriptedCloud, provider
@@ -114,8 +114,8 @@ async def test_a_fetch_that_failed_is_repeated_soon_and_refuses_nothing_as_forge
 
 @pytest.mark.parametrize("text", ["", "none", pem(ec.generate_private_key(ec.SECP256R1()))])
 def test_a_value_that_is_not_an_rsa_key_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest):
-        read_public_key(text)
+    with pytest.raises(InvalidRequest, match=r"^WARMXFER_WEBHOOK_PUBLIC_KEY is not a"):
+        provider("http://127.0.0.1:1", webhook_key=text)
 
 
 def webhook(kind: str, **data: Any) -> bytes:
@@ -175,6 +175,8 @@ HUNG_UP = CallEndedNotice("c1", None, "", {}, CallCause.HUNG_UP, None)
         ),
         (webhook("recording-started", meetingId="r1"), None),
         (b"{}", None),
+        (b'{"webhookType": ["call-hangup"], "data": {"callId": "c1"}}', None),
+        (b'{"webhookType": {"call-hangup": 1}, "data": {"callId": "c1"}}', None),
     ],
 )
 def test_a_webhook_gives_this_notice(body: bytes, notice: object) -> None:
