@@ -345,8 +345,7 @@ class CommandFailed(CommandReply, frozen=True, kw_only=True):
     status: int | None = None
     """The provider's HTTP status, if there was one."""
     not_begun: bool = False
-    """The effect was neither claimed nor requested, and the command may be sent again. An older gateway does
-    not say so."""
+    """Nothing was done at the provider, and the command may be sent again. An older gateway leaves it out."""
     room_missing: bool = False
     """The provider has no such primary room. An older gateway does not say so."""
 

@@ -106,6 +106,7 @@ def command_failed(
     )
 
 
-def command_rejected(command: Command, error: WarmxferError) -> CommandFailed:
+def command_rejected(command: Command, error: WarmxferError, *, not_begun: bool = False) -> CommandFailed:
     """Return the reply that `command` certainly had no effect; the error's text says why."""
-    return command_failed(command, FailureKind.REFUSED, str(error), status=getattr(error, "status", None))
+    status = getattr(error, "status", None)
+    return command_failed(command, FailureKind.REFUSED, str(error), status=status, not_begun=not_begun)

@@ -33,7 +33,8 @@ from warmxfer.schemas.fields import Id
 
 from ..common.log_record import decode_log_record
 
-EndKind = Literal["refused", "doubtful"]
+EndKind = Literal["refused", "not_sent", "doubtful"]
+"""`not_sent`: nothing was done, and a later request may succeed. Only a rescue tells it from `refused`."""
 log = structlog.get_logger(__name__)
 
 
@@ -187,7 +188,7 @@ class EffectClaims:
                 record, granted=False, forbidden=False, settled_at=at + self._timeout_s + self.settle_s
             )
         end_kind = _read_end(end.data)
-        settle_s = 0.0 if end_kind == "refused" else self.settle_s
+        settle_s = self.settle_s if end_kind == "doubtful" else 0.0
         return EffectClaim(
             record, granted=False, forbidden=False, settled_at=end.at + settle_s, end_kind=end_kind
         )

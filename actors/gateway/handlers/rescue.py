@@ -2,7 +2,8 @@
 
 - Invariant: no rescue is dialled or dispatched before the provider replied that the caller's leg is up and
   that the caller is not with the supervisor.
-- Invariant: the claim is made once and for good. A rescue with unknown outcome is looked up and not repeated.
+- Invariant: a claim is made once and for good. A rescue with unknown outcome is looked up and not repeated.
+  One whose request certainly did nothing, and may succeed later, is repeated under the next claim.
 
 Test: `tests/actors/gateway/test_rescue.py`.
 """
@@ -23,6 +24,7 @@ from warmxfer.schemas import (
     RescueCaller,
     RetryableError,
     SIPDestination,
+    WarmxferError,
 )
 
 from ...common.command_replies import command_failed, command_rejected
@@ -33,8 +35,8 @@ from ..context import LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
 from ..leg_lookup import find_marked_leg, look_up
 from ..provider_polling import poll_until
 
-RESCUE = "rescue"
-"""Effect name of the dial or the dispatch."""
+RESCUE_EFFECTS = ("rescue", *(f"rescue-{place}" for place in range(2, 21)))
+"""Effect names of the dial or the dispatch. The next one is used only after a request that did nothing."""
 
 LEGS_UNKNOWN = "The provider did not say in time whether the caller is on the phone."
 CALLER_GONE = "The caller has hung up."
@@ -62,24 +64,43 @@ async def rescue_caller(
             destination = context.policy.check(command.rescue, RESCUE_FIELD)
         except InvalidRequest as error:
             return command_rejected(command, error)
-    claim = await context.claims.find_claim(transfer_id, RESCUE, command)
+    effect, claim = await _newest_claim(context, transfer_id, command)
     if claim is None:
         if (failed := await _check(context, command)) is not None:
             return failed
-        claim = await context.claims.claim(transfer_id, RESCUE, command)
+        claim = await context.claims.claim(transfer_id, effect, command)
     if claim.forbidden:
         return command_failed(command, FailureKind.REFUSED, "The rescue came too late to begin.")
     if not claim.granted:
-        if claim.end_kind == "refused":
+        if claim.end_kind in ("refused", "not_sent"):
             return command_failed(command, FailureKind.REFUSED, "This rescue was refused earlier.")
         return await _find(context, transfer_id, command, context.to_loop_time(claim.settled_at), None)
     if destination is not None:
         try:
             await context.counters.take_rescue(destination)
         except (InvalidRequest, RetryableError) as error:
-            await context.claims.record_end(transfer_id, RESCUE, "refused")
-            return command_rejected(command, error)
-    return await _rescue(context, transfer_id, command, claim, destination)
+            return await _not_done(context, transfer_id, effect, command, error)
+    return await _rescue(context, transfer_id, effect, command, claim, destination)
+
+
+async def _newest_claim(
+    context: GatewayContext, transfer_id: str, command: RescueCaller
+) -> tuple[str, EffectClaim | None]:
+    """Return the first effect that is unclaimed, or whose request may have done something, and its claim."""
+    for effect in RESCUE_EFFECTS[:-1]:
+        claim = await context.claims.find_claim(transfer_id, effect, command)
+        if claim is None or claim.end_kind != "not_sent":
+            return effect, claim
+    return RESCUE_EFFECTS[-1], await context.claims.find_claim(transfer_id, RESCUE_EFFECTS[-1], command)
+
+
+async def _not_done(
+    context: GatewayContext, transfer_id: str, effect: str, command: RescueCaller, error: WarmxferError
+) -> CommandFailed:
+    """Record that the request did nothing, and reply so. The coordinator repeats what may succeed later."""
+    is_retryable = isinstance(error, RetryableError)
+    await context.claims.record_end(transfer_id, effect, "not_sent" if is_retryable else "refused")
+    return command_rejected(command, error, not_begun=is_retryable)
 
 
 async def _check(context: GatewayContext, command: RescueCaller) -> CommandFailed | None:
@@ -90,7 +111,8 @@ async def _check(context: GatewayContext, command: RescueCaller) -> CommandFaile
     if legs is None:
         return command_failed(command, FailureKind.REFUSED, LEGS_UNKNOWN, not_begun=True)
     if isinstance(legs, Rejected):
-        return command_rejected(command, legs)
+        # It says nothing about the caller: the credentials or the account may be in order a moment later.
+        return command_rejected(command, legs, not_begun=True)
     caller, supervisor = legs.caller, legs.supervisor
     if caller is None or not caller.up:
         return command_failed(command, FailureKind.CALLER_GONE, CALLER_GONE)
@@ -122,6 +144,7 @@ async def _legs(context: GatewayContext, command: RescueCaller, within_s: float)
 async def _rescue(
     context: GatewayContext,
     transfer_id: str,
+    effect: str,
     command: RescueCaller,
     claim: EffectClaim,
     destination: SIPDestination | None,
@@ -146,10 +169,9 @@ async def _rescue(
                 )
                 return CallerRescued(command_id=command.command_id, by="agent")
     except NOTHING_DONE as error:
-        await context.claims.record_end(transfer_id, RESCUE, "refused")
-        return command_rejected(command, error)
+        return await _not_done(context, transfer_id, effect, command, error)
     except OutcomeUnknown as error:
-        await context.claims.record_end(transfer_id, RESCUE, "doubtful")
+        await context.claims.record_end(transfer_id, effect, "doubtful")
         return await _find(context, transfer_id, command, in_s(context.claims.settle_s), error)
 
 

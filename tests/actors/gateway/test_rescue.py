@@ -202,6 +202,30 @@ async def test_a_refused_rescue_is_refused_for_good(harness: GatewayHarness) -> 
     assert await caller.executed() == []
 
 
+async def test_a_rescue_that_certainly_was_not_made_is_repeated(harness: GatewayHarness) -> None:
+    """Before, the one rescue of the transfer was used up by a rate limit."""
+    caller = await rescued(harness)
+    await harness.cloud.break_once("status", DIAL, times=0, status=429)
+    for _ in range(2):
+        reply = await caller.fail(by_dial())
+        assert (reply.failure, reply.not_begun) == (FailureKind.REFUSED, True)
+    await harness.cloud.http.delete("/sandbox/faults")
+    await caller.rescue(by_dial())
+    await caller.rescue(by_dial())
+    assert len(await caller.executed()) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_look_up_that_is_refused_uses_up_no_rescue(harness: GatewayHarness, status: int) -> None:
+    caller = await rescued(harness)
+    await harness.cloud.break_once("status", LOOK_UP, times=0, status=status)
+    reply = await caller.fail(by_dial())
+    assert (reply.failure, reply.not_begun) == (FailureKind.REFUSED, True)
+    await harness.cloud.http.delete("/sandbox/faults")
+    await caller.rescue(by_dial())
+    assert len(await caller.executed()) == 1
+
+
 async def test_an_expired_rescue_is_not_made_and_forbids_none(harness: GatewayHarness) -> None:
     caller = await rescued(harness)
     await harness.send(caller.command(by_dial(), within_s=-5.0))
