@@ -31,6 +31,8 @@ from ..common.liveness import is_live
 from . import call_marks
 
 SCAN_TIMEOUT_S: Final = 60.0
+LIST_TIMEOUT_S: Final = 40.0
+"""For all pages of the list: a busy project has thousands of calls in `LOOK_BACK_S`."""
 LIVENESS_TIMEOUT_S: Final = 2.0
 LOOK_BACK_S: Final = 7_200.0
 """Legs that began earlier are not read: the list of calls would grow without end."""
@@ -65,20 +67,27 @@ class OrphanCallReaper:
                     await self.scan()
             except (WarmxferError, TimeoutError) as error:
                 # A gateway whose scan fails must still execute commands.
-                log.warning("orphan_scan_failed", cause=type(error).__name__)
+                log.warning("orphan_scan_failed", cause=str(error) or type(error).__name__)
             except Exception as error:  # a bug in the clean-up must not end the gateway either
                 log.error("orphan_scan_failed", exception=format_traceback(error))
 
     async def scan(self) -> None:
         """Read the legs once; end each leg that the scans before also found to be an orphan."""
         legs = await self._provider.find_marked_calls(
-            call_marks.deployment_metadata(self._deployment), LOOK_BACK_S
+            call_marks.deployment_metadata(self._deployment), LOOK_BACK_S, within_s=LIST_TIMEOUT_S
         )
-        orphans = [leg for leg in legs[:MAX_LEGS] if await self._is_orphan(leg)]
-        self._suspects = {leg.call_id: self._suspects.get(leg.call_id, 0) + 1 for leg in orphans}
-        for leg in orphans:
-            if self._suspects[leg.call_id] >= SCANS:
-                await self._end(leg)
+        suspects = dict[str, int]()
+        for leg in legs[:MAX_LEGS]:
+            # One leg that cannot be read or ended must not keep the others up.
+            try:
+                if await self._is_orphan(leg):
+                    suspects[leg.call_id] = self._suspects.get(leg.call_id, 0) + 1
+                    if suspects[leg.call_id] >= SCANS:
+                        await self._end(leg)
+            except WarmxferError as error:
+                suspects[leg.call_id] = self._suspects.get(leg.call_id, 0)
+                log.warning("orphan_scan_failed", leg=leg.call_id, cause=str(error))
+        self._suspects = suspects
 
     async def _is_orphan(self, leg: CallRecord) -> bool:
         owner = call_marks.parse_call_metadata(leg.metadata)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -11,7 +13,8 @@ import pytest_asyncio
 from warmxfer.actors.coordinator import CoordinatorSettings
 from warmxfer.actors.coordinator import run as coordinate
 from warmxfer.actors.gateway.orphan_calls import SCANS, OrphanCallReaper
-from warmxfer.adapters.telephony import choose_provider
+from warmxfer.adapters.telephony import CallRecord, Rejected, choose_provider
+from warmxfer.adapters.telephony.videosdk.provider import VideoSDKProvider
 from warmxfer.bus import LiveMessage, subjects
 from warmxfer.schemas import (
     CallerRescued,
@@ -29,6 +32,7 @@ from warmxfer.schemas.archived import ArchivedTransfer
 from .gateway_fixture import OUR_NUMBER, GatewayHarness
 
 DEPLOYMENT = "deployment-1"
+UNREADABLE = "a-room-that-cannot-be-read"
 ScanAs = Callable[[str], Awaitable[int]]
 
 
@@ -198,6 +202,27 @@ async def test_no_leg_is_ended_when_a_coordinator_fails_at_the_liveness_query(
     await dial(idle_harness, await idle_harness.cloud.open_room())
     async with idle_harness.bus.serve(subjects.ASK_LIVENESS, fail):
         assert await scan(DEPLOYMENT) == 1
+
+
+@pytest.mark.usefixtures("coordinator")
+async def test_a_leg_that_cannot_be_read_keeps_no_other_leg_up(
+    idle_harness: GatewayHarness, monkeypatch: pytest.MonkeyPatch, scan: ScanAs
+) -> None:
+    await dial(idle_harness, await idle_harness.cloud.open_room())
+    find, read = VideoSDKProvider.find_marked_calls, VideoSDKProvider.find_caller_call
+
+    async def with_another(self: VideoSDKProvider, *args: Any, **options: Any) -> list[CallRecord]:
+        legs = await find(self, *args, **options)
+        return [*(replace(leg, call_id="other", room_id=UNREADABLE) for leg in legs[:1]), *legs]
+
+    async def refused(self: VideoSDKProvider, room_id: str, **options: Any) -> CallRecord | None:
+        if room_id == UNREADABLE:
+            raise Rejected("this room cannot be read", status=403)
+        return await read(self, room_id, **options)
+
+    monkeypatch.setattr(VideoSDKProvider, "find_marked_calls", with_another)
+    monkeypatch.setattr(VideoSDKProvider, "find_caller_call", refused)
+    assert await scan(DEPLOYMENT) == 0
 
 
 async def test_a_bug_in_one_scan_ends_neither_the_scans_nor_the_gateway(
