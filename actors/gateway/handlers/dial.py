@@ -29,13 +29,13 @@ from warmxfer.schemas import (
 from ...common.command_replies import command_failed, command_rejected
 from .. import call_marks
 from ..context import CLEAN_UP_S, LOOK_UP_RESERVE_S, GatewayContext, in_s, left_s
-from ..leg_lookup import find_marked_leg, look_up
+from ..leg_lookup import SECOND_READ_AFTER_S, find_marked_leg, look_up
 from ..provider_polling import poll_until
 
 END_SETTLE_S = 3.0
 """Maximum time for a leg to be down after the provider accepted the order to end it."""
-DOWN_ALREADY_S = 1.0
-"""Time to read the leg when the provider did not accept the order: enough for one slow reply."""
+DOWN_ALREADY_S = SECOND_READ_AFTER_S + 1.5
+"""Time to read the leg when the provider did not accept the order: a call without a record is read twice."""
 LATE_LEG_RETRY_S = STILL_UP_RETRY_S = 0.5
 
 log = structlog.get_logger(__name__)

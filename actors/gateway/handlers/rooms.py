@@ -64,14 +64,19 @@ async def close_room(context: GatewayContext, transfer_id: str, command: CloseRo
                 "A caller is in the room; the room is closed after the caller has left",
                 after_s=OCCUPIED_RETRY_S,
             )
-        await context.provider.close_room(room_id, within_s=left_s(reply_by))
-    except NotFound:
-        return RoomClosed(command_id=command.command_id)
+        await _close(context, room_id, reply_by)
     except Rejected as error:
         return command_rejected(command, error)
     except OutcomeUnknown as error:
         raise RetryableError(str(error)) from error
     return RoomClosed(command_id=command.command_id)
+
+
+async def _close(context: GatewayContext, room_id: str, reply_by: float) -> None:
+    try:
+        await context.provider.close_room(room_id, within_s=left_s(reply_by))
+    except NotFound:
+        return  # It is closed already.
 
 
 async def _has_caller(context: GatewayContext, room_id: str, call_id: str | None, reply_by: float) -> bool:
@@ -87,4 +92,7 @@ async def _has_caller(context: GatewayContext, room_id: str, call_id: str | None
             )
         if caller is not None and caller.up and caller.room_id == room_id:
             return True
-    return await context.provider.find_caller_call(room_id, within_s=left_s(reply_by)) is not None
+    try:
+        return await context.provider.find_caller_call(room_id, within_s=left_s(reply_by)) is not None
+    except NotFound:
+        return False  # The provider knows no such room.

@@ -228,6 +228,14 @@ async def test_a_leg_that_the_provider_made_twice_is_ended_twice(harness: Gatewa
     assert await harness.legs_up() == 0
 
 
+async def test_a_leg_that_the_provider_has_no_record_of_is_down(harness: GatewayHarness) -> None:
+    """Before, the second read had no time: the command failed however often it was sent."""
+    room = await harness.cloud.open_room()
+    await harness.execute(harness.dial(room), SupervisorDialed)
+    await harness.execute(harness.end(room, "never-there"), CallEnded)
+    assert await harness.legs_up() == 0
+
+
 async def test_end_call_is_retried_while_the_provider_is_unreachable(harness: GatewayHarness) -> None:
     room = await harness.cloud.open_room()
     dialed = await harness.execute(harness.dial(room), SupervisorDialed)

@@ -47,6 +47,18 @@ async def test_an_open_room_and_an_unknown_room_are_closed(harness: GatewayHarne
     assert [entry["roomId"] for entry in await harness.executed("room_deactivated")] == [room]
 
 
+async def test_what_another_request_does_not_find_closes_no_room(harness: GatewayHarness) -> None:
+    """Before, a 404 of the room's creation counted as a closed room."""
+    created = await harness.execute(CreateRoom(key=harness.id, **harness.within()), RoomCreated)
+    await harness.cloud.break_once("status", ROOMS, times=0, status=404)
+    reply = await harness.execute(CloseRoom(room_id=None, key=harness.id, **harness.within()), CommandFailed)
+    assert (reply.failure, reply.status) == (FailureKind.REFUSED, 404)
+    await harness.cloud.http.delete("/sandbox/faults")
+    assert await harness.executed("room_deactivated") == []
+    await harness.execute(CloseRoom(room_id=None, key=harness.id, **harness.within()), RoomClosed)
+    assert [entry["roomId"] for entry in await harness.executed("room_deactivated")] == [created.room_id]
+
+
 async def test_a_room_with_a_late_moved_caller_is_not_closed(harness: GatewayHarness) -> None:
     """The provider executed the move after every waiting command had expired."""
     arrived = await harness.caller()
