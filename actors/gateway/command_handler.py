@@ -120,10 +120,10 @@ class CommandHandler:
         checked = isinstance(command, CHECKED) or (
             isinstance(command, CreateRoom) and command.key != delivery.transfer_id
         )
-        if checked and not await self._is_wanted(delivery, command):
-            return
         with request_turns(self._rate, delivery.transfer_id, URGENCY[type(command)]) as turns:
             try:
+                if checked and not await self._is_wanted(delivery, command):
+                    return
                 reply = await self._execute(HANDLERS[type(command)], delivery.transfer_id, command, turns)
             except WarmxferError:
                 raise

@@ -38,8 +38,10 @@ FIRST_PAUSES_S = (0.0, 0.3, 0.7)
 LATER_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses before the reads after it was answered."""
 READ_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 2 * READ_TIMEOUT_S
 GONE_S, MAX_GONE = 10.0, 1_024
 """How long, and of how many people, it is remembered that their leg is down: the room reports it too."""
+STOPPED = "the gateway stops"
 MAX_WAITING = 256
 """Reported ends that are read again. Beyond it, a leg check has to find the end."""
 
@@ -61,6 +63,7 @@ class EndConfirmation:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._waiting: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
         self._gone: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def confirm(self, transfer_id: str, event: Event, publish: Callable[[], Awaitable[None]]) -> bool:
@@ -80,11 +83,17 @@ class EndConfirmation:
         return False
 
     async def aclose(self) -> None:
-        """Stop reading. What is not confirmed yet is logged: a leg check has to find it."""
-        for task in self._waiting:
-            task.cancel()
+        """Read each leg a last time. What is not confirmed then is logged: a leg check has to find it.
+
+        The provider does not send a webhook again that was answered, and the next check may be minutes away.
+        """
+        self._stopping.set()
         if self._waiting:
-            await asyncio.wait(self._waiting, timeout=READ_TIMEOUT_S)
+            _, late = await asyncio.wait(self._waiting, timeout=CLOSE_TIMEOUT_S)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=READ_TIMEOUT_S)
 
     async def _publish_later(
         self, transfer_id: str, event: Event, publish: Callable[[], Awaitable[None]]
@@ -93,8 +102,11 @@ class EndConfirmation:
         try:
             shown = await self._read(transfer_id, event, LATER_PAUSES_S)
         except asyncio.CancelledError:
-            log.warning("reported_end_unconfirmed", **about, cause="the gateway stops")
+            log.warning("reported_end_unconfirmed", **about, cause=STOPPED)
             raise
+        if shown is not Shown.GONE and self._stopping.is_set():
+            log.warning("reported_end_unconfirmed", **about, cause=STOPPED)
+            return
         if shown is Shown.THERE:
             log.warning("reported_end_contradicted", **about)
             return
@@ -110,18 +122,26 @@ class EndConfirmation:
         """Read after each pause until the provider shows that the leg is gone. Return what it showed last."""
         shown = Shown.UNKNOWN
         for pause_s in pauses_s:
-            await asyncio.sleep(pause_s)
+            is_last = self._stopping.is_set() or await self._stops_within(pause_s)
             if self._is_known_gone(transfer_id, event):
                 return Shown.GONE
             try:
                 shown = await self._read_once(transfer_id, event)
             except (RetryableError, Rejected) as error:
                 log.info("end_lookup_failed", transfer_id=transfer_id, cause=type(error).__name__)
-                continue
             if shown is Shown.GONE:
                 self._remember_gone(transfer_id, event)
+            if shown is Shown.GONE or is_last:
                 return shown
         return shown
+
+    async def _stops_within(self, pause_s: float) -> bool:
+        """Wait for a pause, or until the gateway stops. Returns whether it stops."""
+        try:
+            async with asyncio.timeout(pause_s):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
 
     async def _read_once(self, transfer_id: str, event: Event) -> Shown:
         match event:

@@ -92,12 +92,12 @@ def log_level(env: Mapping[str, str]) -> str:
 
 def wants_json_lines(env: Mapping[str, str]) -> bool:
     """Return whether `env` asks for JSON lines on a terminal too. Raises `InvalidRequest`."""
-    given = env.get("WARMXFER_LOG", "").strip().lower()
-    if given not in ("", "json"):
+    given = env.get("WARMXFER_LOG", "").strip()
+    if given.lower() not in ("", "json"):
         raise InvalidRequest(
             f"WARMXFER_LOG is {given[:40]!r}; use json, or leave it out", field="WARMXFER_LOG"
         )
-    return given == "json"
+    return given.lower() == "json"
 
 
 def log_task_failure(task: asyncio.Task[None]) -> None:

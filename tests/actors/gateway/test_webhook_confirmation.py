@@ -93,6 +93,20 @@ async def test_a_reported_end_that_is_not_confirmed_when_the_gateway_stops_is_lo
     ]
 
 
+async def test_an_end_that_the_record_shows_as_the_gateway_stops_is_published(
+    idle_harness: GatewayHarness,
+) -> None:
+    """Before, it was given up, and the next leg check was minutes away."""
+    url = await idle_harness.start_with_webhooks(WARMXFER_WEBHOOK_URL="http://127.0.0.1:1/elsewhere")
+    _, call_id = await dialed(idle_harness)
+    assert (await post(url, hang_up_body(idle_harness, call_id))).json() == {"status": "unconfirmed"}
+    # The provider's own webhook goes elsewhere: only the last read can show the end.
+    await idle_harness.cloud.hang_up(idle_harness.supervisor)
+    await idle_harness.stop()
+    ended = await idle_harness.event(SupervisorCallEnded)
+    assert ended.call_id == call_id
+
+
 async def departed(harness: GatewayHarness, url: str, room: str, participant: str) -> str:
     """Report that a participant has left a room; return how the gateway took it."""
     data = {"meetingId": room, "participantId": participant, "reason": "user-left"}
