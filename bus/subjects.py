@@ -104,7 +104,8 @@ class Place(NamedTuple):
 
 def check_token(value: str, field: str = "id") -> str:
     """Return `value` if it may stand between two dots of a subject. Raises InvalidRequest otherwise."""
-    if _TOKEN.fullmatch(value) is None:
+    # Programs without a type checker pass a UUID or a number.
+    if not isinstance(value, str) or _TOKEN.fullmatch(value) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidRequest(f"{field} is {_show(value)}; use 1 to 64 of A-Z a-z 0-9 _ -", field=field)
     return value
 

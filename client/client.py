@@ -7,7 +7,8 @@
         print(await transfer.result())
 
 An invalid request is refused with one sentence, before anything is published. All errors are subclasses of
-`InvalidRequest` (change the request), `RetryableError` (try again) or `InternalError` (a fault of warmxfer).
+`InvalidRequest` (change the request), `RetryableError` (try again), `InternalError` (a fault of warmxfer) or
+`DecodeError` (a coordinator of another version replied what this client cannot read: give both one version).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 from warmxfer import tracing
 from warmxfer.bus import (
@@ -111,7 +112,7 @@ class Client:
         the transfer begins in it.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
-        data = compact_request(read_request(encode(request)))
+        data = compact_request(read_request(_encoded(request)))
         try:
             if id is not None and not await transfer.check_not_archived(data):
                 return transfer
@@ -134,7 +135,7 @@ class Client:
 
         A coordinator asks its dial policy. Nothing is stored. Raises `InvalidRequest`, and `NoCoordinator`.
         """
-        data = encode(read_request(encode(request)))
+        data = encode(read_request(_encoded(request)))
         return decode_as(ValidateReply, await self._ask("validate", data)).request
 
     async def status(self, id: str) -> TransferStatus:
@@ -253,9 +254,12 @@ class Client:
         """Return the `limit` transfers with the newest phases, newest first: live ones and archived ones.
 
         Reads back over a bounded number of messages of the working streams. Raises `InvalidRequest` for the
-        limit.
+        limit, and for a word that is not in `Which`.
         """
         _check_limit(limit)
+        if only not in get_args(Which):
+            words = ", ".join(get_args(Which))
+            raise InvalidRequest(f"only is {str(only)[:40]!r}; use one of {words}", field="only")
         return await newest_transfers(self._bus, limit, only)
 
     async def dead_letters(self, limit: int = 20) -> list[StoredDeadLetter]:
@@ -303,6 +307,17 @@ class Client:
         if not erased.erased:
             raise NotArchived(id)
         return erased
+
+
+def _encoded(request: WarmTransferRequest | Mapping[str, Any]) -> bytes:
+    """Return the request as JSON. Raises `InvalidRequest` for a value that JSON has not."""
+    try:
+        return encode(request)
+    except (TypeError, ValueError, OverflowError) as error:
+        # Half of a surrogate pair, an integer of more than 64 bits, or an object of another library.
+        raise InvalidRequest(
+            f"The request cannot be written as JSON ({error}); give text, numbers, lists and mappings"
+        ) from error
 
 
 def _trace_headers() -> dict[str, str]:

@@ -11,12 +11,11 @@ MAX_START_WAIT_S = 65.0
 
 
 class NoCoordinator(RetryableError):
-    """No coordinator has started the transfer. The request may be stored."""
+    """No coordinator has replied within the time, or none has run here yet. A request may be stored."""
 
-    def __init__(self, within_s: float = START_TIMEOUT_S) -> None:
-        super().__init__(
-            f"No coordinator replied within {within_s:g} s; start one with `warmxfer run coordinator`"
-        )
+    def __init__(self, within_s: float | None = None) -> None:
+        within = "" if within_s is None else f" within {within_s:g} s"
+        super().__init__(f"No coordinator replied{within}; start one with `warmxfer run coordinator`")
 
 
 class NotStarted(RetryableError):
@@ -24,8 +23,7 @@ class NotStarted(RetryableError):
 
     def __init__(self, id: str) -> None:
         super().__init__(
-            f"Transfer {id} was requested but has not started; "
-            "start a coordinator with `warmxfer run coordinator`"
+            f"Transfer {id} was requested but has not started; see `warmxfer doctor` for what is missing"
         )
 
 

@@ -89,7 +89,11 @@ class TransferHandle:
             raise StillRunning(f"Transfer {self.id} has not ended within {timeout_s:g} s") from error
 
     async def cancel(self, reason: str = CancelRequest().reason) -> None:
-        """Cancel the transfer: the caller is returned to the AI, and it ends with `transfer_cancelled`."""
+        """Cancel the transfer: the caller is returned to the AI, and it ends with `transfer_cancelled`.
+
+        Only publishes. One that no coordinator can carry out becomes a dead letter; `Client.cancel` raises
+        instead if there is no such transfer, or if it has ended.
+        """
         cancel = read_cancel(encode(CancelRequest(reason)))
         await self._bus.publish(subjects.cancel(self.id), encode(cancel), msg_id=f"{self.id}:cancel")
 

@@ -10,9 +10,9 @@ Level commands set a lasting state: `HoldCaller`, `ReleaseCaller`, `LeaveCall`, 
 `LeaveConsultation`. They go directly to the process that holds the session or the consultation. They carry a
 fencing token (`fence`) that grows: a process ignores a command with a lower token than one it has executed.
 
-Effects happen at most once: `DialSupervisor`, `SwitchCaller`, `ReturnCaller`. Before the gateway calls the
-provider, it claims the effect for good on `wx.<partition>.<id>.intent.<effect>`. If the effect is claimed
-already, the gateway looks up its result instead of repeating it.
+Effects happen at most once: `DialSupervisor`, `SwitchCaller`, `ReturnCaller`, `RescueCaller`. Before the
+gateway calls the provider, it claims the effect for good on `wx.<partition>.<id>.intent.<effect>`. If the
+effect is claimed already, the gateway looks up its result instead of repeating it.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ HeaderNames = Annotated[
     Meta(max_length=20, extra={"remedy": "use ALL, NONE, SIP_X_HEADERS or a list of at most 20 names"}),
 ]
 
-RingSeconds = Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give seconds from 1 to 600"})]
-CallSeconds = Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give seconds from 10 to 86400"})]
+RingSeconds = Annotated[int, Meta(ge=1, le=600, extra={"remedy": "give whole seconds from 1 to 600"})]
+CallSeconds = Annotated[int, Meta(ge=10, le=86_400, extra={"remedy": "give whole seconds from 10 to 86400"})]
 
 LINE_MAX_CHARS = 500
 

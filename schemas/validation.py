@@ -38,6 +38,16 @@ R = TypeVar("R")
 _LOCATION = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_EXPECTED = re.compile(r"Expected `(?P<kind>[a-z]+)(?: \| null)?`, got ")
+GIVE = {
+    "object": "send one JSON object",
+    "array": "give a list",
+    "bool": "give true or false",
+    "int": "give a whole number",
+    "float": "give a number",
+    "str": "give text in quotes",
+}
+"""What to give for each JSON type, where the field says nothing of its own."""
 _DIGITS = re.compile(r"\d(?=(?:\D*\d){2})")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)")
 
@@ -180,12 +190,18 @@ def _validation_error(message: str, raw: Any, kind: type) -> InvalidRequest:
             f"{name} is missing; {_hint(kind, [*path, missing['name']]) or 'add it'}.", field=name
         )
     given = _walk(raw, path)
-    remedy = _hint(kind, path) or problem[0].lower() + problem[1:]
+    remedy = _hint(kind, path) or _give(problem) or problem[0].lower() + problem[1:]
     odd = _odd_character(given, kind, path)
     if path[-1:] == ["sip_call_to"] and isinstance(given, str):
         also = "" if odd else sip_address.hint(given, ".".join([*path[:-1], "extra_options"]))
         remedy += f"; {also}" if also else ""
     return InvalidRequest(f"{where} is {_show(given)}{odd}; {remedy}.", field=where)
+
+
+def _give(problem: str) -> str:
+    """Return the remedy for a value of a wrong JSON type, from msgspec's sentence; "" for another problem."""
+    expected = _EXPECTED.match(problem)
+    return GIVE.get(expected["kind"], "") if expected else ""
 
 
 def _odd_character(value: Any, kind: type, path: list[str]) -> str:

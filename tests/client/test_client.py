@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -128,6 +131,25 @@ async def test_a_request_of_another_program_owns_its_id(client: Client, bus: Bus
     with pytest.raises(IdInUse):
         await client.request({**REQUEST, "session": "call-1"}, id=transfer_id)
     assert len(await bus.history(subjects.request(transfer_id), 10)) == 1
+
+
+@pytest.mark.parametrize("id", [uuid.uuid4(), 4417, b"t-1", None])
+async def test_an_id_that_is_no_text_is_refused(client: Client, id: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^id is .*; use 1 to 64 of A-Z a-z 0-9 _ -$") as error:
+        client.transfer(id)
+    assert error.value.field == "id"
+
+
+@pytest.mark.parametrize("value", [object(), "half a pair \ud83d", Path("x")])
+async def test_a_request_that_is_no_json_is_refused(client: Client, value: Any) -> None:
+    for call in (client.request, client.validate):
+        with pytest.raises(InvalidRequest, match=r"^The request cannot be written as JSON \(.*\); give text"):
+            await call({**REQUEST, "session": value})
+
+
+async def test_a_word_that_no_list_has_is_refused(client: Client) -> None:
+    with pytest.raises(InvalidRequest, match=r"^only is 'ended'; use one of running, all$"):
+        await client.list(only=cast("Any", "ended"))
 
 
 async def test_an_empty_id_is_refused(client: Client) -> None:

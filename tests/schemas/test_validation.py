@@ -63,6 +63,12 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
         "the message has the unknown field '+•••••••••23'; the fields here are room_id, config, session, "
         "caller_call_id, caller_participant_id.",
     ),
+    ({"config__record": "yes"}, "config.record", "config.record is 'yes'; give true or false."),
+    (
+        {"config__destination__extra_options": {"ringingTimeout": 30.5}},
+        "config.destination.extra_options.ringingTimeout",
+        "config.destination.extra_options.ringingTimeout is 30.5; give whole seconds from 1 to 600.",
+    ),
     ({"config__pacing": "fast"}, "config.pacing", "config.pacing is 'fast'; use one of overlap, sequential."),
     (
         {"config__on_briefing_timeout": "wait"},
@@ -114,7 +120,7 @@ SENTENCES: list[tuple[dict[str, Any], str, str]] = [
     (
         {"config__destination__extra_options": {"ringingTimeout": 601}},
         "config.destination.extra_options.ringingTimeout",
-        "config.destination.extra_options.ringingTimeout is 601; give seconds from 1 to 600.",
+        "config.destination.extra_options.ringingTimeout is 601; give whole seconds from 1 to 600.",
     ),
     (
         {"config__destination__extra_options": {"ringing_timeout": 60}},
@@ -149,9 +155,9 @@ def test_the_sentence_names_the_field_the_value_and_the_remedy(
     ("data", "sentence"),
     [
         (b"", "The message is not JSON (Input data was truncated); send one JSON object."),
-        (b"[]", "the message is []; expected `object`, got `array`."),
-        (b"null", "the message is null; expected `object`, got `null`."),
-        (b'"+14155550123"', "the message is '+•••••••••23'; expected `object`, got `str`."),
+        (b"[]", "the message is []; send one JSON object."),
+        (b"null", "the message is null; send one JSON object."),
+        (b'"+14155550123"', "the message is '+•••••••••23'; send one JSON object."),
         (
             b"\xff",
             "The message is not JSON (JSON is malformed: invalid character (byte 0)); send one JSON object.",
