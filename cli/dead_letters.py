@@ -82,24 +82,24 @@ async def _replay(number: int, url: str | None) -> ReplayReply:
         return await client.replay(number)
 
 
-def _fields(letter: StoredDeadLetter) -> dict[str, Any]:
+def _fields(dead_letter: StoredDeadLetter) -> dict[str, Any]:
     """Return the fields of a dead letter, as `--json` prints them."""
     import msgspec
 
     return {
-        "number": letter.number,
-        "at": letter.at,
-        "id": letter.transfer_id,
-        **msgspec.structs.asdict(letter.body),
+        "number": dead_letter.number,
+        "at": dead_letter.at,
+        "id": dead_letter.transfer_id,
+        **msgspec.structs.asdict(dead_letter.body),
     }
 
 
-def _print_list(letters: list[StoredDeadLetter], json: bool) -> None:
+def _print_list(dead_letters: list[StoredDeadLetter], json: bool) -> None:
     if json:
-        for each in letters:
+        for each in dead_letters:
             print_json(_fields(each))
         return
-    if not letters:
+    if not dead_letters:
         console().print(
             "no dead letters of transfers that are not archived; those of an archived one: "
             f"{command_line()} show ID",
@@ -111,20 +111,20 @@ def _print_list(letters: list[StoredDeadLetter], json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("number", "time (UTC)", "id", "consumer", "cause"):
         table.add_column(title, no_wrap=True)
-    for each in letters:
+    for each in dead_letters:
         cause = plain(each.body.cause)
         cut = cause if len(cause) <= MAX_CAUSE_CHARS else cause[: MAX_CAUSE_CHARS - 1] + "…"
         table.add_row(str(each.number), _time(each.at), each.transfer_id, plain(each.body.consumer), cut)
     print_uncut(console(), table)
 
 
-def _print_one(letter: StoredDeadLetter, json: bool) -> None:
-    fields = _fields(letter)
+def _print_one(dead_letter: StoredDeadLetter, json: bool) -> None:
+    fields = _fields(dead_letter)
     if json:
         print_json(fields)
         return
     out = console()
-    for name, value in (fields | {"at": f"{_time(letter.at)} UTC"}).items():
+    for name, value in (fields | {"at": f"{_time(dead_letter.at)} UTC"}).items():
         out.print(f"{name:<10} {plain(str(value))}", soft_wrap=True)
 
 

@@ -29,15 +29,15 @@ def show(id: TransferId, url: Url = None, json: Json = False) -> None:
     One line per record of the coordinator's log: the event, the stage it led to, the phases and the commands.
     Then the dead letters of an archived transfer.
     """
-    stored, letters = run_command(lambda: _stored(id, url))
+    stored, dead_letters = run_command(lambda: _stored(id, url))
     if json:
         for line in timeline(stored):
             print_json(line)
-        for each in letters:
+        for each in dead_letters:
             print_json({"dead_letter": each})
     else:
         print_timeline(console(), id, stored)
-        for each in letters:
+        for each in dead_letters:
             number = f"message {each.seq} on {plain(each.subject)}"
             console().print(f"dead letter: {number}  {plain(each.cause)}", soft_wrap=True)
 

@@ -63,8 +63,8 @@ def up(
     """Start all services on this machine.
 
     Starts nats-server, the sandbox and every actor, and places a call that an AI agent answers. When the call
-    ends, the next one is placed. An actor that crashes is restarted: kill one while a transfer runs, and the
-    transfer continues. Ctrl-C stops everything.
+    ends, the next one is placed. A coordinator, gateway, summarizer or briefing agent that crashes is
+    restarted: kill one while a transfer runs, and the transfer continues. Ctrl-C stops everything.
     """
     counts = _counts(scale)
     _check_caller(caller)

@@ -16,7 +16,7 @@ import sys
 from warmxfer.actors.primary import attach
 from warmxfer.bus import Bus, BusSettings
 from warmxfer.client import Client
-from warmxfer.schemas import PhaseChanged, TranscriptTurn
+from warmxfer.schemas import PhaseChanged, TranscriptTurn, WarmxferError
 
 NAME = "my-agent"  # the default name is the room id, which the agent of `warmxfer up` uses already
 DECLINES, OUR_NUMBER = "+14155550106", "+14155550100"
@@ -72,8 +72,14 @@ async def main(room_id: str) -> None:
     async with await Bus.connect(BusSettings.from_env(), name=NAME) as bus, attach(bus, session, name=NAME):
         # A real agent also calls `participant_left` and `closed` of the attachment that `attach` returns.
         transfer = await Client(bus).request(request)
-        print("outcome:", (await transfer.result()).outcome)
+        result = await transfer.result()
+        print("outcome:", result.outcome, result.detail)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit("Give the room of the caller: python examples/attach_your_agent.py ROOM_ID")
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except WarmxferError as error:
+        sys.exit(str(error))

@@ -4,7 +4,7 @@
  * It does what publish_and_follow.py does, in another language. The messages are described by
  * docs/protocol.md, and for programs by docs/asyncapi.json.
  *
- * Run it in a clone. The first command fetches the NATS client from npm, as package-lock.json pins it:
+ * Run it in a clone with Node.js 22 or newer. The first command fetches the NATS client from npm, as package-lock.json pins it:
  *
  *     npm ci --prefix examples
  *     uv run warmxfer up                                   # first terminal; prints the caller's room id
@@ -63,10 +63,15 @@ async function main(roomId) {
   for await (const message of results) {
     const result = message.json();
     await client.drain(); // delivers the phases that have already arrived
+    if (result.detail) console.log(`detail: ${result.detail}`);
     console.log(`outcome: ${result.outcome}\nsummary: ${result.summary}`);
     return result.success;
   }
   return false;
 }
 
+if (process.argv.length !== 3) {
+  console.error("Give the room of the caller: node examples/publish_and_follow.mjs ROOM_ID");
+  process.exit(2);
+}
 process.exit((await main(process.argv[2])) ? 0 : 1);

@@ -57,9 +57,13 @@ async def main(room_id: str) -> bool:
     await client.jetstream().publish(f"warmxfer.{transfer_id}.request", json.dumps(request).encode())
     result = json.loads((await results.next_msg(RESULT_TIMEOUT_S)).data)
     await client.drain()  # delivers the phases that have already arrived
+    if result["detail"]:
+        print(f"detail: {result['detail']}")
     print(f"outcome: {result['outcome']}\nsummary: {result['summary']}")
     return result["success"]
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Give the room of the caller: python examples/publish_and_follow.py ROOM_ID")
     sys.exit(0 if asyncio.run(main(sys.argv[1])) else 1)

@@ -32,11 +32,15 @@ async def main(room_id: str) -> bool:
         async for phase in transfer.phases():
             print(phase.seq, phase.phase, flush=True)
         result = await transfer.result()
+    if result.detail:
+        print(f"detail: {result.detail}")
     print(f"outcome: {result.outcome}\nsummary: {result.summary}")
     return result.success
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("Give the room of the caller: python examples/with_client.py ROOM_ID")
     try:
         sys.exit(0 if asyncio.run(main(sys.argv[1])) else 1)
     except WarmxferError as error:
