@@ -387,7 +387,7 @@ SUBJECTS: tuple[SubjectSpec, ...] = (
         "capacity",
         "wx.capacity.<role>",
         (GATEWAY, BRIEFING),
-        # The gateways share the provider's rate among those that they hear.
+        # The gateways share the provider's rate among those whose announcements they receive.
         (COORDINATOR, GATEWAY),
         "the jobs of one process and how many are taken, every two seconds and after a change",
     ),

@@ -69,7 +69,7 @@ class OrphanCallReaper:
                 # A gateway whose scan fails must still execute commands.
                 log.warning("orphan_scan_failed", cause=str(error) or type(error).__name__)
             except Exception as error:  # a bug in the clean-up must not end the gateway either
-                log.error("orphan_scan_failed", exception=format_traceback(error))
+                log.error("orphan_scan_crashed", exception=format_traceback(error))
 
     async def scan(self) -> None:
         """Read the legs once; end each leg that the scans before also found to be an orphan."""

@@ -51,10 +51,10 @@ def test_the_table_of_users_is_that_of_the_bus() -> None:
 def test_each_threat_and_each_finding_has_a_row() -> None:
     threats = PAGE.find("Threats").table("threat", "what stops it", "shown by").rows
     assert [row["threat"].split()[0] for row in threats] == [f"S{n}" for n in range(1, 20)]
-    findings = PAGE.find("What an attack found").table("finding", "mend", "shown by").rows
+    findings = PAGE.find("What an attack found").table("finding", "change", "shown by").rows
     assert [row["finding"].split()[0] for row in findings] == NUMBERS
     for row in (*threats, *findings):
-        assert row.get("what stops it") or row.get("mend")
+        assert row.get("what stops it") or row.get("change")
         assert TESTS.findall(row["shown by"]), f"{row} names no test"
 
 
