@@ -73,7 +73,8 @@ async def main(room_id: str) -> None:
         # A real agent also calls `participant_left` and `closed` of the attachment that `attach` returns.
         transfer = await Client(bus).request(request)
         result = await transfer.result()
-        print("outcome:", result.outcome, result.detail)
+        print("detail:", result.detail)
+        print("outcome:", result.outcome)
 
 
 if __name__ == "__main__":

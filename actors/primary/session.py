@@ -107,13 +107,11 @@ async def guarded_call(
     calling.add_done_callback(_retrieve)
     try:
         await asyncio.wait((calling,), timeout=timeout_s)
-    finally:
-        is_late = not calling.done()
-        if is_late:
-            calling.cancel()
-            # A call that takes its cancellation has ended before the next call begins.
-            await asyncio.wait((calling,), timeout=CANCEL_TIMEOUT_S)
-    if is_late:
+    except asyncio.CancelledError:
+        await _cancel(calling)
+        raise
+    if not calling.done():
+        await _cancel(calling)
         if log_failure:
             log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
         return None
@@ -127,6 +125,12 @@ async def guarded_call(
 
 async def _run(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
+
+
+async def _cancel(calling: asyncio.Task[T]) -> None:
+    """Cancel a call. One that takes its cancellation has ended before the next call begins."""
+    calling.cancel()
+    await asyncio.wait((calling,), timeout=CANCEL_TIMEOUT_S)
 
 
 def _retrieve(task: asyncio.Task[T]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import aclosing
 
 import structlog
 
@@ -293,14 +294,15 @@ class SessionController:
         await self._release_without_command(transfer_over=transfer_over)
 
     async def _relay_phases(self, transfer_id: str) -> None:
-        async for phase in follow_phases(self._bus, transfer_id):
-            if phase.phase is WarmTransferPhase.BRIEFING_COMPLETE:
-                self._briefed_transfer = transfer_id
-            if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
-                self._guarding_transfer = transfer_id
-            await guarded_call(
-                "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
-            )
+        async with aclosing(follow_phases(self._bus, transfer_id)) as phases:
+            async for phase in phases:
+                if phase.phase is WarmTransferPhase.BRIEFING_COMPLETE:
+                    self._briefed_transfer = transfer_id
+                if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
+                    self._guarding_transfer = transfer_id
+                await guarded_call(
+                    "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
+                )
         if self.active_transfer == transfer_id:
             self.active_transfer = None
 

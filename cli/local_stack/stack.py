@@ -107,7 +107,7 @@ class LocalStack(SandboxAdmin):
         return timeout_s * max(1.0, self._time_scale)
 
     async def __aenter__(self) -> LocalStack:
-        kept = self._given_directory and self.directory / "stream"
+        kept = self._given_directory and self._given_directory / "stream"
         self.nats = EmbeddedServer(
             port=self._nats_port,
             store_dir=kept or None,

@@ -351,8 +351,7 @@ async def test_a_transfer_without_a_coordinator_is_reported_as_not_started_and_c
     assert "`warmxfer run coordinator`" in watched.err
     shown = await warmxfer("show", transfer_id)
     assert shown.code == 3
-    assert f"Transfer {transfer_id} was requested but has not started; start a coordinator" in shown.err
-    assert "`warmxfer run coordinator`" in shown.err
+    assert f"Transfer {transfer_id} was requested but has not started; see `warmxfer doctor`" in shown.err
     assert (await warmxfer("cancel", transfer_id)).code == 0
     assert len(await bus.history(subjects.cancel(transfer_id), 10)) == 1
 

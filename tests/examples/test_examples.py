@@ -97,7 +97,7 @@ async def test_a_hold_and_a_release_reach_the_attached_agent(driver: TransferDri
     assert (end, unmute) == ("call: end when alone", "call: listen")
     assert apology.startswith("call: say ")
     assert "phase: caller_on_hold" in lines
-    assert lines[-1] == "outcome: declined"
+    assert "outcome: declined" in lines
 
 
 def imported_packages(program: Path) -> set[str]:
