@@ -105,9 +105,17 @@ class NatsClient(Client):
         """
         try:
             await super()._process_connect_init()
-        except BaseException:
+        except BaseException as error:
             self._abort()
-            raise
+            if isinstance(error, OSError | Error) or not isinstance(error, Exception):
+                raise
+            # For another error nats-py stops to reconnect for good: a credentials file may be half written.
+            raise Error(f"The connection could not be opened ({type(error).__name__})") from error
+
+    async def _attempt_reconnect(self) -> None:
+        """Reconnect. Unsent bytes do not wait: a server that hangs would keep the client from all others."""
+        self._abort()
+        await super()._attempt_reconnect()
 
     def _abort(self) -> None:
         """End the connection at once, and forget its streams: nats-py then opens another."""

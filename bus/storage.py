@@ -70,12 +70,14 @@ class StorageReader:
         self._may_query_account = True
 
     async def read(self, deadline_s: float) -> StorageUse:
-        """Return the storage in use. Raises `Unavailable`, and `AccessDenied` if a stream is not shown.
+        """Return the storage in use.
+
+        Raises `Unavailable`, `StreamMissing`, and `AccessDenied` if a stream is not shown.
 
         For a user who may not query the account, only the streams' bytes are known. It is asked once.
         """
         infos: list[dict[str, Any]] = await asyncio.gather(
-            *(self._connection.api(f"STREAM.INFO.{name}", None, deadline_s) for name in STREAMS)
+            *(_stream_info(self._connection, name, deadline_s) for name in STREAMS)
         )
         streams = dict(zip(STREAMS, infos, strict=True))
         stream_bytes = sum(int(each["state"]["bytes"]) for each in infos)

@@ -68,6 +68,7 @@ LIVENESS_QUERIES: Final = 3
 MAX_CONSULTATION_S: Final = 3_600.0
 """Longest consultation, so that an agent cannot stay in a room for ever."""
 MAX_QUEUED_INPUTS: Final = 1_000
+JOIN_CANCEL_S: Final = 2.0
 LOST_RETRY_S: Final = 0.2
 REPLACED_RETRY_ACK_WAITS: Final = 2.0
 """Delay before redelivery, in ack waits of the bus, after another worker has joined with our id.
@@ -197,7 +198,8 @@ class Consultation:
         finally:
             if not join_task.done():
                 join_task.cancel()
-            await asyncio.gather(join_task, return_exceptions=True)
+                # A framework that ignores its cancellation must not keep the agent from leaving.
+                await asyncio.wait((join_task,), timeout=JOIN_CANCEL_S)
         try:
             return None if commands.leave.done() else join_task.result()
         except (RetryableError, InvalidRequest) as error:

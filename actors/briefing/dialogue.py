@@ -104,7 +104,7 @@ class Dialogue:
         self._interrupted: list[_Line] = []
         self._ends_to_ignore = 0
         self._spoken: list[tuple[str, float]] = []
-        self._line_said = False
+        self._line_said = self._unfinished = False
         self._connected = False
         self._person_found = False
         self._greeted = False
@@ -216,8 +216,8 @@ class Dialogue:
 
     # ── what the supervisor says and presses ─────────────────────────────────────────────────────
 
-    def utterance_heard(self, text: str, now: float = 0.0) -> list[Action]:
-        """The supervisor said `text`. Words of other participants must not be passed here."""
+    def utterance_heard(self, text: str, now: float = 0.0, *, unfinished: bool = False) -> list[Action]:
+        """The supervisor said `text`; `unfinished`: and may still speak. Pass no words of others here."""
         own = self._own_lines(now)
         text = without_echo(text.strip()[:MAX_REPLY_CHARS], own)
         if self.state is DialogueState.DECIDED or not clean(text) or is_echo(text, own):
@@ -238,6 +238,7 @@ class Dialogue:
         # An utterance before the first one was classified is part of the same reply.
         pending = self.state is DialogueState.CLASSIFYING
         self._words = f"{self._words}. {text}"[-MAX_REPLY_CHARS:] if pending else text
+        self._unfinished = unfinished or (pending and self._unfinished)
         self.state = DialogueState.CLASSIFYING
         self._request_id += 1
         return [ClassifyReply(self._words, self._request_id)]
@@ -306,7 +307,9 @@ class Dialogue:
         if intent is ReplyIntent.DECLINED:
             return self._decide(Decide(intent, reason or self._words, words=self._words))
         if intent is ReplyIntent.READY:
-            if is_yes(self._words) and not self._by_key_only:
+            # "Yes" may go on with "but not now": what may go on needs a second yes.
+            plain = is_yes(self._words) and (self._confirming or not self._unfinished)
+            if plain and not self._by_key_only:
                 return self._decide(Decide(intent, words=self._words))
             self._confirming = True
         if intent is ReplyIntent.QUESTION and self._answers < MAX_ANSWERS:
@@ -446,6 +449,9 @@ class Dialogue:
 
     def _ask_again(self) -> list[Action]:
         if self._reasks >= MAX_REASKS:
+            self.state = DialogueState.LISTENING
+            return []
+        if self._strangers:  # The question waits until they have left; a yes to the one before counts.
             self.state = DialogueState.LISTENING
             return []
         self._reasks += 1

@@ -140,7 +140,10 @@ class DialogueRunner:
 
     async def handle(self, received: rooms.RoomEvent | BriefSupervisor | DialogueSignal) -> None:
         """Pass one input to the dialogue, and perform the actions that it returns."""
+        was_waiting = self._dialogue.supervisor_waiting
         await self._perform(self._actions_for(received))
+        if self._dialogue.supervisor_waiting and not was_waiting:
+            self._schedule(ONE_MOMENT_AFTER_S, OneMomentDue())
         if self._dialogue.listening and not isinstance(received, SilenceElapsed):
             self._silence_timer_id += 1
             silence_s = PATIENCE_S if self._dialogue.supervisor_asked_for_time else SILENCE_S
@@ -153,12 +156,13 @@ class DialogueRunner:
             case rooms.ParticipantJoinedRoom(participant) if (
                 participant.id == supervisor_id and participant.audible
             ):
-                return self._supervisor_connected()
+                return self._dialogue.supervisor_connected()
             case rooms.AudioStarted(participant_id) if participant_id == supervisor_id:
-                return self._supervisor_connected()
-            case rooms.UtteranceHeard(participant_id, text) if participant_id == supervisor_id:
+                return self._dialogue.supervisor_connected()
+            case rooms.UtteranceHeard(participant_id, text, unfinished) if participant_id == supervisor_id:
                 # The utterance first: the supervisor said it before they could hear the agent.
-                return [*dialogue.utterance_heard(text, now), *self._supervisor_connected()]
+                heard = dialogue.utterance_heard(text, now, unfinished=unfinished)
+                return [*heard, *dialogue.supervisor_connected()]
             case rooms.KeyPressed(participant_id, digit) if participant_id == supervisor_id:
                 return dialogue.key_pressed(digit)
             case rooms.VoicemailSuspected(participant_id) if participant_id == supervisor_id:
@@ -209,13 +213,6 @@ class DialogueRunner:
 
     def _is_stranger(self, participant_id: str) -> bool:
         return participant_id not in (self._supervisor_id, self._caller_id)
-
-    def _supervisor_connected(self) -> list[Action]:
-        was_waiting = self._dialogue.supervisor_waiting
-        actions = self._dialogue.supervisor_connected()
-        if self._dialogue.supervisor_waiting and not was_waiting:
-            self._schedule(ONE_MOMENT_AFTER_S, OneMomentDue())
-        return actions
 
     async def _perform(self, actions: list[Action]) -> None:
         for action in actions:

@@ -12,7 +12,6 @@ Room events go the other way: the framework calls `participant_left`, `audio_ena
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -21,8 +20,7 @@ import structlog
 
 from warmxfer.schemas import PhaseChanged, TranscriptTurn
 
-CANCEL_TIMEOUT_S = 1.0
-"""How long a late call may take to end after its cancellation. Then it is left to itself."""
+from ..common.contained_call import contained
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -99,41 +97,13 @@ async def guarded_call(
 
     A framework may raise any exception, and its text may quote the conversation. So only the exception's type
     is logged; not with `log_failure` False, for a call that is repeated.
-
-    The call has a task of its own. A framework may let the cancellation of one of its tasks through, and it
-    may ignore ours: neither may end or stop the task that unmutes the caller.
     """
-    calling = asyncio.create_task(_run(call), name=f"session-{step}")
-    calling.add_done_callback(_retrieve)
     try:
-        await asyncio.wait((calling,), timeout=timeout_s)
-    except asyncio.CancelledError:
-        await _cancel(calling)
-        raise
-    if not calling.done():
-        await _cancel(calling)
+        return Done(await contained(call, timeout_s))
+    except TimeoutError:
         if log_failure:
             log.error("session_call_timed_out", step=step, timeout_s=timeout_s)
-        return None
-    error = asyncio.CancelledError() if calling.cancelled() else calling.exception()
-    if error is None:
-        return Done(calling.result())
-    if log_failure:
-        log.error("session_call_failed", step=step, error=type(error).__name__)
+    except Exception as error:
+        if log_failure:
+            log.error("session_call_failed", step=step, error=type(error).__name__)
     return None
-
-
-async def _run(call: Callable[[], Awaitable[T]]) -> T:
-    return await call()
-
-
-async def _cancel(calling: asyncio.Task[T]) -> None:
-    """Cancel a call. One that takes its cancellation has ended before the next call begins."""
-    calling.cancel()
-    await asyncio.wait((calling,), timeout=CANCEL_TIMEOUT_S)
-
-
-def _retrieve(task: asyncio.Task[T]) -> None:
-    """Take the exception of a call that was given up. Otherwise asyncio would log its text."""
-    if not task.cancelled():
-        task.exception()

@@ -104,6 +104,12 @@ async def _by_model(
             attempts.append(Attempt(str(error), _now() - started_at))
             if again and isinstance(error, RetryableError):
                 await asyncio.sleep(min(error.after_s, MAX_PAUSE_SHARE * (deadline_at - _now())))
+        except Exception as error:
+            # A model of an application may raise anything. The summary then quotes the transcript.
+            attempts.append(
+                Attempt(f"bug in the model or its client: {type(error).__name__}", _now() - started_at)
+            )
+            break
         else:
             if reply is None:
                 attempts.append(Attempt("The session has no model that answers", _now() - started_at))

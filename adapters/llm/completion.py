@@ -189,7 +189,8 @@ class Completion:
         self._message = {**self._message, **message}
 
     def _delta(self, delta: dict[str, Any]) -> None:
-        if delta.get("role") in _OTHER_ROLES:
+        role = delta.get("role")
+        if isinstance(role, str) and role in _OTHER_ROLES:
             return
         self._refused |= isinstance(refusal := delta.get("refusal"), str) and bool(refusal.strip())
         for name in _REASONING_FIELDS:

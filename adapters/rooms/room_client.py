@@ -100,10 +100,14 @@ class AudioStarted(Struct, frozen=True):
 
 
 class UtteranceHeard(Struct, frozen=True):
-    """One whole utterance of another participant, reported at its end."""
+    """One whole utterance of another participant, reported at its end.
+
+    `unfinished`: the speech recognition stalled, and the participant may still speak.
+    """
 
     participant_id: str
     text: str
+    unfinished: bool = False
 
 
 class KeyPressed(Struct, frozen=True):

@@ -70,5 +70,7 @@ async def _close_all(closes: list[Close]) -> None:
         if task in late:
             task.cancel()
             log.warning("pipeline_part_close_failed", timeout_s=CLOSE_TIMEOUT_S)
+        elif task.cancelled():
+            log.warning("pipeline_part_close_failed", error="CancelledError")
         elif error := task.exception():
             log.warning("pipeline_part_close_failed", error=type(error).__name__)

@@ -18,6 +18,7 @@ from nats.errors import (
     MaxPayloadError,
     OutboundBufferLimitError,
     ProtocolError,
+    StaleConnectionError,
 )
 from nats.protocol.parser import Parser
 
@@ -345,6 +346,38 @@ async def test_a_client_closes_although_its_transport_is_closed_meanwhile(
     await client.close()
     assert client.is_closed
     assert client.pending_data_size == 0
+
+
+async def test_a_connection_that_cannot_be_opened_for_any_reason_is_tried_again(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a credentials file that was half written as the broker restarted ended all reconnects."""
+    client = fresh_bus._connection.client
+    tries, command = 0, client._connect_command
+
+    def half_written() -> bytes:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise TypeError("the seed is None")
+        return command()
+
+    monkeypatch.setattr(client, "_connect_command", half_written)
+    await client._process_op_err(StaleConnectionError())
+    await until(lambda: client.is_connected and tries == 3)
+    await client.flush()
+
+
+async def test_a_server_that_takes_no_bytes_does_not_keep_the_client(
+    fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a graceful close waited for what the broker did not take, for minutes."""
+    client = fresh_bus._connection.client
+    writer, never = client._transport._io_writer, asyncio.Event()
+    monkeypatch.setattr(writer, "wait_closed", never.wait)
+    await client._process_op_err(StaleConnectionError())
+    await until(lambda: client.is_connected)
+    await client.flush()
 
 
 async def test_a_full_socket_makes_the_messages_wait_and_the_publisher_block(

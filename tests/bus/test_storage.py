@@ -12,6 +12,7 @@ import pytest
 
 from tests.testkit.nats_server import ConfiguredServer
 from warmxfer.bus import Bus, BusSettings, EmbeddedServer, InvalidRequest, Unavailable, subjects
+from warmxfer.bus.errors import StreamMissing
 from warmxfer.bus.storage import account_limit
 from warmxfer.bus.stream import stream_definition
 from warmxfer.bus.subjects import CORE, EVENTS, IN
@@ -40,6 +41,13 @@ async def test_the_limit_of_the_account_is_read(fresh_bus: Bus) -> None:
         use = await bus.storage()
     assert use.limit_bytes == ACCOUNT_BYTES
     assert 100_000 < use.used_bytes == use.stream_bytes < 101_000
+
+
+async def test_a_missing_stream_is_an_error_of_ours(fresh_bus: Bus) -> None:
+    """Before, it left the bus as an error of JetStream, and the next request ended as broken."""
+    await fresh_bus._connection.api("STREAM.DELETE.WARMXFER_PUBLIC", None, 5.0)
+    with pytest.raises(StreamMissing, match="has no stream WARMXFER_PUBLIC"):
+        await fresh_bus.storage()
 
 
 async def test_requests_never_reserve_all_that_an_account_has() -> None:

@@ -110,10 +110,15 @@ class Meeting:
         if audio:
             self.enable_audio(id)
 
-    def enable_audio(self, id: str) -> None:
-        stream = SimpleNamespace(id=f"audio-{id}", kind="audio", track=SilentTrack())
+    def enable_audio(self, id: str, which: str = "audio") -> None:
+        stream = SimpleNamespace(id=f"{which}-{id}", kind="audio", track=SilentTrack())
         for handler in self.participants[id].handlers:
             self.context.run(handler.on_stream_enabled, stream)
+
+    def disable_audio(self, id: str, which: str = "audio") -> None:
+        stream = SimpleNamespace(id=f"{which}-{id}", kind="audio")
+        for handler in self.participants[id].handlers:
+            self.context.run(handler.on_stream_disabled, stream)
 
     def leaves(self, id: str) -> None:
         self._emit("on_participant_left", self.participants.pop(id))

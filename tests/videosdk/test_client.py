@@ -390,6 +390,21 @@ async def test_h20_the_frameworks_detector_reports_voicemail(
         assert (VoicemailSuspected(SUPERVISOR) in recorder.seen) is detected
 
 
+async def test_the_end_of_an_older_audio_stream_keeps_the_agent_listening(consultation: Consultation) -> None:
+    """Before, the listener of the stream that had replaced it was cancelled, and the agent was deaf."""
+    async with joined(consultation) as (_, _, recorder):
+        meeting = consultation.meeting
+        meeting.joins(SUPERVISOR)
+        await recorder.wait_for(AudioStarted(SUPERVISOR))
+        meeting.enable_audio(SUPERVISOR, "newer")
+        meeting.disable_audio(SUPERVISOR)
+        listening = meeting.room.audio_listener_tasks[SUPERVISOR]
+        await asyncio.sleep(0.05)
+        assert not listening.done()
+        meeting.disable_audio(SUPERVISOR, "newer")
+        assert SUPERVISOR not in meeting.room.audio_listener_tasks
+
+
 async def test_without_an_llm_there_is_no_model_and_no_detector(consultation: Consultation) -> None:
     consultation.llm = None
     async with joined(consultation) as (client, _, recorder):
@@ -412,7 +427,7 @@ async def test_speech_and_transcripts_are_not_logged(
     async with joined(consultation) as (client, _, recorder):
         await client.say("The caller is Ann Marmalade.")
         await consultation.stt.transcribe("Speaking of Pineapple", SpeechEventType.INTERIM)
-        await recorder.wait_for(UtteranceHeard(SUPERVISOR, "Speaking of Pineapple"))
+        await recorder.wait_for(UtteranceHeard(SUPERVISOR, "Speaking of Pineapple", unfinished=True))
     logged = " ".join(record.getMessage() for record in caplog.records)
     assert [word for word in ("Marmalade", "Pineapple", TOKEN.token) if word in logged] == []
 

@@ -20,9 +20,10 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 
-from warmxfer.adapters.llm import ChatModel, Message, Tool, ToolCall, as_data
+from warmxfer.adapters.llm import ChatModel, Message, Reply, Tool, ToolCall, as_data
 from warmxfer.schemas import InvalidRequest, RetryableError
 
+from ...common.contained_call import contained
 from ...common.spoken_check import unfit
 from .. import sentences
 from . import rules
@@ -181,9 +182,7 @@ class ReplyClassifier:
         prompt = f"<summary>\n{as_data(summary)}\n</summary>\n<question>{as_data(question)}</question>"
         messages = [Message("system", ANSWER_PROMPT), Message("user", prompt)]
         try:
-            reply = await self._model.reply(
-                messages, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_ANSWER_CHARS
-            )
+            reply = await self._reply(messages, (), MAX_ANSWER_CHARS)
             answer, why = reply.text.strip(), unfit(reply.text, is_answer=True)
         except Exception as error:
             log.warning("question_answer_failed", **_cause(error))
@@ -194,11 +193,16 @@ class ReplyClassifier:
         return answer or sentences.ANSWER_NOT_MENTIONED
 
     async def _call(self, messages: list[Message], tools: tuple[Tool, ...]) -> ToolCall | None:
-        assert self._model is not None
-        reply = await self._model.reply(
-            messages, tools=tools, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=MAX_CLASSIFICATION_CHARS
+        return (await self._reply(messages, tools, MAX_CLASSIFICATION_CHARS)).call
+
+    async def _reply(self, messages: list[Message], tools: tuple[Tool, ...], max_chars: int) -> Reply:
+        """Return the model's reply. It has half a second more for the error of its own deadline."""
+        model = self._model
+        assert model is not None
+        return await contained(
+            lambda: model.reply(messages, tools=tools, deadline_s=CLASSIFY_TIMEOUT_S, max_chars=max_chars),
+            CLASSIFY_TIMEOUT_S + 0.5,
         )
-        return reply.call
 
 
 def judge_reply(call: ToolCall | None, supervisor_reply: str, language: str | None = None) -> Classification:

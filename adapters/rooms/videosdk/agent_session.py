@@ -63,10 +63,10 @@ def silence_framework_logs() -> None:
 
 @dataclass(frozen=True, slots=True)
 class SessionCallbacks:
-    """Callbacks for room events, transcripts of the supervisor, and a detected voicemail."""
+    """Callbacks for room events, transcripts of the supervisor (text, unfinished), and a voicemail."""
 
     room_event: Callable[[RoomEvent], None]
-    transcript: Callable[[str], None]
+    transcript: Callable[[str, bool], None]
     voicemail: Callable[[], None]
 
 
@@ -177,7 +177,8 @@ class SilentAgentSession:
 
     def _on_transcript(self, transcript: dict[str, Any]) -> None:
         if text := str(transcript.get("text") or "").strip():
-            self._callbacks.transcript(text)
+            # A watchdog of the framework makes a stalled interim hypothesis final.
+            self._callbacks.transcript(text, bool(transcript.get("force_finalized")))
 
     def _detector(self, llm: Any) -> Any:
         async def on_voicemail() -> None:

@@ -162,9 +162,9 @@ class VideoSDKRoomClient:
             if self._session is not None:
                 self._publish(change)
 
-    def _on_transcript(self, text: str) -> None:
+    def _on_transcript(self, text: str, unfinished: bool) -> None:
         if self._options.listens_to is not None:
-            self._publish(UtteranceHeard(self._options.listens_to, text))
+            self._publish(UtteranceHeard(self._options.listens_to, text, unfinished))
 
     def _on_voicemail(self) -> None:
         if self._options.listens_to is not None:

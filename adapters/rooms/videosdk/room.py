@@ -62,6 +62,8 @@ class FrameworkRoom(VideoSDKHandler):
         self._on_event = on_event
         self._listens_to = listens_to
         self._cloud = (token, host)
+        self._fed_stream: str | None = None
+        """Id of the audio stream that feeds the pipeline."""
         self._key_callbacks: list[Callable[[Any], Any]] = []
 
     async def subscribe_keys(self) -> bool:
@@ -109,7 +111,8 @@ class FrameworkRoom(VideoSDKHandler):
                 self._feed_pipeline(participant.id, stream)
 
         def disabled(stream: Any) -> None:
-            if stream.kind == AUDIO:
+            # The end of an older stream may come after the start of the one that replaced it.
+            if stream.kind == AUDIO and stream.id == self._fed_stream:
                 self._feed_pipeline(participant.id, None)
 
         participant.add_event_listener(ParticipantHandler(participant.id, enabled, disabled))
@@ -145,6 +148,7 @@ class FrameworkRoom(VideoSDKHandler):
         listening = self.audio_listener_tasks.pop(participant_id, None)
         if listening is not None:
             listening.cancel()
+        self._fed_stream = None if stream is None else stream.id
         if stream is not None:
             self.audio_listener_tasks[participant_id] = asyncio.create_task(self.add_audio_listener(stream))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,6 +12,11 @@ from warmxfer.actors.briefing import sentences
 from warmxfer.actors.briefing.reply.classifier import ReplyClassifier, ToolName
 from warmxfer.actors.briefing.reply.rules import ReplyIntent
 from warmxfer.adapters.llm import Message, Reply, Tool, ToolCall
+
+
+class CancelsItself(Exception):
+    """Stands for a model that awaits a task of its own, which is cancelled."""
+
 
 NOT_A_REPLY = cast("Reply", None)
 ARGUMENTS_ARE_NO_DICT = Reply("", ToolCall(ToolName.DONE, cast("dict[str, Any]", "yes")))
@@ -25,6 +31,10 @@ class BrokenModel:
     async def reply(
         self, messages: Sequence[Message], *, tools: Sequence[Tool] = (), deadline_s: float, max_chars: int
     ) -> Reply:
+        if isinstance(self._result, CancelsItself):
+            generation = asyncio.create_task(asyncio.sleep(3_600))
+            asyncio.get_running_loop().call_soon(generation.cancel)
+            await generation
         if isinstance(self._result, Exception):
             raise self._result
         return self._result
@@ -35,8 +45,14 @@ class BrokenModel:
 
 @pytest.mark.parametrize(
     "result",
-    [KeyError("choices"), ValueError("Yes, put her through"), NOT_A_REPLY, ARGUMENTS_ARE_NO_DICT],
-    ids=["KeyError", "ValueError", "not a reply", "arguments are no dict"],
+    [
+        KeyError("choices"),
+        ValueError("Yes, put her through"),
+        CancelsItself(),
+        NOT_A_REPLY,
+        ARGUMENTS_ARE_NO_DICT,
+    ],
+    ids=["KeyError", "ValueError", "cancels itself", "not a reply", "arguments are no dict"],
 )
 async def test_the_rules_classify_if_the_model_has_a_bug(
     result: Reply | Exception, capsys: pytest.CaptureFixture[str]

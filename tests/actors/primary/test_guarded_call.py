@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from warmxfer.actors.primary import attach, session
+from warmxfer.actors.common import contained_call
+from warmxfer.actors.primary import attach
 from warmxfer.actors.primary.session import Done, guarded_call
 from warmxfer.bus import Bus
 
@@ -52,7 +53,7 @@ async def raises_as_it_is_cancelled() -> None:
 async def test_a_call_that_does_not_end_well_is_none(
     call: Callable[[], Awaitable[None]], event: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "CANCEL_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr(contained_call, "CANCEL_TIMEOUT_S", TIMEOUT_S)
     with capture_logs() as logs:
         async with asyncio.timeout(10):
             assert await guarded_call("mute", call, TIMEOUT_S) is None

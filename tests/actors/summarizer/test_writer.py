@@ -108,6 +108,13 @@ async def test_a_failure_is_retried_once(error: Exception) -> None:
     assert [attempt.why for attempt in result.attempts] == [str(error)] * 2
 
 
+async def test_a_bug_in_the_model_quotes_the_call_and_is_not_asked_again() -> None:
+    failing = Scripted(KeyError("the caller said 4417"))
+    result = await written(failing)
+    assert (result.source, len(failing.asked)) == ("extract", 1)
+    assert [attempt.why for attempt in result.attempts] == ["bug in the model or its client: KeyError"]
+
+
 @pytest.mark.parametrize(("after_s", "pause_s"), [(0.4, 0.4), (600.0, 0.7), (0.0, 0.0)])
 async def test_the_retry_waits_as_long_as_the_server_says_and_no_longer_than_half_of_what_is_left(
     after_s: float, pause_s: float
