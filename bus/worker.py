@@ -371,7 +371,7 @@ class Worker:
         try:
             also = await self._handle(item, behind)
         except asyncio.CancelledError as error:
-            if not _is_cancelled():
+            if not is_cancelled():
                 # What the handler awaited was cancelled, and this runner was not: treat it as a failure.
                 await self._failed.retry(item, error)
                 return
@@ -478,6 +478,7 @@ class _Sink:
         return self._worker.in_flight_of(self._consumer)
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
+    """Return whether the current task was cancelled itself, and not only a task that it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

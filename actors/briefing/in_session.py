@@ -32,6 +32,7 @@ from warmxfer.adapters.llm import ChatModel
 from warmxfer.adapters.rooms import RoomSettings
 from warmxfer.bus import Bus, NewerVersionNeeded, RetryableError, Stored, Subscription, subjects
 from warmxfer.bus.polling import Rereads
+from warmxfer.bus.worker import is_cancelled
 from warmxfer.schemas import (
     CommandFailed,
     FailureKind,
@@ -57,6 +58,7 @@ MAX_HANDLED_IDS: Final = 64
 STORE_POLL_PAUSE_S: Final = 0.02
 STORE_POLLS: Final = 7
 """Reads of a command that arrived live. Each pause is twice the one before: 1.3 s in all."""
+CANCELLED_RETRY_S: Final = 1.0
 DRAIN_S: Final = 3.0
 """Time that running consultations get to end by themselves when the context closes."""
 LEAVE_S: Final = 10.0
@@ -226,6 +228,12 @@ class _InSessionBriefings:
                 except RetryableError as error:
                     log.warning("consultation_retried", transfer_id=task.transfer_id, why=str(error))
                     await asyncio.sleep(error.after_s)
+                except asyncio.CancelledError:
+                    if is_cancelled():
+                        raise
+                    # A component of the framework was cancelled, and this consultation was not.
+                    log.warning("consultation_retried", transfer_id=task.transfer_id, why="CancelledError")
+                    await asyncio.sleep(CANCELLED_RETRY_S)
                 if await self._is_live(task.transfer_id) is False:
                     return
         except Exception as error:

@@ -42,8 +42,10 @@ async def relay_phases(
         async with asyncio.timeout(limit_s):
             await _emit_phases(transfer, adapter)
             return await transfer.result()
-    except (RetryableError, TimeoutError) as error:
-        await _cancel(transfer, "The voice agent does not wait for it any more.")
+    except Exception as error:
+        await cancel(transfer, "The voice agent does not wait for it any more.")
+        if not isinstance(error, RetryableError | TimeoutError):
+            raise
         raise RetryableError(str(error) or f"The transfer has not ended within {limit_s:g} s.") from error
 
 
@@ -52,7 +54,7 @@ async def end_early(transfer: TransferHandle, adapter: AgentSessionAdapter) -> N
 
     The task may have been cancelled before it published its request. Then there is nothing to end.
     """
-    if not await _cancel(transfer, "The voice agent's own task for it was cancelled."):
+    if not await cancel(transfer, "The voice agent's own task for it was cancelled."):
         return
     try:
         async with asyncio.timeout(ENDING_TIMEOUT_S):
@@ -78,7 +80,8 @@ async def _emit_phases(transfer: TransferHandle, adapter: AgentSessionAdapter) -
             adapter.emit_phase(phase)
 
 
-async def _cancel(transfer: TransferHandle, reason: str) -> bool:
+async def cancel(transfer: TransferHandle, reason: str) -> bool:
+    """Cancel `transfer`; return whether the cancel is stored. Logs a failure."""
     try:
         await transfer.cancel(reason)
     except RetryableError as error:

@@ -30,13 +30,13 @@ from warmxfer.adapters.rooms.videosdk.framework import (
 )
 from warmxfer.bus import Bus
 from warmxfer.client import Client, new_id
-from warmxfer.schemas import InvalidRequest, WarmTransferRequest, WarmxferError
+from warmxfer.schemas import InvalidRequest, RetryableError, WarmTransferRequest, WarmxferError
 from warmxfer.schemas import WarmTransferResult as OurResult
 
 from .briefing_pipeline import pipeline_for
 from .bus_registration import BusRegistration
 from .per_session import per_session
-from .phase_relay import emit_failure, end_early, relay_phases
+from .phase_relay import cancel, emit_failure, end_early, relay_phases
 from .request_mapping import to_request
 from .result_mapping import WarmTransferError, to_result
 from .session_adapter import AgentSessionAdapter
@@ -136,7 +136,12 @@ class SessionTransfers:
         """Request the transfer and follow it to its end. Cancelling this cancels the transfer."""
         transfer = client.transfer(new_id())
         try:
-            await client.request(request, transfer.id)
+            try:
+                await client.request(request, transfer.id)
+            except RetryableError:
+                # The request may be stored, although its acknowledgement did not arrive.
+                await cancel(transfer, "The voice agent could not request it.")
+                raise
             return await relay_phases(transfer, adapter, _limit_s(request))
         except asyncio.CancelledError:
             # In a task of its own, so that a second cancellation does not stop it.

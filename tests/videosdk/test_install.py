@@ -13,7 +13,8 @@ from videosdk.agents import AgentSession, Pipeline
 from videosdk.agents.warm_transfer import SIPDestination, WarmTransferConfig, WarmTransferError
 
 from warmxfer.adapters.rooms.videosdk import framework_version
-from warmxfer.bus import Bus, EmbeddedServer
+from warmxfer.bus import Bus, BusSettings, EmbeddedServer, Unavailable, subjects
+from warmxfer.client import Client
 from warmxfer.integrations import videosdk
 from warmxfer.integrations.videosdk import WarmTransferError as OurError
 from warmxfer.integrations.videosdk import install, shared_bus, warm_transfer
@@ -62,6 +63,26 @@ async def test_without_a_coordinator_the_call_raises_and_the_request_is_cancelle
     with pytest.raises(WarmTransferError, match="warmxfer run coordinator"):
         await live.session.warm_transfer(CONFIG)
     assert live.session._accept_user_input is True
+
+
+async def test_a_request_whose_acknowledgement_is_lost_is_cancelled(
+    call: Any, fresh_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the coordinator began it later: the caller was muted while the AI believed that it had failed."""
+    request, requested = Client.request, list[str]()
+
+    async def unacknowledged(self: Client, body: Any, id: str) -> Any:
+        requested.append((await request(self, body, id)).id)
+        raise Unavailable("no acknowledgement")
+
+    live = await call()
+    async with await Bus.connect(BusSettings(url=fresh_server.url), name="test") as bus:
+        await bus.ensure()
+        monkeypatch.setattr(Client, "request", unacknowledged)
+        install(live.session, fresh_server.url)
+        with pytest.raises(WarmTransferError, match="no acknowledgement"):
+            await live.session.warm_transfer(CONFIG)
+        assert len(await bus.history(subjects.cancel(requested[0]), 10)) == 1
 
 
 @pytest.mark.parametrize("installed", ["1.0.26", "0.0.49", "1.1.0", "2.0"])

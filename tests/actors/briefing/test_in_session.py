@@ -254,6 +254,12 @@ async def _lose_connection(_: Consultation) -> None:
     raise RetryableError("The connection to the room was lost", after_s=0.05)
 
 
+async def _cancel_itself(_: Consultation) -> None:
+    component = asyncio.create_task(asyncio.sleep(3_600))
+    asyncio.get_running_loop().call_soon(component.cancel)
+    await component
+
+
 async def _raise_bug(_: Consultation) -> None:
     raise ValueError("a bug")
 
@@ -269,10 +275,14 @@ def _first_run(first: Callable[[Consultation], Awaitable[None]]) -> Callable[[Co
 
 
 @pytest.mark.usefixtures("coordinator")
+@pytest.mark.parametrize("first", [_lose_connection, _cancel_itself])
 async def test_a_lost_connection_is_retried_while_the_transfer_is_live(
-    driver: ConsultationDriver, fresh_bus: Bus, monkeypatch: pytest.MonkeyPatch
+    driver: ConsultationDriver,
+    fresh_bus: Bus,
+    monkeypatch: pytest.MonkeyPatch,
+    first: Callable[[Consultation], Awaitable[None]],
 ) -> None:
-    monkeypatch.setattr(Consultation, "run", _first_run(_lose_connection))
+    monkeypatch.setattr(Consultation, "run", _first_run(first))
     async with brief_here(fresh_bus, SESSION, SANDBOX_ROOMS):
         await driver.join()
         await driver.wait_for(ConsultationJoined)
