@@ -392,17 +392,17 @@ async def test_h20_the_frameworks_detector_reports_voicemail(
 
 async def test_the_end_of_an_older_audio_stream_keeps_the_agent_listening(consultation: Consultation) -> None:
     """Before, the listener of the stream that had replaced it was cancelled, and the agent was deaf."""
-    async with joined(consultation) as (_, _, recorder):
-        meeting = consultation.meeting
+    async with joined(consultation) as (client, _, recorder):
+        meeting, tasks = consultation.meeting, client._session.room.audio_listener_tasks
         meeting.joins(SUPERVISOR)
         await recorder.wait_for(AudioStarted(SUPERVISOR))
         meeting.enable_audio(SUPERVISOR, "newer")
         meeting.disable_audio(SUPERVISOR)
-        listening = meeting.room.audio_listener_tasks[SUPERVISOR]
+        listening = tasks[SUPERVISOR]
         await asyncio.sleep(0.05)
         assert not listening.done()
         meeting.disable_audio(SUPERVISOR, "newer")
-        assert SUPERVISOR not in meeting.room.audio_listener_tasks
+        assert SUPERVISOR not in tasks
 
 
 async def test_without_an_llm_there_is_no_model_and_no_detector(consultation: Consultation) -> None:

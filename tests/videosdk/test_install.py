@@ -68,7 +68,7 @@ async def test_without_a_coordinator_the_call_raises_and_the_request_is_cancelle
 async def test_a_request_whose_acknowledgement_is_lost_is_cancelled(
     call: Any, fresh_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before, the coordinator began it later: the caller was muted while the AI believed that it had failed."""
+    """Before, the coordinator began it later: the caller was muted, and the AI believed it had failed."""
     request, requested = Client.request, list[str]()
 
     async def unacknowledged(self: Client, body: Any, id: str) -> Any:
@@ -157,7 +157,7 @@ def changed(*, destination: Any = None, **config: Any) -> WarmTransferConfig:
         ),
         (
             changed(destination={"extra_options": {"ringingTimeout": 2**70}}),
-            "config.destination.extra_options.ringingTimeout is ••••••••••••••••••••24; give seconds",
+            "config.destination.extra_options.ringingTimeout is ••••••••••••••••••••24; give whole seconds",
         ),
         (
             changed(destination={"extra_options": {7: 7}}),
