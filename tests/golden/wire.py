@@ -249,7 +249,7 @@ def _names() -> dict[str, Any]:
         "timer in the bridge guard": GUARD_TIMER,
         "effect dial": dial._effect(1),
         "effect switch": leg_lookup.SWITCH,
-        "effect rescue": rescue.RESCUE,
+        "effect rescue": rescue.RESCUE_EFFECTS[0],
         **{
             f"effect return, attempt {n}": name
             for n, name in enumerate(return_caller.RETURN_EFFECTS[:10], start=1)
