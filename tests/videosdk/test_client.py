@@ -30,6 +30,7 @@ from warmxfer.adapters.rooms import (
     UtteranceHeard,
     VoicemailSuspected,
 )
+from warmxfer.adapters.rooms.videosdk import room
 from warmxfer.adapters.rooms.videosdk.agent_session import silence_framework_logs
 from warmxfer.schemas import InvalidRequest, RetryableError
 
@@ -239,6 +240,44 @@ async def test_disconnection_is_the_last_event(
         await asyncio.wait_for(recorder.reading, 2)
         assert recorder.seen == [SpeechEnded(utterance.id, True), Disconnected(reason)]
         assert await client.say("Anybody?") is True
+
+
+class Socket:
+    """Stands for the library's WebSocket. The library reports neither its end nor its silence."""
+
+    def __init__(self) -> None:
+        self.closed, self.silent = asyncio.Event(), False
+        self.pings = 0
+
+    async def wait_closed(self) -> None:
+        await self.closed.wait()
+
+    async def ping(self) -> asyncio.Future[None]:
+        self.pings += 1
+        pong = asyncio.get_running_loop().create_future()
+        if not self.silent:
+            pong.set_result(None)
+        return pong
+
+
+@pytest.mark.parametrize("how", ["closed in order", "no pong"])
+async def test_a_connection_that_is_lost_silently_ends_the_session(
+    consultation: Consultation, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Before, the supervisor waited in silence until the briefing's time was over."""
+    monkeypatch.setattr(room, "PING_INTERVAL_S", 0.02)
+    monkeypatch.setattr(room, "PONG_TIMEOUT_S", 0.05)
+    socket = Socket()
+    monkeypatch.setattr(room, "signaling_socket_of", lambda _: socket)
+    async with joined(consultation) as (_, _, recorder):
+        await until(lambda: socket.pings > 2)
+        assert recorder.seen == []
+        if how == "no pong":
+            socket.silent = True
+        else:
+            socket.closed.set()
+        await asyncio.wait_for(recorder.reading, 10)
+        assert recorder.seen == [Disconnected(DisconnectReason.LOST)]
 
 
 # ── speaking ─────────────────────────────────────────────────────────────────────────────────────

@@ -111,7 +111,8 @@ def test_the_undocumented_parts_of_the_installed_version_were_read() -> None:
 
 @pytest.mark.parametrize("name", sorted(USED))
 def test_each_undocumented_name_is_in_the_installed_framework(name: str, framework_source: str) -> None:
-    assert re.search(rf"\b{name}\b", framework_source), f"{USED[name]} uses {name}, which is gone"
+    in_source = re.sub(r"^_[A-Za-z]+__", "__", name)  # Python writes the class before such a name
+    assert re.search(rf"\b{in_source}\b", framework_source), f"{USED[name]} uses {name}, which is gone"
 
 
 def test_the_names_that_the_room_inherits_are_in_the_installed_framework(framework_source: str) -> None:

@@ -47,6 +47,15 @@ VideoSDKHandler: TypeAlias = room_handler.VideoSDKHandler
 ParticipantHandler: TypeAlias = participant_event_handler.ParticipantHandler
 
 
+# ── connection ───────────────────────────────────────────────────────────────────────────────────
+
+
+def signaling_socket_of(meeting: Any) -> Any | None:
+    """Return the WebSocket of a meeting, or None if the library has moved it (videosdk 0.4.1)."""
+    client = getattr(meeting, "_Meeting__room_client", None)
+    return getattr(client, "_RoomClient__websocket", None)
+
+
 # ── job and session scope ────────────────────────────────────────────────────────────────────────
 
 

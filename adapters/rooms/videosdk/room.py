@@ -26,7 +26,7 @@ from ..room_client import (
     RoomEvent,
     RoomParticipant,
 )
-from .framework import ParticipantHandler, VideoSDKHandler
+from .framework import ParticipantHandler, VideoSDKHandler, signaling_socket_of
 from .server_lookup import prefetch_servers
 
 AUDIO: Final = "audio"
@@ -36,6 +36,8 @@ SUBSCRIBE_TIMEOUT_S: Final = 3.0
 KEYS: Final = frozenset("0123456789*#")
 CONNECTION_LOST: Final = "Internal socket Error"
 """The only error of the library after which its connection is lost (videosdk 0.4.1)."""
+PING_INTERVAL_S: Final = 5.0
+PONG_TIMEOUT_S: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,7 @@ class FrameworkRoom(VideoSDKHandler):
         self._cloud = (token, host)
         self._fed_stream: str | None = None
         """Id of the audio stream that feeds the pipeline."""
+        self._watching: asyncio.Task[None] | None = None
         self._key_callbacks: list[Callable[[Any], Any]] = []
 
     async def subscribe_keys(self) -> bool:
@@ -101,6 +104,28 @@ class FrameworkRoom(VideoSDKHandler):
         super().on_meeting_joined(data)
         if not self.entered.done():
             self.entered.set_result(None)
+            self._watching = asyncio.create_task(self._watch_socket(), name=f"watch-{self.meeting_id}")
+
+    async def _watch_socket(self) -> None:
+        """End with LOST when the socket closes or answers no ping.
+
+        The library reports neither: a socket that the cloud closes in order ends its reading silently, and it
+        pings about every half hour. Ends when the room was left, because that closes the socket.
+        """
+        socket = signaling_socket_of(self.meeting)
+        if socket is None:
+            log.warning("room_connection_not_watched", room=self.meeting_id)
+            return
+        closed = asyncio.ensure_future(socket.wait_closed())
+        try:
+            while not (await asyncio.wait((closed,), timeout=PING_INTERVAL_S))[0]:
+                async with asyncio.timeout(PONG_TIMEOUT_S):
+                    await (await socket.ping())
+        except Exception as error:  # the library of the socket may be another one
+            log.info("room_ping_failed", room=self.meeting_id, error=type(error).__name__)
+        finally:
+            closed.cancel()
+        self._end(DisconnectReason.LOST)
 
     def on_participant_joined(self, participant: Any) -> None:
         self._emit(ParticipantJoinedRoom(RoomParticipant(participant.id, participant.display_name or "")))
