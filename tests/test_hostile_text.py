@@ -41,7 +41,7 @@ from warmxfer.adapters.llm.response_body import InvalidBody, ResponseBody
 from warmxfer.adapters.llm.server_errors import status_error
 from warmxfer.adapters.rooms.sandbox import frames
 from warmxfer.adapters.telephony.errors import masked
-from warmxfer.adapters.telephony.videosdk import responses, webhooks
+from warmxfer.adapters.telephony.videosdk import http_client, responses, webhooks
 from warmxfer.bus import subjects
 from warmxfer.sandbox.api import chat_completions, request_fields
 from warmxfer.sandbox.errors import HttpError
@@ -234,6 +234,17 @@ FUNCTIONS: dict[str, Function] = {
     "phase": lambda text: decode_phase(in_json(text, "phase")),
     "result": lambda text: decode_result(in_json(text, "outcome")),
     "request": lambda text: read_request(in_json(text, "config", "destination", "sip_call_to")),
+    "request's flag": lambda text: read_request(
+        json.dumps(
+            {
+                "room_id": "r",
+                "config": {"destination": {"name": "dana"}, "record": text.encode(errors="replace").decode()},
+            }
+        ).encode()
+    ),
+    "provider's refusal": lambda text: http_client._raise_for_status(
+        http_client.ApiRequest("GET", "/x"), 402, "", in_json(text, "message"), "the key"
+    ),
     "request's field": lambda text: read_request(json.dumps({text: 1, "room_id": text}).encode()),
     "cancel": lambda text: read_cancel(in_json(text, "reason")),
     "number": phone_number.without_separators,

@@ -300,11 +300,11 @@ class SessionController:
                     self._briefed_transfer = transfer_id
                 if phase.phase is WarmTransferPhase.TRANSFER_COMPLETE:
                     self._guarding_transfer = transfer_id
+                if phase.phase.final and self.active_transfer == transfer_id:
+                    self.active_transfer = None
                 await guarded_call(
                     "on_phase", lambda phase=phase: self._session.on_phase(phase), ON_PHASE_TIMEOUT_S
                 )
-        if self.active_transfer == transfer_id:
-            self.active_transfer = None
 
     async def _see_caller(self, *, log_failure: bool = True) -> Done[str | None] | None:
         """Return the caller's id as the framework has it. Returns None if the framework raises."""

@@ -43,18 +43,12 @@ async def provider_findings(env: Mapping[str, str], *, gateways_known: bool) -> 
 
 async def _cloud_finding(settings: GatewaySettings) -> Finding:
     """Make one authenticated query to the provider."""
-    from warmxfer.adapters.telephony import NotSent, Rejected
+    from warmxfer.adapters.telephony import Rejected
     from warmxfer.schemas import RetryableError
 
     provider = settings.provider.open(None, None)
     try:
         await provider.check_credentials()
-    except NotSent as error:
-        sentence = sentence_of(error)
-        if not sentence.startswith("VIDEOSDK_BASE_URL"):
-            cause = str(error).rpartition("(")[2].rstrip(")")
-            sentence = f"VIDEOSDK_BASE_URL is {provider.signaling_url}, which does not answer ({cause})."
-        return Finding("cloud", "wrong", sentence, UNAVAILABLE)
     except Rejected as error:
         refused = provider.credentials_refused() is not None
         return Finding("cloud", "wrong", sentence_of(error), INVALID if refused else UNSUCCESSFUL)

@@ -302,9 +302,9 @@ async def test_an_unreachable_provider_is_a_fault_with_its_address(nats_url: str
     about = {found.about: found for found in await examine(env)}
     assert about["nats"].state == "ok"
     assert about["provider"].state == "ok"
-    assert (
-        about["cloud"].sentence
-        == "VIDEOSDK_BASE_URL is http://127.0.0.1:1, which does not answer (ConnectError)."
+    assert about["cloud"].sentence == (
+        "VIDEOSDK_BASE_URL is http://127.0.0.1:1, which cannot be reached (ConnectError); "
+        "check the address and the network."
     )
     assert about["webhooks"].state == "note"
 
