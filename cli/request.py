@@ -48,6 +48,7 @@ def request(
 ) -> None:
     """Request a warm transfer."""
     from warmxfer.client import new_id
+    from warmxfer.schemas import check_request
 
     raw = {} if file is None else read_json_file("FILE", file, "one JSON object")
     _put(raw, ("room_id",), room)
@@ -56,7 +57,7 @@ def request(
     _put(raw, ("config", "destination", "name"), name)
     _put(raw, ("config", "destination", "routing_rule_id"), rule)
     _put(raw, ("config", "record"), record or None)
-    _check(raw)
+    check_request(raw)  # before anything is connected
     id = new_id() if id is None else id
     requested = asyncio.Event()
     with told_how_to_cancel(id, json, if_=requested.is_set):
@@ -83,13 +84,6 @@ async def _request(
             follow = f"follow it with: {command_line()} watch {transfer.id}"
             console().print(f"{transfer.id}\n{follow}", soft_wrap=True)
         return True
-
-
-def _check(raw: Any) -> None:
-    """Check what the user typed before anything is connected. Raises `InvalidRequest`."""
-    from warmxfer.schemas import encode, read_request
-
-    read_request(encode(raw))
 
 
 def _put(raw: Any, path: tuple[str, ...], value: str | bool | None) -> None:

@@ -46,9 +46,9 @@ from warmxfer.schemas import (
     ReplayReply,
     TransferNotice,
     WarmTransferRequest,
+    check_request,
     decode_as,
     encode,
-    read_request,
 )
 from warmxfer.schemas.api import TransferQuery, TransferStatus, TransferSummary, ValidateReply
 from warmxfer.schemas.compact_request import compact_request
@@ -112,7 +112,7 @@ class Client:
         the transfer begins in it.
         """
         transfer = TransferHandle(self._bus, new_id() if id is None else id)
-        data = compact_request(read_request(_encoded(request)))
+        data = compact_request(check_request(request))
         try:
             if id is not None and not await transfer.check_not_archived(data):
                 return transfer
@@ -135,7 +135,7 @@ class Client:
 
         A coordinator asks its dial policy. Nothing is stored. Raises `InvalidRequest`, and `NoCoordinator`.
         """
-        data = encode(read_request(_encoded(request)))
+        data = encode(check_request(request))
         return decode_as(ValidateReply, await self._ask("validate", data)).request
 
     async def status(self, id: str) -> TransferStatus:
@@ -307,17 +307,6 @@ class Client:
         if not erased.erased:
             raise NotArchived(id)
         return erased
-
-
-def _encoded(request: WarmTransferRequest | Mapping[str, Any]) -> bytes:
-    """Return the request as JSON. Raises `InvalidRequest` for a value that JSON has not."""
-    try:
-        return encode(request)
-    except (TypeError, ValueError, OverflowError) as error:
-        # Half of a surrogate pair, an integer of more than 64 bits, or an object of another library.
-        raise InvalidRequest(
-            f"The request cannot be written as JSON ({error}); give text, numbers, lists and mappings"
-        ) from error
 
 
 def _trace_headers() -> dict[str, str]:

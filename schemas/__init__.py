@@ -70,7 +70,7 @@ from .transfer import (
     in_their_language,
     with_defaults,
 )
-from .validation import read_cancel, read_request
+from .validation import check_request, read_cancel, read_request
 
 __all__ = [
     "DEFAULT_BRIDGE_GUARD_S",
@@ -119,6 +119,7 @@ __all__ = [
     "WarmTransferResult",
     "WarmxferError",
     "apology_for",
+    "check_request",
     "decode_as",
     "decode_command",
     "decode_event",

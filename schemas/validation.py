@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -62,6 +63,18 @@ def read_request(data: bytes) -> WarmTransferRequest:
     _check_destinations(request)
     _check_size(request)
     return request
+
+
+def check_request(request: WarmTransferRequest | Mapping[str, Any]) -> WarmTransferRequest:
+    """Return the request that a program has made, read as a published one. Raises InvalidRequest."""
+    try:
+        data = encode(request)
+    except (TypeError, ValueError, OverflowError) as error:
+        # Half of a surrogate pair, or an object of another library.
+        raise InvalidRequest(
+            f"The request cannot be written as JSON ({error}); give text, numbers, lists and mappings"
+        ) from error
+    return read_request(data)
 
 
 def read_cancel(data: bytes) -> CancelRequest:

@@ -448,10 +448,8 @@ class Dialogue:
         return [AnswerQuestion(question, self._briefing.summary if self._briefing else "", self._request_id)]
 
     def _ask_again(self) -> list[Action]:
-        if self._reasks >= MAX_REASKS:
-            self.state = DialogueState.LISTENING
-            return []
-        if self._strangers:  # The question waits until they have left; a yes to the one before counts.
+        # Beside a stranger the question waits, and a yes to the one before counts.
+        if self._reasks >= MAX_REASKS or self._strangers:
             self.state = DialogueState.LISTENING
             return []
         self._reasks += 1

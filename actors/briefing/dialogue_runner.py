@@ -156,9 +156,9 @@ class DialogueRunner:
             case rooms.ParticipantJoinedRoom(participant) if (
                 participant.id == supervisor_id and participant.audible
             ):
-                return self._dialogue.supervisor_connected()
+                return dialogue.supervisor_connected()
             case rooms.AudioStarted(participant_id) if participant_id == supervisor_id:
-                return self._dialogue.supervisor_connected()
+                return dialogue.supervisor_connected()
             case rooms.UtteranceHeard(participant_id, text, unfinished) if participant_id == supervisor_id:
                 # The utterance first: the supervisor said it before they could hear the agent.
                 heard = dialogue.utterance_heard(text, now, unfinished=unfinished)

@@ -122,7 +122,7 @@ class EndConfirmation:
         """Read after each pause until the provider shows that the leg is gone. Return what it showed last."""
         shown = Shown.UNKNOWN
         for pause_s in pauses_s:
-            is_last = self._stopping.is_set() or await self._stops_within(pause_s)
+            is_last = await self._stops_within(pause_s)
             if self._is_known_gone(transfer_id, event):
                 return Shown.GONE
             try:

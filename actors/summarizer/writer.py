@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from warmxfer.adapters.llm import ChatModel, Message, Reply, StreamReading
+from warmxfer.adapters.llm import ChatModel, Message, Reply, StreamReading, why_failed
 from warmxfer.schemas import (
     FALLBACK_SUMMARY,
     SUMMARY_MAX_CHARS,
@@ -99,17 +99,12 @@ async def _by_model(
         started_at = _now()
         try:
             reply = await ask(wrong, correction, left_s)
-        except (RetryableError, InvalidRequest) as error:
-            again, may_fail = may_fail, False
-            attempts.append(Attempt(str(error), _now() - started_at))
+        except Exception as error:
+            # A model of an application may raise anything. A bug of it is not asked again.
+            again, may_fail = may_fail and isinstance(error, RetryableError | InvalidRequest), False
+            attempts.append(Attempt(why_failed(error), _now() - started_at))
             if again and isinstance(error, RetryableError):
                 await asyncio.sleep(min(error.after_s, MAX_PAUSE_SHARE * (deadline_at - _now())))
-        except Exception as error:
-            # A model of an application may raise anything. The summary then quotes the transcript.
-            attempts.append(
-                Attempt(f"bug in the model or its client: {type(error).__name__}", _now() - started_at)
-            )
-            break
         else:
             if reply is None:
                 attempts.append(Attempt("The session has no model that answers", _now() - started_at))

@@ -27,6 +27,7 @@ from .chat_model import (
 from .openai import OpenAIModel
 from .prompt_data import as_data, summarize_transcript
 from .reasoning import without_reasoning
+from .server_errors import why_failed
 from .tool_calls import ToolCalls
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "as_data",
     "open_model",
     "summarize_transcript",
+    "why_failed",
     "without_reasoning",
 ]
 

@@ -123,3 +123,10 @@ def _named_error(status: int, text: str, settings: ModelSettings) -> InvalidRequ
             field=API_KEY,
         )
     return None
+
+
+def why_failed(error: Exception) -> str:
+    """Return what a log may say of a model that failed: the text of an unknown error may repeat the call."""
+    if isinstance(error, RetryableError | InvalidRequest):
+        return str(error)
+    return f"bug in the model or its client: {type(error).__name__}"

@@ -183,6 +183,7 @@ async def test_options_override_a_request_from_stdin(warmxfer: Warmxfer, bus: Bu
         (("request", "-"), "{", 2, "FILE is '-', which is not JSON"),
         (("request", "-"), '{"room_id":' + "[" * 100_000, 2, "FILE is '-', which is not JSON"),
         (("request", ""), "", 2, "FILE is '', which cannot be read"),
+        (("request", *FLAGS, "--name", "\udcff"), "", 2, "The request cannot be written as JSON ("),
         (("sandbox", "--host", ""), "", 2, "--host is empty; give an address such as 127.0.0.1"),
         (("sandbox", "--webhook-url", "foo"), "", 2, "webhook_url is 'foo': write it as http://"),
         (("show", "x" * 70), "", 2, f"id is '{'x' * 39}…'; use 1 to 64 of"),

@@ -20,8 +20,7 @@ from typing import Any, Final
 import structlog
 from msgspec import Struct
 
-from warmxfer.adapters.llm import ChatModel, Message, Reply, Tool, ToolCall, as_data
-from warmxfer.schemas import InvalidRequest, RetryableError
+from warmxfer.adapters.llm import ChatModel, Message, Reply, Tool, ToolCall, as_data, why_failed
 
 from ...common.contained_call import contained
 from ...common.spoken_check import unfit
@@ -160,7 +159,7 @@ class ReplyClassifier:
         try:
             return judge_reply(await self._call(messages, TOOLS), supervisor_reply, language)
         except Exception as error:
-            log.warning("reply_classification_failed", **_cause(error))
+            log.warning("reply_classification_failed", why=why_failed(error))
             return _by_rules(finding, supervisor_reply)
 
     async def classify_first_words(self, first_words: str) -> Classification:
@@ -172,7 +171,7 @@ class ReplyClassifier:
         try:
             return first_words_in(await self._call(messages, FIRST_WORDS_TOOLS), finding)
         except Exception as error:
-            log.warning("first_words_classification_failed", **_cause(error))
+            log.warning("first_words_classification_failed", why=why_failed(error))
             return _first_by_rules(finding)
 
     async def answer(self, question: str, summary: str) -> str:
@@ -185,7 +184,7 @@ class ReplyClassifier:
             reply = await self._reply(messages, (), MAX_ANSWER_CHARS)
             answer, why = reply.text.strip(), unfit(reply.text, is_answer=True)
         except Exception as error:
-            log.warning("question_answer_failed", **_cause(error))
+            log.warning("question_answer_failed", why=why_failed(error))
             return sentences.ANSWER_UNAVAILABLE
         if why:
             log.warning("question_answer_unfit", why=why)
@@ -262,13 +261,6 @@ def _reason(call: ToolCall, reply: str) -> str:
     reason = call.arguments.get("reason")
     text = reason if isinstance(reason, str) and reason.strip() else reply
     return text.strip()[:MAX_REASON_CHARS]
-
-
-def _cause(error: Exception) -> dict[str, str]:
-    """Return what the log says of a failure; the text of an unknown error may repeat the call's words."""
-    if isinstance(error, RetryableError | InvalidRequest):
-        return {"why": str(error)}
-    return {"why": f"bug in the model or its client: {type(error).__name__}"}
 
 
 def _language_of(call: ToolCall | None) -> str | None:

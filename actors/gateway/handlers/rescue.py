@@ -86,12 +86,15 @@ async def rescue_caller(
 async def _newest_claim(
     context: GatewayContext, transfer_id: str, command: RescueCaller
 ) -> tuple[str, EffectClaim | None]:
-    """Return the first effect that is unclaimed, or whose request may have done something, and its claim."""
-    for effect in RESCUE_EFFECTS[:-1]:
+    """Return the first effect that is unclaimed, or whose request may have done something, or the last one;
+    and its claim.
+    """
+    effect, claim = RESCUE_EFFECTS[0], None
+    for effect in RESCUE_EFFECTS:
         claim = await context.claims.find_claim(transfer_id, effect, command)
         if claim is None or claim.end_kind != "not_sent":
-            return effect, claim
-    return RESCUE_EFFECTS[-1], await context.claims.find_claim(transfer_id, RESCUE_EFFECTS[-1], command)
+            break
+    return effect, claim
 
 
 async def _not_done(

@@ -263,11 +263,13 @@ def _raise_for_status(
     if status == 402 and _NO_CREDIT.search(sentence):
         # The same status as for an absent call. A caller must not count as gone when only credit is missing.
         raise Rejected(f"{whole}; check the credit of the VideoSDK account", status=status)
-    if status in (402, 404) and _is_json(content):
-        raise NotFound(whole, status=status)
-    if status in (402, 404) and request.idempotent:
+    if status in (402, 404):
+        if _is_json(content):
+            raise NotFound(whole, status=status)
         # A proxy on the way does not know which calls and rooms exist. A page of it ends no call.
-        raise OutcomeUnknown(f"{whole}, which is not VideoSDK's JSON; check VIDEOSDK_BASE_URL", status=status)
+        if request.idempotent:
+            whole += ", which is not VideoSDK's JSON; check VIDEOSDK_BASE_URL"
+            raise OutcomeUnknown(whole, status=status)
     if status in (401, 403):
         raise Rejected(f"{whole}; check {credentials}", status=status)
     if status < 400:
